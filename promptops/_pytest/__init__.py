@@ -1,0 +1,1 @@
+"""Collection, session and xdist of the plugin; loaded only with --promptops."""

@@ -1,0 +1,271 @@
+"""The files that a user owns, as strict models: unknown keys, wrong types and floats for ints are errors.
+
+Every model is frozen. Readers in `project/` turn pydantic's errors into `Problem`s with a line.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+VERSION_PATTERN = r"^v[1-9]\d*$"
+CASE_ID_PATTERN = r"^[A-Za-z0-9][\w.\-]*$"
+PROMPT_NAME_PATTERN = r"^[a-z0-9][a-z0-9_\-]*$"
+
+VersionName = Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
+CaseId = Annotated[str, StringConstraints(pattern=CASE_ID_PATTERN, max_length=200)]
+PromptName = Annotated[str, StringConstraints(pattern=PROMPT_NAME_PATTERN, max_length=100)]
+EnvironmentName = PromptName
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Policy = Literal["run", "no-regression", "shown-not-worse"]
+
+
+class Strict(BaseModel):
+    """The base of every file model."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+# --- prompt.yaml and front matter -----------------------------------------------------------------------------------
+
+
+class Budgets(Strict):
+    """Limits that a suite item checks: US dollars, seconds, a share in [0, 1]."""
+
+    cost_per_request: Annotated[float, Field(gt=0)] | None = None
+    p95_latency: Annotated[float, Field(gt=0)] | str | None = None  # seconds, or "800ms", "2s"
+    validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class CanarySettings(Strict):
+    """`alpha` is the chance of each wrong verdict, `delta` the drop in pass rate that still counts as not worse."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+
+class DriftSettings(Strict):
+    """`samples` requests per case a night; `cases` bounds how many cases are asked (0: all)."""
+
+    samples: Annotated[int, Field(ge=1, le=20)] = 1
+    cases: Annotated[int, Field(ge=0)] = 0
+
+
+class PromptFile(Strict):
+    """`prompt.yaml`: the contract and the tests of a prompt. Every key is optional.
+
+    `inputs` maps a name to a JSON type name or a JSON Schema; `checks` are parsed by `core.checks`.
+    """
+
+    description: str = ""
+    owner: str = ""
+    task: Literal["extraction", "classification", "writing", "creative"] | None = None
+    inputs: dict[str, str | dict[str, Any]] | None = None
+    output: str | None = None
+    dataset: str | None = None
+    checks: list[Any] | None = None
+    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    gate: Literal["baseline", "cases"] = "baseline"
+    pass_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    budgets: Budgets = Budgets()
+    canary: CanarySettings = CanarySettings()
+    drift: DriftSettings = DriftSettings()
+    redact: list[str] = []
+
+
+class FrontMatter(Strict):
+    """The YAML block on top of a version file. `tools` names a JSON file beside it."""
+
+    model: str
+    params: dict[str, Any] = {}
+    tools: str | None = None
+
+
+# --- released/vN.json ------------------------------------------------------------------------------------------------
+
+
+class Closure(Strict):
+    """A version with everything it needs: what is rendered, asked, digested and served.
+
+    `inputs` maps each input to its JSON Schema, `includes` each included template's name to its text,
+    `output_schema` is the compiled JSON Schema of the output contract (None: there is none).
+    """
+
+    format: Literal[1] = 1
+    prompt: PromptName
+    version: VersionName
+    model: str
+    params: dict[str, Any] = {}
+    tools: list[dict[str, Any]] = []
+    inputs: dict[str, dict[str, Any]] = {}
+    template: str
+    includes: dict[str, str] = {}
+    output_schema: dict[str, Any] | None = None
+
+
+class ClosureFile(Strict):
+    """`released/vN.json`: `digest` is the version digest of `closure`."""
+
+    digest: Digest
+    closure: Closure
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+
+
+class RecordingLine(Strict):
+    """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
+
+    `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC; `digest` is
+    the sha256 of the canonical JSON of the other fields, so that an edited line is found.
+    """
+
+    case: CaseId
+    sample: Annotated[int, Field(ge=0)]
+    request: Digest
+    text: str
+    tool_calls: list[dict[str, Any]] = []
+    finish_reason: str | None = None
+    served_model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency: float
+    cost: float | None = None
+    recorded_at: str
+    digest: Digest
+
+
+# --- evidence/vN.json -------------------------------------------------------------------------------------------------
+
+
+class AcceptedCase(Strict):
+    """The accepted outcome of one case: `passes` of `of` samples; `samples` are the digests of their recordings."""
+
+    outcome: Literal["pass", "fail"]
+    passes: Annotated[int, Field(ge=0)]
+    of: Annotated[int, Field(ge=1)]
+    case: Digest
+    samples: list[Digest]
+
+
+class Measurement(Strict):
+    """What was measured with: `digest` covers the other three."""
+
+    digest: Digest
+    dataset: Digest
+    checks: Digest
+    contract: Digest
+
+
+class Accepted(Strict):
+    """The accepted baseline of a version: what `x` (known failure) refers to."""
+
+    pin: str
+    version: Digest
+    measurement: Measurement
+    accepted_at: str
+    cases: dict[CaseId, AcceptedCase]
+
+
+class Side(Strict):
+    """One side of a comparison: `digest` is the version digest."""
+
+    version: VersionName
+    pin: str
+    digest: Digest
+
+
+class RunEvidence(Strict):
+    """One run of one version on the whole dataset: `outcomes` maps a case to how it came out."""
+
+    candidate: Side
+    measurement: Measurement
+    mode: Literal["replay", "record", "new", "live"]
+    outcomes: dict[CaseId, Literal["pass", "fail", "error", "unmeasurable"]]
+    verdict: Literal["pass", "regress", "inconclusive", "unmeasurable"]
+    finished_at: str
+
+
+class PairOutcome(Strict):
+    """How one case came out on both sides."""
+
+    baseline: Literal["pass", "fail", "error", "unmeasurable"]
+    candidate: Literal["pass", "fail", "error", "unmeasurable"]
+
+
+class CanaryEvidence(Strict):
+    """One canary. `order` is the random order in which cases were asked, made from `seed`; `attempt` counts from 1.
+
+    `p_value` is of the exact one-sided McNemar test, `difference` candidate minus baseline pass rate with its
+    `interval`; all are recomputed from `outcomes` by `verify`.
+    """
+
+    candidate: Side
+    baseline: Side
+    measurement: Measurement
+    mode: Literal["live", "replay"]
+    baseline_source: Literal["live", "recorded"]
+    seed: int
+    order: list[CaseId]
+    outcomes: dict[CaseId, PairOutcome]
+    alpha: float
+    delta: float
+    attempt: Annotated[int, Field(ge=1)]
+    verdict: Literal["pass", "regress", "inconclusive", "unmeasurable"]
+    p_value: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    finished_at: str
+
+
+class Evidence(Strict):
+    """`evidence/vN.json`. Runs and canaries are appended, never rewritten: a manifest names them by digest."""
+
+    format: Literal[1] = 1
+    prompt: PromptName
+    version: VersionName
+    accepted: Accepted | None = None
+    runs: list[RunEvidence] = []
+    canaries: list[CanaryEvidence] = []
+
+
+# --- manifest.yaml ----------------------------------------------------------------------------------------------------
+
+
+class Served(Strict):
+    """A version that an environment serves or served.
+
+    `evidence` is the digest of the run or canary record that let it in; None for an adoption, a rollback or an
+    override, which `reason` then explains.
+    """
+
+    version: VersionName
+    digest: Digest
+    pin: str
+    evidence: Digest | None = None
+    acknowledged: list[CaseId] = []
+    how: Literal["promoted", "adopted", "rolled-back", "override"]
+    reason: str = ""
+    at: str
+
+
+class Entry(Served):
+    """What an environment serves of one prompt now, and the last ten before it, newest first."""
+
+    previous: Annotated[list[Served], Field(max_length=10)] = []
+
+
+class Environment(Strict):
+    """One environment. `after` names the environment that must serve a version first."""
+
+    require: Policy = "no-regression"
+    after: EnvironmentName | None = None
+    prompts: dict[PromptName, Entry] = {}
+
+
+class Manifest(Strict):
+    """`prompts/manifest.yaml`."""
+
+    format: Literal[1] = 1
+    environments: dict[EnvironmentName, Environment] = {}

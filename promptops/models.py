@@ -1,0 +1,221 @@
+"""The records that the layers hand to each other: frozen, small, without behaviour that needs the outside.
+
+What is stored in a user's files has its own strict models in `formats.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+from urllib.parse import quote
+
+from promptops.errors import FailureKind
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Role = Literal["system", "user", "assistant", "tool"]
+Mode = Literal["replay", "record", "new", "live"]
+Verdict = Literal["pass", "regress", "inconclusive", "unmeasurable"]
+Outcome = Literal["pass", "fail", "error", "unmeasurable"]
+Standing = Literal["passed", "fixed", "broke", "known", "error", "unmeasurable"]
+Source = Literal["live", "recorded", "cached"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pin:
+    """The exact model that a version names: `provider/model-id`. The model id may itself contain `/`, `:` and `@`."""
+
+    provider: str
+    model: str
+
+    @classmethod
+    def parse(cls, text: str) -> Pin:
+        """Split `provider/model-id`; raises `ValueError` where one of the two is missing."""
+        provider, slash, model = text.partition("/")
+        if not slash or not provider or not model or text != text.strip():
+            raise ValueError(f"{text!r} is not a pin: write provider/model-id, such as openai/gpt-4.1-mini-2025-04-14")
+        return cls(provider, model)
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def file_name(self) -> str:
+        """One flat, reversible file name: everything but letters, digits, `_.-~` percent-encoded."""
+        return quote(str(self), safe="")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message. `content` is text as it is sent: never HTML-escaped."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a model, independent of the wire format. Its digest keys recordings."""
+
+    pin: Pin
+    messages: tuple[Message, ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; None where it did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered. `latency` is seconds from sending to the last byte of the successful attempt."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    served_model: str | None = None
+    tool_calls: tuple[Mapping[str, Json], ...] = ()
+    latency: float = 0.0
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply. `hint` is the command or setting that mends it."""
+
+    kind: FailureKind
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SampleKey:
+    """Which sample: `index` counts from 0 within the case."""
+
+    prompt: str
+    version: str
+    pin: str
+    case: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSample:
+    """A sample that a run wants. `released` decides whether a stale recording is an error or unmeasurable."""
+
+    key: SampleKey
+    request: Request
+    digest: str
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One model output, or the reason why there is none: exactly one of `reply` and `failure` is set.
+
+    `cost` is US dollars (None: price unknown). For a recorded sample latency and cost are the recorded ones and
+    `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line.
+    """
+
+    key: SampleKey
+    request: str
+    reply: Reply | None = None
+    failure: Failure | None = None
+    source: Source = "live"
+    cost: float | None = None
+    recorded_at: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """One check as written: `name` and the value behind it, inverted by `negate`. `label` is how reports name it."""
+
+    name: str
+    options: Json = None
+    negate: bool = False
+    line: int = 0
+
+    @property
+    def label(self) -> str:
+        return f"not {self.name}" if self.negate else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks."""
+
+    id: str
+    inputs: Mapping[str, Json]
+    expected: Json = None
+    has_expected: bool = False
+    tags: tuple[str, ...] = ()
+    checks: tuple[CheckSpec, ...] = ()
+    path: str = ""
+    line: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`."""
+
+    path: str
+    kind: str
+    expected: Json = None
+    actual: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check said of one output. `error` means that the check itself raised: never a pass."""
+
+    label: str
+    status: Literal["pass", "fail", "error"]
+    message: str = ""
+    differences: tuple[Difference, ...] = ()
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the checks said of one sample.
+
+    `value` is the parsed and normalised output (plain JSON; the text itself where there is no contract), `valid`
+    whether it satisfied the output contract (None: there is none), `repairs` what had to be mended to parse it.
+    """
+
+    sample: Sample
+    outcome: Outcome
+    value: Json = None
+    valid: bool | None = None
+    repairs: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """All samples of one case, judged. `passes` of `of` measured samples passed."""
+
+    case: str
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def passes(self) -> int:
+        return sum(j.outcome == "pass" for j in self.judgements)
+
+    @property
+    def of(self) -> int:
+        return sum(j.outcome in ("pass", "fail") for j in self.judgements)
+
+    @property
+    def outcome(self) -> Outcome:
+        """An error beats unmeasurable beats fail: a case passes when every sample of it passed."""
+        found: set[Outcome] = {j.outcome for j in self.judgements}
+        order: tuple[Outcome, ...] = ("error", "unmeasurable", "fail")
+        return next((o for o in order if o in found), "pass" if found else "unmeasurable")

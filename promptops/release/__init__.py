@@ -1,0 +1,1 @@
+"""What changes or checks what an environment serves; prints nothing."""

@@ -1,0 +1,1 @@
+"""Turns a plan of samples into events; prints nothing."""

@@ -1,0 +1,1 @@
+"""Recordings, the run store and git."""
