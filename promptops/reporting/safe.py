@@ -1,0 +1,100 @@
+"""Hostile text made harmless, one function per sink.
+
+Model output, datasets and provider errors may hold terminal codes, CI commands, markup or control characters. Whoever
+shows such text passes it through the function of the place where it ends up; nothing here loses a visible character.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import re
+import unicodedata
+
+_LIMIT = 20_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_BIDI = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CI_COMMAND = re.compile(r"^(\s*)(::|##\[|##vso\[|##teamcity\[)", re.MULTILINE)
+_FENCE = re.compile(r"`{3,}")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def clipped(text: str, limit: int = _LIMIT) -> str:
+    """Return at most `limit` characters of `text`, saying how many were left out."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def plain(text: str) -> str:
+    """Control, direction-changing and unpaired surrogate characters as escapes; line feeds and tabs stay."""
+    for pattern in (_SURROGATE, _CONTROL, _BIDI):
+        text = pattern.sub(_visible, text)
+    return text
+
+
+def terminal(text: str) -> str:
+    """For a terminal or a log: no escape sequence and no CI command (`::error`, `##[…]`) survives.
+
+    A backslash is put before a CI command at the start of a line, because runners read the log line by line.
+    """
+    return _CI_COMMAND.sub(r"\1\\\2", plain(clipped(text)))
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """For one line of a terminal: line feeds and tabs become visible escapes."""
+    return terminal(clipped(text, limit).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def github(text: str) -> str:
+    """For a GitHub workflow command's message: percent-encoded as the runner reads it.
+
+    Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions (toolkit `command.ts`).
+    """
+    return plain(clipped(text)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def github_property(text: str) -> str:
+    """For a property (`file=`, `title=`) of a GitHub workflow command."""
+    return github(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def markdown(text: str) -> str:
+    """For running text and table cells in Markdown: no markup, link, mention or HTML survives."""
+    return " ".join(_MARKDOWN.sub(r"\\\1", plain(clipped(text))).split())
+
+
+def markdown_block(text: str) -> str:
+    """A fenced block that no run of back-ticks inside can close."""
+    longest = max((len(run) for run in _FENCE.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}text\n{plain(clipped(text))}\n{fence}"
+
+
+def html(text: str) -> str:
+    """For text and quoted attributes in HTML."""
+    return _html.escape(plain(clipped(text)), quote=True)
+
+
+def xml(text: str) -> str:
+    """For XML 1.0 written by somebody else's escaping writer (JUnit): only characters that XML allows."""
+    return terminal(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def csv_cell(text: str) -> str:
+    """For a CSV cell that a spreadsheet may open: no formula."""
+    text = plain(clipped(text))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def width(text: str) -> int:
+    """How many terminal columns `text` takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
