@@ -37,6 +37,7 @@ FailureKind = Literal[
     "identity",  # another model answered, or a gateway's cache or fallback did
     "budget",  # the cap was reached before this request
     "cancelled",  # the run ended first
+    "template",  # the prompt could not be rendered for this case
     "missing_recording",
     "stale_recording",  # the request changed since it was recorded
     "edited_recording",  # the line does not match its own digest

@@ -1,0 +1,77 @@
+"""What a run wants to ask, in which order: a lazy stream, so that 100,000 samples need no memory.
+
+A plan yields `PlannedSample`s. Where a template cannot be rendered for one case, it yields a `Sample` with that
+failure instead: the other cases go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from promptops.core.closure import request_for
+from promptops.core.digest import request_digest
+from promptops.errors import PromptopsError
+from promptops.formats import Closure
+from promptops.models import Case, Failure, Pin, PlannedSample, Sample, SampleKey
+
+Planned: TypeAlias = PlannedSample | Sample
+
+
+def plan_samples(
+    closure: Closure,
+    cases: Iterable[Case],
+    *,
+    samples: int = 1,
+    pin: Pin | None = None,
+    released: bool = False,
+) -> Iterator[Planned]:
+    """Yield `samples` (≥ 1) planned samples for each case, case by case, lazily.
+
+    `pin` replaces the model that the version names. A case is rendered and digested once, whatever the samples.
+    """
+    for case in cases:
+        yield from plan_case(closure, case, indices=range(samples), pin=pin, released=released)
+
+
+def plan_case(
+    closure: Closure, case: Case, *, indices: Iterable[int], pin: Pin | None = None, released: bool = False
+) -> Iterator[Planned]:
+    """Yield the samples `indices` (from 0) of one case."""
+    model = str(pin) if pin else closure.model
+    keys = (SampleKey(closure.prompt, closure.version, model, case.id, index) for index in indices)
+    try:
+        request = request_for(closure, case.inputs, pin=pin)
+        digest = request_digest(request)
+    except PromptopsError as error:
+        failure = Failure("template", str(error), f"promptops render {closure.prompt}@{closure.version}")
+        yield from (Sample(key, "", failure=failure) for key in keys)
+        return
+    yield from (PlannedSample(key, request, digest, released) for key in keys)
+
+
+def case_order(cases: Iterable[str], seed: int) -> list[str]:
+    """Return the case ids in the one random order that `seed` stands for.
+
+    The order is that of sha256(`seed:id`): the same on every platform and Python, so that anybody can recompute it.
+    """
+    return sorted(cases, key=lambda case: hashlib.sha256(f"{seed}:{case}".encode()).digest())
+
+
+def in_order(cases: Sequence[Case], seed: int) -> list[Case]:
+    """Return the cases in `case_order`."""
+    by_id = {case.id: case for case in cases}
+    return [by_id[case] for case in case_order(by_id, seed)]
+
+
+def interleave(baseline: Iterable[Planned], candidate: Iterable[Planned], seed: int) -> Iterator[Planned]:
+    """Yield both sides of every sample next to each other; who goes first alternates, beginning by `seed`.
+
+    Both plans must name the same cases in the same order (`ValueError` otherwise): providers vary by the hour, so the
+    two halves of a pair are asked in the same minute.
+    """
+    for position, (base, cand) in enumerate(zip(baseline, candidate, strict=True)):
+        if (base.key.case, base.key.index) != (cand.key.case, cand.key.index):
+            raise ValueError(f"the plans differ: {base.key.case!r} is paired with {cand.key.case!r}")
+        yield from (base, cand) if (position + seed) % 2 == 0 else (cand, base)
