@@ -1,0 +1,73 @@
+"""What every command needs: the project, one prompt version by name, and the two streams.
+
+Standard output holds the result only (with `--json` one JSON document), everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptops.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptops.project.root import Project
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+NoCommitOption = Annotated[bool, typer.Option("--no-commit", help="Write the files, and leave the commit to you.")]
+MessageOption = Annotated[
+    str | None, typer.Option("--message", "-m", metavar="TEXT", help="The commit's subject line.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Decide and say so, and write nothing.")]
+
+
+def current_project() -> Project:
+    """The project of the current folder; raises `UsageError` or `ConfigError` where there is none."""
+    from promptops.project.root import load_project
+
+    return load_project(Path.cwd())
+
+
+def prompt_and_version(text: str, *, example: str) -> tuple[str, str]:
+    """Read `NAME@vN`; raises `UsageError` with `example`."""
+    from promptops.core.select import parse_selector
+
+    selector = parse_selector(text)
+    if selector.kind != "version":
+        raise UsageError(f"{text!r} does not name one version: write {example}")
+    return selector.prompt, selector.version
+
+
+def say(text: str = "") -> None:
+    """Write one line of the result to standard output, harmless to a terminal."""
+    from promptops.reporting.safe import terminal
+
+    sys.stdout.write(terminal(text) + "\n")
+
+
+def note(text: str = "") -> None:
+    """Write one line about the result to standard error, harmless to a terminal."""
+    from promptops.reporting.safe import terminal
+
+    sys.stderr.write(terminal(text) + "\n")
+
+
+def emit_json(document: Any) -> None:
+    """Write one JSON document to standard output: UTF-8, sorted keys, two spaces."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def colour() -> bool:
+    """Whether standard output may be coloured: a terminal, and no `NO_COLOR`."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def finish(code: int) -> None:
+    """End the command with an exit code (0 simply returns)."""
+    if code:
+        raise typer.Exit(code)
