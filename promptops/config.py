@@ -1,6 +1,7 @@
 """`[tool.promptops]` of pyproject.toml: one strict model, and the one place where precedence is decided.
 
-Precedence, highest first: a command-line option, an environment variable (`PROMPTOPS_ENV`), pyproject.toml, the default.
+Precedence, highest first: a command-line option, an environment variable (`PROMPTOPS_ENV`), pyproject.toml, the
+default.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ class Config(Strict):
     store: str = ".promptops"
     concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None
     budget: Annotated[float, Field(gt=0)] | None = None
-    redact: list[str] = []
-    providers: dict[ProviderName, ProviderConfig] = {}
-    prices: dict[str, tuple[float, float]] = {}
+    redact: list[str] = Field(default_factory=list)
+    providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
+    prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
 
 def parse_config(text: str, *, path: str = "pyproject.toml") -> Config:

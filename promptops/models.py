@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from promptops.errors import FailureKind
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Role = Literal["system", "user", "assistant", "tool"]
 Mode = Literal["replay", "record", "new", "live"]
 Verdict = Literal["pass", "regress", "inconclusive", "unmeasurable"]

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# Every test gets a home of its own, and so another cache folder: the real model file is found by its real place.
+os.environ.setdefault("PROMPTOPS_CACHE_DIR", platformdirs.user_cache_dir("promptops"))
 
 settings.register_profile("promptops", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("promptops")

@@ -95,6 +95,4 @@ def csv_cell(text: str) -> str:
 
 def width(text: str) -> int:
     """How many terminal columns `text` takes."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

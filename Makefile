@@ -1,0 +1,51 @@
+# Every target does its own set-up: a virtual environment in .venv with the package, its tools and the embedded model.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL := smollm2-135m-instruct
+READY := $(VENV)/.ready
+PULLED := $(VENV)/.model
+
+.PHONY: help demo test lint format bench docs clean
+
+help: ## the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(PULLED) ## the whole way on a real model: test, canary, promote, roll back, drift
+	@$(BIN)/python examples/demo.py
+
+test: $(PULLED) ## the whole test suite
+	$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(READY) ## ruff, strict types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:cacheprovider tests/test_layers.py
+
+format: $(READY) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## speed, side by side in one run
+	$(BIN)/python benchmarks/engine.py
+
+docs: $(READY) ## run every command block of README and docs, and redraw the terminal pictures
+	$(BIN)/pytest -q tests/docs
+	$(BIN)/python docs/pictures.py
+
+clean: ## forget the virtual environment and all caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "promptops needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV): a minute or so, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,xdist]' --group dev
+	@touch $@
+
+$(PULLED): $(READY)
+	@$(BIN)/promptops models pull $(MODEL)
+	@touch $@

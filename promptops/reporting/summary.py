@@ -1,0 +1,82 @@
+"""The summary after a run: one block for each version and pin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from promptops.core.report import VersionSummary
+from promptops.reporting.lines import Line, Style
+from promptops.reporting.safe import one_line
+
+_SHOWN: tuple[tuple[str, Style], ...] = (
+    ("broke", "bad"),
+    ("error", "bad"),
+    ("fixed", "good"),
+    ("known", "warn"),
+    ("unmeasurable", "warn"),
+)
+
+
+def summary_lines(summaries: Iterable[VersionSummary]) -> list[Line]:
+    """The block of every version, in order."""
+    return [line for summary in summaries for line in _block(summary)]
+
+
+def headline(summary: VersionSummary) -> str:
+    """`60 cases: 58 passed, 1 broke, 1 known`: counts that are not nought; fixed cases are among the passed."""
+    parts = [f"{summary.counts['passed'] + summary.counts['fixed']} passed"]
+    parts += [f"{summary.counts[name]} {name}" for name, _ in _SHOWN if summary.counts[name]]
+    return f"{summary.cases} case{'s' * (summary.cases != 1)}: " + ", ".join(parts)
+
+
+def _block(summary: VersionSummary) -> Iterator[Line]:
+    style: Style = next((style for name, style in _SHOWN if style == "bad" and summary.counts[name]), "good")
+    if style == "good" and summary.counts["unmeasurable"]:
+        style = "warn"
+    yield Line(f"{summary.prompt}@{summary.version}  {one_line(summary.pin)}", "title")
+    yield Line(f"  {headline(summary)}", style)
+    if summary.rate is not None and summary.interval:
+        low, high = summary.interval
+        yield Line(
+            f"  pass rate {summary.rate:.1%} (95% interval {low:.1%} to {high:.1%}, {summary.measured} measured)"
+        )
+    if summary.sources:
+        yield Line(f"  {_sources(summary.sources)}; {money(summary.cost)}; {_tokens(summary)}; {_latency(summary)}")
+    if summary.invalid or summary.repaired:
+        yield Line(f"  output contract: {summary.invalid} invalid, {summary.repaired} repaired", "warn")
+    if summary.network:
+        yield Line(f"  no answer (network or provider): {_counted(summary.network)}", "warn")
+    if summary.other:
+        yield Line(f"  not measured: {_counted(summary.other)}", "warn")
+
+
+def _sources(sources: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {source}" for source, count in sources.items())
+
+
+def _tokens(summary: VersionSummary) -> str:
+    return f"{summary.input_tokens:,} tokens in, {summary.output_tokens:,} out"
+
+
+def _latency(summary: VersionSummary) -> str:
+    if summary.p50 is None or summary.p95 is None:
+        return "latency unknown"
+    recorded = " (recorded)" if set(summary.sources) == {"recorded"} else ""
+    slowest = ", ".join(f"{case} {seconds(value)}" for case, value in summary.slowest[:1])
+    return f"p50 {seconds(summary.p50)}, p95 {seconds(summary.p95)}, slowest {slowest}{recorded}"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+
+
+def money(dollars: float | None) -> str:
+    """`$0.0123`, or that the price is not known."""
+    if dollars is None:
+        return "cost unknown"
+    return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 1 else f"${dollars:,.2f}"
+
+
+def seconds(value: float) -> str:
+    """`850 ms`, `1.2 s`."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
