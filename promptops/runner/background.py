@@ -1,0 +1,199 @@
+"""Runs an engine in a thread with a loop of its own, for consumers that are not async: pytest and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from promptops.core.plan import Planned
+from promptops.errors import PromptopsError
+from promptops.models import Failure, Sample, SampleKey
+from promptops.runner.engine import CANCEL_GRACE, Engine, EngineSettings
+from promptops.runner.events import Event, RunFinished, SampleDone
+from promptops.runner.gate import Gate
+
+_SLICE = 0.2  # seconds between two looks whether the engine still lives
+_JOIN = 10.0  # seconds that close waits for the last batch to be written
+_REPLAY_AHEAD = 512  # samples: reading is cheap, changing threads is not
+
+
+class EngineDied(PromptopsError):
+    """The engine's thread ended without a result and without an exception: a bug of ours."""
+
+    exit_code = 70
+
+
+class _Background(ABC):
+    """The thread. Subclasses say what happens with an event; `_changed` guards what they keep."""
+
+    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
+        self._settings, self._plan = settings, plan
+        self._gate = Gate(look_ahead or (_REPLAY_AHEAD if settings.open_client is None else 2 * settings.concurrency))
+        self._engine: Engine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._cancelled = False
+        self._done = False
+        self.error: BaseException | None = None
+        self.finished: RunFinished | None = None
+
+    def start(self) -> Self:
+        """Start the thread; returns itself."""
+        self._thread = threading.Thread(target=self._run, name="promptops-engine", daemon=True)
+        atexit.register(self.close)
+        self._thread.start()
+        return self
+
+    @property
+    def alive(self) -> bool:
+        """Whether more may come."""
+        return self._thread is not None and self._thread.is_alive() and not self._done
+
+    def cancel(self) -> None:
+        """Start nothing more, drop what is in flight after half a second; returns at once. Any thread may call it."""
+        with self._changed:
+            self._cancelled = True
+            loop, engine = self._loop, self._engine
+        if loop is not None and engine is not None and not loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(engine.cancel)
+            except RuntimeError:  # the loop closed between the two lines
+                return
+
+    def close(self) -> None:
+        """Cancel what still runs and wait until everything that is done has been written. Twice is fine."""
+        atexit.unregister(self.close)
+        if self._thread is None:
+            return
+        if self.alive:
+            self.cancel()
+        self._thread.join(CANCEL_GRACE + _JOIN)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @abstractmethod
+    def _accept(self, event: Event) -> None:
+        """Keep one event; called in the engine's thread with `_changed` held."""
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._consume())
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+            self.error = error
+        finally:
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()
+
+    async def _consume(self) -> None:
+        engine = Engine(self._plan, self._settings, gate=self._gate)
+        with self._changed:
+            self._loop, self._engine = asyncio.get_running_loop(), engine
+            if self._cancelled:
+                engine.cancel()
+        async for event in engine.events():
+            with self._changed:
+                if isinstance(event, RunFinished):
+                    self.finished = event
+                self._accept(event)
+                self._changed.notify_all()
+
+    def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait, in slices, for `ready`, the engine's end or the deadline; raises what killed the engine.
+
+        Called with `_changed` held. A consumer that wants what the look-ahead holds back opens it further.
+        """
+        while not ready():
+            if self._done or self._thread is None or not self._thread.is_alive():
+                if self.error is not None:
+                    raise self.error
+                if self.finished is None and not self._cancelled and self._thread is not None:
+                    raise EngineDied("the engine ended without a result")
+                return ready()
+            left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            if self._gate.blocked and self._engine is not None and not self._engine.in_flight:
+                self._gate.consumed(self._gate.limit)
+                left = min(left, 0.01)
+            self._changed.wait(left)
+        return True
+
+
+class BackgroundEngine(_Background):
+    """An engine whose samples are fetched by key, each once, in any order.
+
+    `look_ahead` bounds how many samples are started and not yet fetched (default: twice the concurrency). The plan
+    should be in the order in which samples are fetched; another order works, a little slower.
+    """
+
+    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
+        super().__init__(plan, settings, look_ahead=look_ahead)
+        self._samples: dict[SampleKey, Sample] = {}
+
+    def get(self, key: SampleKey, timeout: float | None = None) -> Sample | None:
+        """Return the sample and forget it; None after `timeout` seconds (None: wait for ever).
+
+        After a cancel, what was never asked is a sample with the failure `cancelled`. Raises what killed the engine.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            if self._wait(lambda: key in self._samples, deadline):
+                self._gate.consumed()
+                return self._samples.pop(key)
+            if self._done:
+                return Sample(key, "", failure=Failure("cancelled", "the run ended before this sample was asked"))
+            return None
+
+    def drop(self, keys: Iterable[SampleKey]) -> None:
+        """Say that these samples will not be fetched, so that the engine may go on."""
+        with self._changed:
+            for key in keys:
+                self._samples.pop(key, None)
+                self._gate.consumed()
+
+    def _accept(self, event: Event) -> None:
+        if isinstance(event, SampleDone):
+            self._samples[event.sample.key] = event.sample
+
+
+class EventStream(_Background):
+    """An engine whose events are iterated synchronously, as they come.
+
+    ::
+
+        with EventStream(plan, settings) as events:
+            for event in events: ...
+
+    Ctrl-C in the consumer closes it: what was measured is kept and written.
+    """
+
+    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
+        super().__init__(plan, settings, look_ahead=look_ahead or 4 * settings.concurrency + 64)
+        self._events: deque[Event] = deque()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield every event; raises what killed the engine."""
+        while True:
+            with self._changed:
+                if not self._wait(lambda: bool(self._events), None):
+                    return
+                event = self._events.popleft()
+                if isinstance(event, SampleDone):
+                    self._gate.consumed()
+            yield event
+
+    def _accept(self, event: Event) -> None:
+        self._events.append(event)

@@ -1,0 +1,211 @@
+"""Turns a plan into samples: from recordings, from a provider, or both. It never judges and prints nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from promptops.core.plan import Planned
+from promptops.models import Mode, PlannedSample, Sample
+from promptops.runner.batches import BatchWriter, Sink
+from promptops.runner.budget import Budget
+from promptops.runner.events import Event, RunFinished, RunStarted, SampleDone
+from promptops.runner.gate import Gate
+
+CANCEL_GRACE = 0.5  # seconds that requests in flight get after a cancel
+
+
+class Asker(Protocol):
+    """What asks a provider: `providers.client.Client`, or a fake."""
+
+    async def sample(self, planned: PlannedSample) -> Sample:
+        """Ask once (with its own retries); a failure is a sample too."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How an engine works.
+
+    `concurrency` is samples in flight, `planned` the number of samples where it is known, `run` the id in the run
+    store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
+    makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
+    fresh sample before anybody sees it. `budget` is US dollars, with `worst_case` of a request.
+    """
+
+    mode: Mode
+    concurrency: int = 16
+    planned: int | None = None
+    run: str | None = None
+    find: Callable[[PlannedSample], Sample] | None = None
+    open_client: Callable[[], Asker] | None = None
+    redacted: Callable[[Sample], Sample] | None = None
+    sinks: Sequence[Sink] = ()
+    budget: float | None = None
+    worst_case: Callable[..., float | None] | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    asked: int = 0
+    recorded: int = 0
+    failed: int = 0
+    cost: float = 0.0
+
+    def count(self, sample: Sample) -> None:
+        if sample.reply is None:
+            self.failed += 1
+        elif sample.source == "live":
+            self.asked += 1
+            self.cost += sample.cost or 0.0
+        else:
+            self.recorded += 1
+
+
+class Engine:
+    """One run of one plan. `events` may be iterated once; `cancel` may be called from its own loop at any time.
+
+    Samples are started in the order of the plan, `concurrency` at a time, and never more than `gate` allows ahead of
+    what was consumed. An engine without a gate counts a sample as consumed when the iterator goes on.
+    """
+
+    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, gate: Gate | None = None) -> None:
+        self._plan: Iterator[Planned] = iter(plan)
+        self._settings = settings
+        self._external = gate is not None
+        self.gate = gate or Gate(4 * settings.concurrency + 64)
+        self._client: Asker | None = None
+        self._budget: Budget | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.in_flight = 0
+
+    def cancel(self) -> None:
+        """Start nothing more; what is in flight gets half a second, then is dropped. What is done is kept."""
+        if not self._stopping:
+            self._stopping = True
+            self.gate.open()
+            asyncio.get_running_loop().call_later(CANCEL_GRACE, self._abort)
+
+    def _abort(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield `RunStarted`, a `SampleDone` for each sample as it comes, and `RunFinished`.
+
+        Raises `StoreError` when something cannot be written, and whatever the plan raises.
+        """
+        settings, began, tally = self._settings, time.monotonic(), _Tally()
+        writers = [BatchWriter(sink) for sink in settings.sinks]
+        if settings.budget is not None and settings.worst_case is not None:
+            self._budget = Budget(settings.budget, settings.worst_case)
+        try:
+            yield RunStarted(settings.mode, settings.planned, settings.run)
+            async for sample in self._samples():
+                tally.count(sample)
+                for writer in writers:
+                    await writer.add(sample)
+                yield SampleDone(sample)
+                if not self._external:
+                    self.gate.consumed()
+        finally:
+            await self._shut(writers)
+        yield RunFinished(
+            tally.asked,
+            tally.recorded,
+            tally.failed,
+            tally.cost,
+            max((writer.written for writer in writers), default=0),
+            time.monotonic() - began,
+            self._stopping,
+        )
+
+    async def _samples(self) -> AsyncGenerator[Sample, None]:
+        """Run the workers and hand on what they find, until the last of them ends."""
+        found: asyncio.Queue[Sample | BaseException | None] = asyncio.Queue()
+        count = 1 if self._settings.open_client is None else self._settings.concurrency
+        self._workers = [asyncio.create_task(self._work(found)) for _ in range(count)]
+        while count:
+            item = await found.get()
+            if item is None:
+                count -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+
+    async def _work(self, found: asyncio.Queue[Sample | BaseException | None]) -> None:
+        try:
+            while not self._stopping:
+                await self.gate.enter()
+                if self._stopping or (planned := next(self._plan, None)) is None:
+                    self.gate.leave()
+                    break
+                self.in_flight += 1
+                try:
+                    found.put_nowait(await self._one(planned))
+                finally:
+                    self.in_flight -= 1
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+        except BaseException as error:  # noqa: BLE001 - carried to the consumer, raised there
+            found.put_nowait(error)
+        finally:
+            found.put_nowait(None)
+
+    async def _one(self, planned: Planned) -> Sample:
+        if isinstance(planned, Sample):
+            return planned
+        settings = self._settings
+        if settings.find is not None and settings.mode in ("replay", "new"):
+            sample = settings.find(planned)
+            if sample.reply is not None or settings.mode == "replay" or not _may_ask(planned, sample):
+                return sample
+        if self._budget is not None and (refused := await self._budget.hold(planned)):
+            return Sample(planned.key, planned.digest, failure=refused)
+        sample = await self._ask(planned)
+        return settings.redacted(sample) if settings.redacted is not None else sample
+
+    async def _ask(self, planned: PlannedSample) -> Sample:
+        if self._client is None:
+            if self._settings.open_client is None:
+                raise RuntimeError("an engine in a mode that asks needs open_client")
+            self._client = self._settings.open_client()
+        sample: Sample | None = None
+        try:
+            sample = await self._client.sample(planned)
+        finally:
+            if self._budget is not None:
+                self._budget.settle(planned, sample)
+        return sample
+
+    async def _shut(self, writers: Sequence[BatchWriter]) -> None:
+        self._stopping = self._stopping or any(not worker.done() for worker in self._workers)
+        self._abort()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        try:
+            for writer in writers:
+                await writer.close()
+        finally:
+            if self._client is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._client.aclose(), CANCEL_GRACE)
+
+
+def _may_ask(planned: PlannedSample, found: Sample) -> bool:
+    """Whether mode `new` asks where the recordings have no valid sample.
+
+    What a released version was accepted with is not replaced in passing: a stale or edited recording of it stays a
+    failure. Everything else is asked.
+    """
+    return not planned.released or found.failure is None or found.failure.kind == "missing_recording"
