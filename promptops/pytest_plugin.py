@@ -1,0 +1,133 @@
+"""The pytest plugin: its options, and hooks of one line.
+
+Imported by every pytest run wherever promptops is installed, so only the standard library and pytest are imported here
+(a test counts the modules). Everything else is in `promptops._pytest`, which is loaded with `--promptops`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from promptops._pytest.python_tests import PromptOutput
+    from promptops.models import Case
+
+MARKER = (
+    "promptops(selector): a test of a prompt's outputs; with the fixtures prompt_case and prompt_output it runs once "
+    "for each case of what the selector names (booking, booking@v3). Prompt items themselves carry it too."
+)
+OFF = "needs --promptops"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("promptops", "prompts as code")
+    add = group.addoption
+    add("--promptops", action="store_true", default=None, help="test the prompts too; every --promptops-… implies it")
+    add(
+        "--promptops-mode",
+        choices=("replay", "record", "new", "live"),
+        help="replay (default): recordings only, no network; record: ask and rewrite; new: ask for what is missing "
+        "and write it; live: ask, write nothing",
+    )
+    add(
+        "--promptops-select",
+        action="append",
+        metavar="REF",
+        help="booking, booking@v3, booking@production, env:production, candidate, all (may be given several times)",
+    )
+    add(
+        "--promptops-changed",
+        action="store_true",
+        default=None,
+        help="only prompts whose template, includes, schema, dataset or checks changed",
+    )
+    add("--promptops-base", metavar="REV", help="changed since REV (default: the merge base with the main branch)")
+    add("--promptops-accept", action="store_true", default=None, help="write the outcomes of this run as accepted")
+    add("--promptops-model", metavar="PIN", help="test the selection against another pin, such as acme/model-1")
+    add("--promptops-samples", type=_count, metavar="N", help="samples per case")
+    add("--promptops-concurrency", type=_count, metavar="N", help="requests in flight")
+    add(
+        "--promptops-budget",
+        type=_dollars,
+        metavar="USD",
+        help="the worst case is estimated before the first request; the run stops resumable at the cap",
+    )
+    add(
+        "--promptops-report",
+        action="append",
+        metavar="PATH",
+        help="write a report, by its ending .html, .json or .md (may be given several times)",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+_count.__name__ = "whole number from 1"
+
+
+def _dollars(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+_dollars.__name__ = "number of US dollars"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    if enabled(config):
+        from promptops._pytest.activate import activate
+
+        activate(config)
+
+
+def enabled(config: pytest.Config) -> bool:
+    """Whether `--promptops` or any option that implies it was given."""
+    given = vars(config.option)
+    return any(name.startswith("promptops") and value is not None for name, value in given.items())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    wanted = "_prompt_request" in metafunc.fixturenames
+    marker = metafunc.definition.get_closest_marker("promptops")
+    if not wanted and marker is None:
+        return
+    if enabled(metafunc.config):
+        from promptops._pytest.python_tests import parametrise
+
+        parametrise(metafunc, marker)
+    elif marker is not None and not wanted:
+        metafunc.definition.add_marker(pytest.mark.skip(reason=OFF))
+
+
+@pytest.fixture
+def _prompt_request(request: pytest.FixtureRequest) -> Any:
+    if not enabled(request.config):
+        pytest.skip(OFF)
+    if not hasattr(request, "param"):
+        pytest.fail("prompt_case and prompt_output need a marker such as @pytest.mark.promptops('booking')", False)
+    return request.param
+
+
+@pytest.fixture
+def prompt_case(_prompt_request: Any) -> Case:
+    """The case of the dataset that this test runs for: `.id`, `.inputs`, `.expected`, `.tags`."""
+    case: Case = _prompt_request.case
+    return case
+
+
+@pytest.fixture
+def prompt_output(_prompt_request: Any, request: pytest.FixtureRequest) -> PromptOutput:
+    """What the model answered to `prompt_case`: `.text`, `.value` (parsed), `.valid`, `.reply`, `.samples`."""
+    from promptops._pytest.python_tests import output_of
+
+    return output_of(_prompt_request, request.node)
