@@ -123,7 +123,7 @@ def _all_versions(prompt: str, versions: Versions, manifest: Manifest) -> list[s
 
 def _known(what: str, name: str, choices: Mapping[str, object] | Sequence[str] | set[str]) -> None:
     if name not in choices:
-        listed = ", ".join(sorted(choices)) or "none yet"
+        listed = ", ".join(choices if isinstance(choices, list) else sorted(choices)) or "none yet"
         raise UsageError(f"there is no {what} named {name!r}{did_you_mean(name, choices)} (there is: {listed})")
 
 

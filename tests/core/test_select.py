@@ -70,7 +70,7 @@ def test_a_served_version_without_a_file_is_still_selected() -> None:
     ("selector", "message"),
     [
         ("bookin", "no prompt named 'bookin', did you mean 'booking'"),
-        ("booking@v3", "no version of 'booking' named 'v3', did you mean"),
+        ("booking@v3", r"no version of 'booking' named 'v3' \(there is: v1, v2, v10\)"),
         ("booking@prod", "no environment named 'prod'"),
         ("sentiment@staging", "'staging' serves no version of 'sentiment'"),
     ],
