@@ -5,6 +5,7 @@ Every picture is one or more commands run in a scratch clone, their output with 
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import shlex
@@ -39,7 +40,7 @@ def main() -> None:
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
             for key, value in (("user.name", "You"), ("user.email", "you@example.invalid")):
                 subprocess.run(["git", "config", key, value], cwd=clone, check=True)
-            console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w", encoding="utf-8"))
+            console = Console(record=True, width=COLUMNS, file=io.StringIO())
             for command in commands:
                 console.print(Text(f"$ {command}", style="bold"))
                 console.print(Text.from_ansi(terminal_output(command, clone)))
