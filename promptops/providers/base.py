@@ -1,0 +1,50 @@
+"""What a provider is: one endpoint that answers requests in one wire format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from promptops.models import Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a provider stands.
+
+    `concurrency` is requests in flight, `rpm` requests a minute, `timeout` seconds for one attempt, `retries` further
+    attempts after a failure that can pass. `fixed` means that nobody may raise the concurrency (a local model has one
+    slot, and batching would change what it answers).
+    """
+
+    concurrency: int = 16
+    rpm: int | None = None
+    timeout: float = 60.0
+    retries: int = 3
+    fixed: bool = False
+
+
+class Provider(Protocol):
+    """Asks one endpoint. An instance belongs to the event loop in which it first asks."""
+
+    @property
+    def name(self) -> str:
+        """The part of a pin before the slash."""
+        ...
+
+    def limits(self) -> Limits:
+        """What this endpoint stands."""
+        ...
+
+    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+        """Send `request` once and return the reply, its latency measured.
+
+        `seed` is this sample's own; an endpoint that takes none ignores it, and a `seed` in the request's params goes
+        before it. `deadline` is a time of the running loop's clock (`loop.time()`) by which the last byte must be here.
+        Raises `ProviderError`, and nothing else, for whatever the endpoint does.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. May be called twice."""
+        ...
