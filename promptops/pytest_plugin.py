@@ -114,7 +114,9 @@ def _prompt_request(request: pytest.FixtureRequest) -> Any:
     if not enabled(request.config):
         pytest.skip(OFF)
     if not hasattr(request, "param"):
-        pytest.fail("prompt_case and prompt_output need a marker such as @pytest.mark.promptops('booking')", pytrace=False)
+        pytest.fail(
+            "prompt_case and prompt_output need a marker such as @pytest.mark.promptops('booking')", pytrace=False
+        )
     return request.param
 
 

@@ -1,0 +1,65 @@
+"""The command-line options of one run, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from promptops.models import Mode, Pin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. `budget` is US dollars; None means that the option was not given."""
+
+    mode: Mode
+    select: tuple[str, ...] = ()
+    changed: bool = False
+    base: str | None = None
+    accept: bool = False
+    model: Pin | None = None
+    samples: int | None = None
+    concurrency: int | None = None
+    budget: float | None = None
+    reports: tuple[Path, ...] = ()
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read and check the options; raises `pytest.UsageError` for what makes no sense together."""
+    get = config.getoption
+    folder = config.invocation_params.dir
+    options = Options(
+        mode=get("promptops_mode") or "replay",
+        select=tuple(get("promptops_select") or ()),
+        changed=bool(get("promptops_changed")) or get("promptops_base") is not None,
+        base=get("promptops_base"),
+        accept=bool(get("promptops_accept")),
+        model=_pin(get("promptops_model")),
+        samples=get("promptops_samples"),
+        concurrency=get("promptops_concurrency"),
+        budget=get("promptops_budget"),
+        reports=tuple(folder / path for path in get("promptops_report") or ()),
+    )
+    _check(options)
+    return options
+
+
+def _pin(text: str | None) -> Pin | None:
+    try:
+        return Pin.parse(text) if text is not None else None
+    except ValueError as error:
+        raise pytest.UsageError(f"--promptops-model: {error}") from None
+
+
+def _check(options: Options) -> None:
+    if options.accept and options.mode == "live":
+        raise pytest.UsageError(
+            "--promptops-accept needs recordings, and --promptops-mode live writes none: use replay, new or record"
+        )
+    if options.accept and options.model is not None:
+        raise pytest.UsageError(
+            "--promptops-accept accepts outcomes of the pin that the version names: leave --promptops-model out, "
+            "or write a new version with that pin"
+        )

@@ -1,0 +1,116 @@
+"""Whether a version as a whole holds what `prompt.yaml` promises: `pass_rate` and `budgets`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from promptops.config import parse_duration
+from promptops.core.report import CaseRow, VersionSummary, summarise
+from promptops.formats import Budgets
+
+Status = Literal["pass", "fail", "undecided", "unmeasurable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One promise: what it says, and whether the run keeps it. `text` is one line."""
+
+    name: str
+    status: Status
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteVerdict:
+    """All promises of one version. The worst finding decides: fail, unmeasurable, undecided, pass."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> Status:
+        found = {finding.status for finding in self.findings}
+        order: tuple[Status, ...] = ("fail", "unmeasurable", "undecided")
+        return next((status for status in order if status in found), "pass")
+
+
+def promises(pass_rate: float | None, budgets: Budgets) -> bool:
+    """Whether there is anything to judge a suite by."""
+    return pass_rate is not None or any(value is not None for value in budgets.__dict__.values())
+
+
+def judge_suite(rows: Sequence[CaseRow], *, pass_rate: float | None, budgets: Budgets) -> SuiteVerdict:
+    """Judge all cases of one version and pin.
+
+    The pass rate is passed of measured cases and must reach `pass_rate`. Where the samples of a case disagree with each
+    other, a rate below it is undecided as long as its 95 % Wilson interval reaches it. A case that could not be
+    measured makes the pass rate unmeasurable, unless so many failed that no outcome of it could mend the rate.
+    `rows` must not be empty.
+    """
+    summary = summarise(rows)[0]
+    checks = (
+        _pass_rate(rows, summary, pass_rate),
+        _cost(summary, budgets.cost_per_request, sum(len(row.latencies) for row in rows)),
+        _latency(summary, budgets.p95_latency),
+        _validation(rows, summary, budgets.validation_failure_rate),
+    )
+    return SuiteVerdict(tuple(finding for finding in checks if finding is not None))
+
+
+def _pass_rate(rows: Sequence[CaseRow], summary: VersionSummary, wanted: float | None) -> Finding | None:
+    if wanted is None:
+        return None
+    missing = len(rows) - summary.measured
+    said = f"pass rate {summary.passed} of {summary.measured}, wanted {wanted:.1%}"
+    if (summary.passed + missing) / len(rows) < wanted and not _varies(rows):
+        return Finding("pass_rate", "fail", said)
+    if missing:
+        return Finding("pass_rate", "unmeasurable", f"{said}; {missing} of {len(rows)} cases were not measured")
+    if summary.rate is not None and summary.rate >= wanted:
+        return Finding("pass_rate", "pass", said)
+    if summary.interval is not None and summary.interval[1] >= wanted:
+        high = f"{summary.interval[1]:.1%}"
+        return Finding("pass_rate", "undecided", f"{said}; outputs vary, and the 95% interval reaches up to {high}")
+    return Finding("pass_rate", "fail", said)
+
+
+def _varies(rows: Sequence[CaseRow]) -> bool:
+    return any(0 < row.passes < row.of for row in rows)
+
+
+def _cost(summary: VersionSummary, limit: float | None, requests: int) -> Finding | None:
+    if limit is None:
+        return None
+    if not requests or summary.cost is None:
+        why = (
+            "nothing was measured"
+            if not requests
+            else "the price of the model is not known: set [tool.promptops.prices]"
+        )
+        return Finding("cost_per_request", "unmeasurable", f"cost per request: {why}")
+    cost = summary.cost / requests
+    said = f"cost per request ${cost:.6f}, at most ${limit:.6f}"
+    return Finding("cost_per_request", "pass" if cost <= limit else "fail", said)
+
+
+def _latency(summary: VersionSummary, limit: float | str | None) -> Finding | None:
+    if limit is None:
+        return None
+    seconds = parse_duration(limit) if isinstance(limit, str) else limit
+    if summary.p95 is None:
+        return Finding("p95_latency", "unmeasurable", "p95 latency: nothing was measured")
+    recorded = " (as recorded)" if set(summary.sources) == {"recorded"} else ""
+    said = f"p95 latency {summary.p95:.3f} s{recorded}, at most {seconds:.3f} s"
+    return Finding("p95_latency", "pass" if summary.p95 <= seconds else "fail", said)
+
+
+def _validation(rows: Sequence[CaseRow], summary: VersionSummary, limit: float | None) -> Finding | None:
+    if limit is None:
+        return None
+    answered = sum(len(row.latencies) for row in rows)
+    if not answered:
+        return Finding("validation_failure_rate", "unmeasurable", "validation failures: nothing was measured")
+    rate = summary.invalid / answered
+    said = f"validation failures {summary.invalid} of {answered}, at most {limit:.1%}"
+    return Finding("validation_failure_rate", "pass" if rate <= limit else "fail", said)
