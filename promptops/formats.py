@@ -197,8 +197,9 @@ class PairOutcome(Strict):
 class CanaryEvidence(Strict):
     """One canary. `order` is the random order in which cases were asked, made from `seed`; `attempt` counts from 1.
 
-    `p_value` is of the exact one-sided McNemar test, `difference` candidate minus baseline pass rate with its
-    `interval`; all are recomputed from `outcomes` by `verify`.
+    `gates` words the hard limits that the candidate broke. `p_value` is of the exact one-sided McNemar test,
+    `difference` candidate minus baseline pass rate with its `interval`; all are recomputed by `verify` with
+    `core.canary.decide(outcomes, settings, attempt=attempt, gates=gates)`.
     """
 
     candidate: Side
@@ -212,6 +213,7 @@ class CanaryEvidence(Strict):
     alpha: float
     delta: float
     attempt: Annotated[int, Field(ge=1)]
+    gates: list[str] = []
     verdict: Literal["pass", "regress", "inconclusive", "unmeasurable"]
     p_value: float | None
     difference: float | None

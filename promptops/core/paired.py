@@ -29,7 +29,7 @@ def tango_score(broke: float, fixed: float, pairs: float, difference: float) -> 
 
 
 def non_inferiority(broke: float, fixed: float, pairs: float, margin: float) -> float:
-    """Return the one-sided p value of H0 "the candidate is worse by `margin` (in (0, 1)) or more"; 1.0 without pairs."""
+    """Return the one-sided p value of H0 "worse by `margin` (in (0, 1)) or more"; 1.0 without pairs."""
     return normal_tail(tango_score(broke, fixed, pairs, -margin)) if pairs else 1.0
 
 

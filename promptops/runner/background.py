@@ -90,7 +90,7 @@ class _Background(ABC):
     def _run(self) -> None:
         try:
             asyncio.run(self._consume())
-        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+        except BaseException as error:  # raised again in the consumer's thread
             self.error = error
         finally:
             with self._changed:

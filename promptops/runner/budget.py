@@ -46,7 +46,7 @@ class Budget:
                 await self._settled.wait()
             if self._exhausted:
                 return _failure(
-                    f"the cap of ${self.cap:g} is reached: ${self.spent:.4f} spent, the next request may cost ${worst:.4f}",
+                    f"the cap of ${self.cap:g} is reached: ${self.spent:.4f} spent, the next may cost ${worst:.4f}",
                     "raise the budget and run again: what was measured and written is not asked again",
                 )
             self._held[id(planned)] = worst

@@ -158,7 +158,7 @@ class Engine:
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
-        except BaseException as error:  # noqa: BLE001 - carried to the consumer, raised there
+        except BaseException as error:  # carried to the consumer, raised there
             found.put_nowait(error)
         finally:
             found.put_nowait(None)

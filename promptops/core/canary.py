@@ -1,0 +1,209 @@
+"""How a canary decides: a pure function of the outcomes of both sides, so that anybody can recompute the verdict.
+
+Two different questions, two different tests. *Is the candidate worse?* is McNemar's exact test: REGRESS. *Is it shown
+to be not worse?* is Tango's score test with a margin: PASS. Neither: INCONCLUSIVE, never a pass. `docs/canary.md` has
+the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from promptops.core.paired import (
+    detectable_drop,
+    non_inferiority,
+    pairs_for_no_flip,
+    pairs_to_settle,
+    tango_interval,
+)
+from promptops.core.stats import mcnemar_exact
+from promptops.formats import CanarySettings
+from promptops.models import Outcome, Verdict
+
+Pairs = Mapping[str, tuple[Outcome, Outcome]]
+
+FEW_CASES = 100
+_MOST_MISSING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryDecision:
+    """What a canary decided, and from what.
+
+    Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
+    1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
+    `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
+    and `missing` name cases; `settle` says what would end an inconclusive canary.
+    """
+
+    verdict: Verdict
+    reason: str
+    p_value: float | None
+    p_not_worse: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    baseline_rate: float | None
+    candidate_rate: float | None
+    measured: int
+    broke: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    same: int = 0
+    improved: bool = False
+    detectable: float | None = None
+    settle: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The paired counts that the tests see."""
+
+    broke: int
+    fixed: int
+    pairs: int
+
+
+def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: Sequence[str] = ()) -> CanaryDecision:
+    """Decide from `(baseline, candidate)` outcomes per case; the same arguments always give the same decision.
+
+    `gates` words the hard limits that the candidate broke (budgets): one is enough for REGRESS. `attempt` counts from
+    1; a later one must show more, see `pass_level`. A side is measured where its outcome is `pass` or `fail`; a
+    candidate with an `error` counts as failed.
+    """
+    known = {case: (_plain(base), _candidate(cand)) for case, (base, cand) in sorted(pairs.items())}
+    measured = {case: pair for case, pair in known.items() if None not in pair}
+    missing = tuple(case for case in known if case not in measured)
+    broke = tuple(case for case, pair in measured.items() if pair == (True, False))
+    fixed = tuple(case for case, pair in measured.items() if pair == (False, True))
+    counts = Counts(len(broke), len(fixed), len(measured))
+    level = pass_level(settings.alpha, attempt)
+    verdict, reason = _verdict(known, counts, settings, level, len(missing), gates)
+    n = counts.pairs
+    return CanaryDecision(
+        verdict=verdict,
+        reason=reason,
+        p_value=mcnemar_exact(counts.broke, counts.fixed) if n else None,
+        p_not_worse=non_inferiority(counts.broke, counts.fixed, n, settings.delta) if n else None,
+        difference=(counts.fixed - counts.broke) / n if n else None,
+        interval=tango_interval(counts.broke, counts.fixed, n, confidence=1 - 2 * settings.alpha) if n else None,
+        baseline_rate=sum(base is True for base, _ in measured.values()) / n if n else None,
+        candidate_rate=sum(cand is True for _, cand in measured.values()) / n if n else None,
+        measured=n,
+        broke=broke,
+        fixed=fixed,
+        missing=missing,
+        same=n - counts.broke - counts.fixed,
+        improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
+        detectable=detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha) if n else None,
+        settle=_settle(counts, settings, level) if verdict == "inconclusive" else "",
+        warnings=tuple(_warnings(n, attempt, settings, level)),
+    )
+
+
+def judge_counts(counts: Counts, settings: CanarySettings, level: float) -> Verdict:
+    """Return `regress`, `pass` or `inconclusive` for complete pairs: the seam where a sequential test goes.
+
+    Source: docs/canary.md. REGRESS is looked at first: with very many pairs a drop inside the margin is still a drop.
+    """
+    if not counts.pairs:
+        return "unmeasurable"
+    if counts.broke > counts.fixed and mcnemar_exact(counts.broke, counts.fixed) <= settings.alpha:
+        return "regress"
+    not_worse = non_inferiority(counts.broke, counts.fixed, counts.pairs, settings.delta)
+    return "pass" if not_worse <= level else "inconclusive"
+
+
+def pass_level(alpha: float, attempt: int) -> float:
+    """Return the error that attempt `attempt` (from 1) may spend on a PASS: alpha / attempt².
+
+    Trying until it passes must not pay: over any number of attempts at one comparison the errors add up to at most
+    π²/6 · alpha = 1.64 · alpha. REGRESS keeps alpha each time: a later attempt must not make an alarm harder.
+    """
+    return alpha / max(1, attempt) ** 2
+
+
+def _verdict(
+    known: Mapping[str, tuple[bool | None, bool | None]],
+    counts: Counts,
+    settings: CanarySettings,
+    level: float,
+    missing: int,
+    gates: Sequence[str],
+) -> tuple[Verdict, str]:
+    if not counts.pairs:
+        return "unmeasurable", "not one case could be measured on both sides" if known else "there is no case"
+    if gates:
+        return "regress", "; ".join(gates)
+    found = judge_counts(counts, settings, level)
+    if missing:
+        extremes = {judge_counts(_filled(known, worst=worst), settings, level) for worst in (True, False)}
+        told = f"{missing} of {len(known)} cases could not be measured on both sides"
+        if found != "inconclusive" and extremes != {found}:
+            return "unmeasurable", f"{told}, and how they come out could change the verdict"
+        if found == "inconclusive" and missing > _MOST_MISSING * len(known):
+            return "unmeasurable", told
+    return found, _words(found, counts, settings, level)
+
+
+def _filled(known: Mapping[str, tuple[bool | None, bool | None]], *, worst: bool) -> Counts:
+    """The counts if every missing side had come out worst (or best) for the candidate.
+
+    A model that fails to answer exactly where it would be wrong must not pass by it.
+    """
+    sides = [(worst if base is None else base, (not worst) if cand is None else cand) for base, cand in known.values()]
+    return Counts(sides.count((True, False)), sides.count((False, True)), len(sides))
+
+
+def _plain(outcome: Outcome) -> bool | None:
+    return {"pass": True, "fail": False}.get(outcome)
+
+
+def _candidate(outcome: Outcome) -> bool | None:
+    """A check that raised on the candidate's output is no pass, and no outage either."""
+    return False if outcome == "error" else _plain(outcome)
+
+
+def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: float) -> str:
+    broke, fixed, n = counts.broke, counts.fixed, counts.pairs
+    if verdict == "regress":
+        p = mcnemar_exact(broke, fixed)
+        return f"{broke} broke and {fixed} fixed of {n}: by chance alone p = {p:.2g} (at most {settings.alpha:g})"
+    p = non_inferiority(broke, fixed, n, settings.delta)
+    margin = f"{100 * settings.delta:g} points"
+    if verdict == "pass":
+        return f"shown to be not worse by {margin}: p = {p:.2g} (at most {level:.2g}), {broke} broke, {fixed} fixed"
+    return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
+
+
+def _settle(counts: Counts, settings: CanarySettings, level: float) -> str:
+    """What would end this: how many more cases if flips go on as so far, or which margin these cases do show."""
+    ways = []
+    if total := pairs_to_settle(counts.broke, counts.fixed, counts.pairs, settings.delta, level):
+        ways.append(f"about {total - counts.pairs} more cases")
+    margin = -tango_interval(counts.broke, counts.fixed, counts.pairs, confidence=1 - 2 * level)[0]
+    if settings.delta < margin < 0.5:
+        ways.append(f"a margin of {_up(100 * margin)} points (canary.delta)")
+    return ", or ".join(ways) or "more cases: these show nothing either way"
+
+
+def _up(points: float) -> float:
+    """Rounded up to a tenth, so that the margin named is one that passes."""
+    return -(-round(points * 1000) // 100) / 10
+
+
+def _warnings(n: int, attempt: int, settings: CanarySettings, level: float) -> list[str]:
+    told = []
+    if 0 < n < FEW_CASES:
+        least = pairs_for_no_flip(settings.delta, level)
+        told.append(
+            f"{n} cases are few: even a candidate without a single flip needs {least} to be shown not worse by "
+            f"{100 * settings.delta:g} points"
+        )
+    if attempt > 1:
+        told.append(
+            f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "
+            f"the first only, so a pass now needs p ≤ {level:.2g}"
+        )
+    return told
