@@ -1,0 +1,190 @@
+"""Whether evidence lets a version into an environment: the policies `run`, `no-regression`, `shown-not-worse`. Pure.
+
+Evidence counts only for exactly these digests: version and pin of the candidate, the measurement (dataset, checks,
+contract), and version, digest and pin of what the environment serves now. Of several records that match, the last one
+decides: a canary that is asked again goes on with its sequence, and one good attempt does not erase a later bad one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sized
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from promptops.core.digest import sha256_of
+from promptops.formats import CanaryEvidence, Environment, Evidence, RunEvidence, Served, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What was found: `record` lets the version in when `missing` is empty.
+
+    `acknowledged` are the broken cases that the user named, `unused` those named that are not broken, `attempts` how
+    many canaries of exactly this comparison there are.
+    """
+
+    missing: tuple[str, ...] = ()
+    record: RunEvidence | CanaryEvidence | None = None
+    broken: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    attempts: int = 0
+    needs: Literal["", "run", "canary", "ack", "after"] = ""
+    notices: tuple[str, ...] = ()
+
+    @property
+    def granted(self) -> bool:
+        return not self.missing
+
+    @property
+    def evidence(self) -> str | None:
+        """The digest by which the manifest names the record."""
+        return sha256_of(self.record.model_dump(mode="json")) if self.record else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants in where: the candidate as it is now, `measurement` is today's digest, `serving` what it replaces.
+
+    `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is
+    what the environment named by `after` serves.
+    """
+
+    prompt: str
+    candidate: Side
+    measurement: str
+    environment: str
+    policy: Environment
+    serving: Served | None = None
+    ahead: Served | None = None
+    known_failures: Collection[str] = ()
+
+
+def licence(claim: Claim, evidence: Evidence, acknowledged: Collection[str] = ()) -> Licence:
+    """Decide; a refusal lists everything that is missing at once."""
+    first = claim.serving is None
+    found = _by_run(claim, evidence, acknowledged) if first or claim.policy.require == "run" else None
+    found = found or _by_canary(claim, evidence, acknowledged)
+    if problem := _after(claim):
+        return replace(found, missing=(problem, *found.missing), needs=found.needs or "after")
+    return found
+
+
+def broken_cases(record: RunEvidence | CanaryEvidence, known_failures: Collection[str] = ()) -> tuple[str, ...]:
+    """The cases that a record shows broken, sorted.
+
+    Of a canary those that the baseline passes and the candidate does not, of a run those that fail without being known.
+    """
+    if isinstance(record, CanaryEvidence):
+        outcomes = record.outcomes.items()
+        return tuple(sorted(c for c, o in outcomes if o.baseline == "pass" and o.candidate in ("fail", "error")))
+    return tuple(sorted(c for c, o in record.outcomes.items() if o == "fail" and c not in known_failures))
+
+
+def side_of(served: Served) -> Side:
+    return Side(version=served.version, pin=served.pin, digest=served.digest)
+
+
+def _by_run(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> Licence:
+    """A run of exactly the candidate in which every case could be measured and every new failure is acknowledged."""
+    runs = [run for run in evidence.runs if run.candidate == claim.candidate]
+    matching = [run for run in runs if run.measurement.digest == claim.measurement]
+    name = f"{claim.prompt}@{claim.candidate.version}"
+    if not matching:
+        why = _why_not(claim, "run", all_records=evidence.runs, same_candidate=runs)
+        return Licence(missing=(f"a run of {name} on {claim.candidate.pin}: {why}",), needs="run")
+    record = matching[-1]
+    unsettled = _named({c: o for c, o in record.outcomes.items() if o in ("error", "unmeasurable")})
+    if unsettled:
+        text = f"a run in which every case could be measured: {unsettled}"
+        return Licence(missing=(text,), record=record, needs="run")
+    return _acknowledged(record, claim, acknowledged, ())
+
+
+def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> Licence:
+    """A canary of exactly the candidate against exactly what is served, with the verdict that the policy asks for."""
+    assert claim.serving is not None
+    own = [canary for canary in evidence.canaries if canary.candidate == claim.candidate]
+    measured = [canary for canary in own if canary.measurement.digest == claim.measurement]
+    matching = [canary for canary in measured if canary.baseline == side_of(claim.serving)]
+    what = f"a canary of {claim.prompt}@{claim.candidate.version} against {claim.serving.version}"
+    if not matching:
+        why = _why_not(claim, "canary", all_records=evidence.canaries, same_candidate=own)
+        if measured:
+            was, now = _side(measured[-1].baseline), _side(side_of(claim.serving))
+            why = f"the last one was against {was}, and {claim.environment} serves {now} now"
+        return Licence(missing=(f"{what}: {why}",), needs="canary")
+    record = matching[-1]
+    found = _acknowledged(record, claim, acknowledged, _verdict_missing(record, claim, what))
+    return replace(found, attempts=len(matching), notices=_notices(record, matching))
+
+
+def _verdict_missing(record: CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:
+    wanted = ("pass",) if claim.policy.require == "shown-not-worse" else ("pass", "inconclusive")
+    if record.verdict in wanted:
+        return ()
+    return (f"{what} with the verdict {' or '.join(wanted)}: the last one says {record.verdict}",)
+
+
+def _acknowledged(
+    record: RunEvidence | CanaryEvidence, claim: Claim, acknowledged: Collection[str], missing: tuple[str, ...]
+) -> Licence:
+    broken = broken_cases(record, claim.known_failures)
+    open_cases = [case for case in broken if case not in acknowledged]
+    needs: Literal["", "run", "canary", "ack", "after"] = "canary" if missing else ""
+    if open_cases:
+        was = "broken" if isinstance(record, CanaryEvidence) else "failing"
+        missing = (
+            *missing,
+            *(f"{was} case {case}: mend it, or acknowledge it with --ack {case}" for case in open_cases),
+        )
+        needs = needs or "ack"
+    return Licence(
+        missing=missing,
+        record=record,
+        broken=broken,
+        acknowledged=tuple(case for case in broken if case in acknowledged),
+        unused=tuple(sorted(set(acknowledged) - set(broken))),
+        needs=needs,
+    )
+
+
+def _notices(record: CanaryEvidence, matching: list[CanaryEvidence]) -> tuple[str, ...]:
+    found = []
+    if len(matching) > 1:
+        earlier = ", ".join(canary.verdict for canary in matching[:-1])
+        found.append(f"this is attempt {len(matching)} of the same comparison (before: {earlier})")
+    if record.mode == "replay" or record.baseline_source == "recorded":
+        side = "both sides were" if record.mode == "replay" else "the baseline was"
+        found.append(f"{side} replayed from recordings, not asked live")
+    return tuple(found)
+
+
+def _after(claim: Claim) -> str:
+    """What `after:` still asks for; an empty string where it is satisfied."""
+    first = claim.policy.after
+    if first is None:
+        return ""
+    if claim.ahead is None:
+        return f"{first} must serve {claim.prompt}@{claim.candidate.version} first: it serves nothing of {claim.prompt}"
+    if side_of(claim.ahead) != claim.candidate:
+        return f"{first} must serve exactly {_side(claim.candidate)} first: it serves {_side(side_of(claim.ahead))}"
+    return ""
+
+
+def _why_not(claim: Claim, what: str, *, all_records: Sized, same_candidate: Sized) -> str:
+    if not len(all_records):
+        return "there is none yet"
+    if not len(same_candidate):
+        return f"every recorded {what} is of another content or pin; {_side(claim.candidate)} was never measured"
+    return "dataset, checks or contract changed since the last one"
+
+
+def _side(side: Side) -> str:
+    return f"{side.version} ({side.digest.removeprefix('sha256:')[:12]} on {side.pin})"
+
+
+def _named(outcomes: Mapping[str, str], limit: int = 5) -> str:
+    listed = [f"{case} ({outcome})" for case, outcome in sorted(outcomes.items())]
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more

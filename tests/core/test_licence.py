@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from promptops.core.digest import sha256_of
+from promptops.core.licence import Claim, Licence, broken_cases, licence, side_of
+from promptops.formats import CanaryEvidence, Environment, Evidence, Measurement, PairOutcome, RunEvidence, Served, Side
+
+PIN = "test/model-1"
+
+
+def digest(name: str) -> str:
+    return sha256_of(name)
+
+
+V2, V3 = (Side(version=v, pin=PIN, digest=digest(v)) for v in ("v2", "v3"))
+TODAY, EARLIER = (
+    Measurement(digest=digest(n), dataset=digest("d" + n), checks=digest("c"), contract=digest("k"))
+    for n in ("today", "earlier")
+)
+
+
+def served(side: Side = V2) -> Served:
+    return Served(version=side.version, digest=side.digest, pin=side.pin, how="promoted", at="2026-01-01T00:00:00Z")
+
+
+def run(outcomes: Mapping[str, str], **changes: Any) -> RunEvidence:
+    fields: dict[str, Any] = {
+        "candidate": V3,
+        "measurement": TODAY,
+        "mode": "live",
+        "outcomes": dict(outcomes),
+        "verdict": "pass",
+        "finished_at": "2026-01-01T00:00:00Z",
+    }
+    return RunEvidence(**{**fields, **changes})
+
+
+def canary(verdict: str, pairs: Mapping[str, tuple[str, str]], **changes: Any) -> CanaryEvidence:
+    fields: dict[str, Any] = {
+        "candidate": V3,
+        "baseline": V2,
+        "measurement": TODAY,
+        "mode": "live",
+        "baseline_source": "live",
+        "seed": 1,
+        "order": list(pairs),
+        "outcomes": {c: PairOutcome.model_validate({"baseline": b, "candidate": a}) for c, (b, a) in pairs.items()},
+        "alpha": 0.05,
+        "delta": 0.05,
+        "attempt": 1,
+        "verdict": verdict,
+        "p_value": 1.0,
+        "difference": 0.0,
+        "interval": None,
+        "finished_at": "2026-01-01T00:00:00Z",
+    }
+    return CanaryEvidence(**{**fields, **changes})
+
+
+SAME = {"c1": ("pass", "pass"), "c2": ("fail", "fail")}
+BROKE = {"c1": ("pass", "fail"), "c2": ("fail", "pass"), "c3": ("pass", "error")}
+
+
+def decide(
+    *,
+    require: str = "no-regression",
+    runs: Any = (),
+    canaries: Any = (),
+    serving: Served | None = None,
+    ack: tuple[str, ...] = (),
+    known: tuple[str, ...] = (),
+    after: str | None = None,
+    ahead: Served | None = None,
+) -> Licence:
+    claim = Claim(
+        prompt="booking",
+        candidate=V3,
+        measurement=TODAY.digest,
+        environment="production",
+        policy=Environment.model_validate({"require": require, "after": after}),
+        serving=serving,
+        ahead=ahead,
+        known_failures=known,
+    )
+    return licence(claim, Evidence(prompt="booking", version="v3", runs=list(runs), canaries=list(canaries)), ack)
+
+
+@pytest.mark.parametrize("require", ["run", "no-regression", "shown-not-worse"])
+def test_a_first_promotion_needs_a_run_under_every_policy(require: str) -> None:
+    nothing = decide(require=require)
+    assert nothing.needs == "run"
+    assert nothing.missing == (f"a run of booking@v3 on {PIN}: there is none yet",)
+    record = run({"c1": "pass"})
+    granted = decide(require=require, runs=[record])
+    assert granted.granted
+    assert granted.evidence == sha256_of(record.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (run({"c1": "pass"}, candidate=V3.model_copy(update={"digest": digest("x")})), "was never measured"),
+        (run({"c1": "pass"}, candidate=V3.model_copy(update={"pin": "a/other"})), "was never measured"),
+        (run({"c1": "pass"}, measurement=EARLIER), "dataset, checks or contract changed since the last one"),
+        (run({"c1": "unmeasurable", "c2": "error"}), r"could be measured: c1 (unmeasurable), c2 (error)"),
+        (run({"c1": "fail"}), "failing case c1: mend it, or acknowledge it with --ack c1"),
+    ],
+)
+def test_a_run_of_something_else_or_with_new_failures_does_not_count(record: RunEvidence, message: str) -> None:
+    found = decide(require="run", runs=[record])
+    assert message in "\n".join(found.missing)
+
+
+def test_known_and_acknowledged_failures_do_not_stop_a_run() -> None:
+    found = decide(runs=[run({"c1": "fail", "c2": "fail"})], known=("c1",), ack=("c2", "c9"))
+    assert (found.granted, found.acknowledged, found.unused) == (True, ("c2",), ("c9",))
+
+
+@pytest.mark.parametrize(
+    ("require", "verdict", "granted"),
+    [
+        ("no-regression", "pass", True),
+        ("no-regression", "inconclusive", True),
+        ("no-regression", "regress", False),
+        ("no-regression", "unmeasurable", False),
+        ("shown-not-worse", "pass", True),
+        ("shown-not-worse", "inconclusive", False),
+        ("shown-not-worse", "regress", False),
+    ],
+)
+def test_the_policy_decides_which_verdicts_are_enough(require: str, verdict: str, *, granted: bool) -> None:
+    assert decide(require=require, serving=served(), canaries=[canary(verdict, SAME)]).granted is granted
+
+
+def test_a_run_is_not_enough_where_a_baseline_is_served() -> None:
+    assert decide(serving=served(), runs=[run({"c1": "pass"})]).needs == "canary"
+
+
+def test_a_baseline_replaced_since_the_canary_does_not_count() -> None:
+    other = V2.model_copy(update={"version": "v1", "digest": digest("v1")})
+    found = decide(serving=served(other), canaries=[canary("pass", SAME)])
+    assert "the last one was against v2" in found.missing[0]
+    assert "production serves v1" in found.missing[0]
+
+
+def test_every_broken_case_has_to_be_named() -> None:
+    record = canary("inconclusive", BROKE)
+    assert broken_cases(record) == ("c1", "c3")
+    refused = decide(serving=served(), canaries=[record], ack=("c1",))
+    assert (refused.needs, refused.missing) == ("ack", ("broken case c3: mend it, or acknowledge it with --ack c3",))
+    assert decide(serving=served(), canaries=[record], ack=("c1", "c3")).acknowledged == ("c1", "c3")
+
+
+def test_acknowledging_cannot_outweigh_a_regression() -> None:
+    assert not decide(serving=served(), canaries=[canary("regress", BROKE)], ack=("c1", "c3")).granted
+
+
+def test_the_last_attempt_decides_and_the_others_are_told() -> None:
+    good, bad = canary("pass", SAME), canary("regress", SAME, attempt=2)
+    assert not decide(serving=served(), canaries=[good, bad]).granted
+    found = decide(serving=served(), canaries=[bad, good])
+    assert found.granted
+    assert found.attempts == 2
+    assert "attempt 2 of the same comparison (before: regress)" in found.notices[0]
+
+
+def test_replayed_evidence_is_labelled() -> None:
+    found = decide(serving=served(), canaries=[canary("pass", SAME, baseline_source="recorded")])
+    assert found.notices == ("the baseline was replayed from recordings, not asked live",)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "message"),
+    [(None, "staging must serve booking@v3 first: it serves nothing"), (served(V2), "staging must serve exactly v3")],
+)
+def test_the_environment_named_by_after_goes_first(ahead: Served | None, message: str) -> None:
+    found = decide(runs=[run({"c1": "pass"})], after="staging", ahead=ahead)
+    assert (message in found.missing[0], found.needs) == (True, "after")
+
+
+def test_after_is_satisfied_by_exactly_the_candidate() -> None:
+    assert decide(runs=[run({"c1": "pass"})], after="staging", ahead=served(V3)).granted
+
+
+def test_everything_missing_is_said_at_once() -> None:
+    found = decide(serving=served(), canaries=[canary("regress", BROKE)], after="staging")
+    assert len(found.missing) == 4
+    assert found.needs == "canary"
+
+
+def test_a_side_is_what_is_served() -> None:
+    assert side_of(served(V3)) == V3
