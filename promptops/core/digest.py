@@ -1,0 +1,76 @@
+"""Canonical JSON and the digests that bind recordings, closures and evidence to what was really there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from promptops.models import Json, Request
+
+if TYPE_CHECKING:
+    from promptops.formats import Closure
+
+
+def canonical_json(value: Json) -> bytes:
+    """Return the one spelling of `value`: keys sorted by code point, no spaces, UTF-8, nothing normalised.
+
+    `1` and `1.0` are different values, because a template or a provider may print them differently; floats are
+    written as Python's shortest `repr`. Text keeps its Unicode form (no NFC) and its line ends.
+
+    Raises `ValueError` for what JSON cannot say: NaN, infinities, lone surrogates, other types, nesting without end.
+    """
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+        )
+        return text.encode()
+    except (TypeError, RecursionError, UnicodeEncodeError) as error:
+        raise ValueError(f"this is not plain JSON: {error}") from error
+
+
+def sha256_of(value: Json) -> str:
+    """Return `"sha256:<hex>"` of the canonical JSON of `value`."""
+    return sha256_of_bytes(canonical_json(value))
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    """Return `"sha256:<hex>"` of the bytes themselves."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def request_digest(request: Request) -> str:
+    """Return the digest that keys a recording: pin, messages, params and tools as they are sent.
+
+    The seed that is derived for each sample is no part of it: all samples of a case share one request digest.
+    """
+    return sha256_of(
+        {
+            "model": str(request.pin),
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "params": request.params,
+            "tools": request.tools,
+        }
+    )
+
+
+def version_digest(closure: Closure) -> str:
+    """Return the digest of everything that a version is: two closures with one digest behave alike."""
+    return sha256_of(closure.model_dump(mode="json"))
+
+
+def sample_seed(case: str, index: int) -> int:
+    """Return the seed of one sample, in [0, 2**31): the same in every run, different for every case and index.
+
+    One seed for all cases would make their noise common, so that many cases flip together.
+    """
+    return int.from_bytes(hashlib.sha256(f"{case}\0{index}".encode()).digest()[:4], "big") & 0x7FFF_FFFF
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON type")
