@@ -4,6 +4,7 @@
 
     PromptopsError                 exit code 2 unless a subclass says otherwise
     ├── UsageError                 an option, a selector or a name makes no sense here
+    │   └── ModelFileError         a local model's file is missing, another one, or cannot be fetched
     ├── ProblemsError              one or many problems of files, each with path and line
     │   └── ConfigError            … of [tool.promptops] in pyproject.toml
     ├── TemplateRefused            rendering hit the sandbox, a cap or a missing variable
@@ -52,6 +53,10 @@ class PromptopsError(Exception):
 
 class UsageError(PromptopsError):
     """An option, a selector or a name that makes no sense here."""
+
+
+class ModelFileError(UsageError):
+    """The file of a local model is missing, is another one, or cannot be fetched."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

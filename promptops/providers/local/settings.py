@@ -1,0 +1,41 @@
+"""How the model is served. These settings, and only these, make its answers reproducible."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from promptops.errors import MissingExtra
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What llama.cpp is started with.
+
+    The prompt cache is off and there is one slot: with either, greedy answers depend on what was asked before.
+    One thread is slower than two on an idle machine, and ten times faster on a busy one. `context` is tokens.
+    """
+
+    context: int = 2048
+    threads: int = 1
+    slots: int = 1
+    cache_prompt: bool = False
+
+
+SETTINGS = Settings()
+
+
+def engine_version() -> str:
+    """The version of xllamacpp, without importing it; raises `MissingExtra`."""
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        raise MissingExtra("local", "a model on this machine (local/…)") from None
+
+
+def settings_digest(settings: Settings, engine: str) -> str:
+    """12 hex digits: servers with another engine or other settings answer differently, and are not shared."""
+    text = json.dumps([asdict(settings), engine], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
