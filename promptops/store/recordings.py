@@ -1,0 +1,334 @@
+"""Samples in git: `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`, found by case, sample and request digest."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from promptops.errors import Problem, ProblemsError, StoreError
+from promptops.formats import Closure
+from promptops.models import Failure, Json, Pin, PlannedSample, Reply, Sample, SampleKey, Usage
+from promptops.store.atomic import locked, write_text
+from promptops.store.recording_lines import (
+    MAX_FILE,
+    Fields,
+    Line,
+    fields_of,
+    is_too_deep,
+    line_digest,
+    parse_lines,
+    render_line,
+)
+
+__all__ = [
+    "Recordings",
+    "TextRedactor",
+    "explain_stale",
+    "line_digest",
+    "load",
+    "recordings_path",
+    "redacted",
+    "request_changes",
+    "write",
+]
+
+
+class TextRedactor(Protocol):
+    """What removes secrets and `redact:` matches before anything is judged, digested or written."""
+
+    def text(self, text: str, /) -> str: ...
+
+    def json(self, value: Any, /) -> Any: ...
+
+
+def recordings_path(fixtures_dir: Path, prompt: str, version: str, pin: Pin | str) -> Path:
+    """The file that holds the samples of one version of one prompt with one pin."""
+    name = (pin if isinstance(pin, Pin) else Pin.parse(pin)).file_name
+    return fixtures_dir / prompt / "recordings" / version / f"{name}.jsonl"
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The recorded samples of one version and pin; empty where the file does not exist.
+
+    `shown` is how messages name the file, `lines` maps (case, sample index) to the line.
+    """
+
+    path: Path
+    shown: str
+    lines: Mapping[tuple[str, int], Line] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def find(self, planned: PlannedSample, *, options: str = "") -> Sample:
+        """Return the recorded sample for `planned`, or a sample whose failure says why there is none.
+
+        `options` are further pytest options that the command in a hint needs, such as `--promptops-model PIN`.
+        Failures: `missing_recording`; `edited_recording`; `stale_recording` where the request of a released version
+        changed. A changed request of a version that is not released is a missing recording: nobody relies on it yet.
+        """
+        line = self.lines.get((planned.key.case, planned.key.index))
+        if line is None:
+            failure = self._missing(planned, options)
+        elif not line.intact:
+            failure = self._edited(line, planned, options)
+        elif line.fields["request"] != planned.digest:
+            failure = self._changed(line, planned, options)
+        else:
+            return _sample(planned.key, line.fields)
+        return Sample(planned.key, planned.digest, failure=failure, source="recorded")
+
+    def samples(self) -> tuple[Sample, ...]:
+        """All recorded samples by case and index, whatever the request is today; an edited line is a failure."""
+        prompt, version, pin = _named_by(self.path)
+        found = []
+        for (case, index), line in sorted(self.lines.items()):
+            key = SampleKey(prompt, version, pin, case, index)
+            if line.intact:
+                found.append(_sample(key, line.fields))
+            else:
+                failure = Failure("edited_recording", self._edited_message(line), f"git restore -- {self.shown}")
+                found.append(Sample(key, line.fields["request"], failure=failure, source="recorded"))
+        return tuple(found)
+
+    def edited(self) -> list[Problem]:
+        """Every line that does not match its own digest."""
+        hint = "restore the line from git, or record it again"
+        lines = [line for line in self.lines.values() if not line.intact]
+        return sorted(Problem(self.shown, line.number, "was edited after it was recorded", hint) for line in lines)
+
+    def _missing(self, planned: PlannedSample, options: str) -> Failure:
+        key = planned.key
+        others = any(case == key.case for case, _ in self.lines)
+        which = f"sample {key.index} of case {key.case!r}" if others or key.index else f"case {key.case!r}"
+        why = f"{which} of {key.prompt}@{key.version} is not recorded with {key.pin}"
+        return Failure("missing_recording", why, _command("new", planned, options))
+
+    def _changed(self, line: Line, planned: PlannedSample, options: str) -> Failure:
+        then, now = _short(line.fields["request"]), _short(planned.digest)
+        when = line.fields["recorded_at"]
+        message = (
+            f"{self.shown}:{line.number}: the request changed since it was recorded on {when} ({then} then, {now} now)"
+        )
+        if planned.released:
+            return Failure("stale_recording", message, _record_and_accept(planned, options))
+        return Failure("missing_recording", message, _command("new", planned, options))
+
+    def _edited(self, line: Line, planned: PlannedSample, options: str) -> Failure:
+        again = _record_and_accept(planned, options) if planned.released else _command("record", planned, options)
+        return Failure("edited_recording", self._edited_message(line), f"git restore -- {self.shown}   or   {again}")
+
+    def _edited_message(self, line: Line) -> str:
+        return f"{self.shown}:{line.number}: the line was edited: it does not match its own digest"
+
+
+def load(path: Path, *, root: Path | None = None) -> Recordings:
+    """Read a recordings file; a missing one is empty. Messages name it relative to `root`.
+
+    Raises `ProblemsError` with every malformed line, `StoreError` where the file cannot be read, is not a plain file
+    or has a neighbour whose name differs only in case.
+    """
+    shown = _shown(path, root)
+    _refuse_twins(path, shown)
+    return Recordings(path, shown, {line.key: line for line in parse_lines(_read(path, shown), path=shown)})
+
+
+def write(
+    path: Path,
+    samples: Iterable[Sample],
+    *,
+    replace: bool = False,
+    redactor: TextRedactor | None = None,
+    recorded_at: str | None = None,
+) -> tuple[Sample, ...]:
+    """Record the samples that have a reply and return them as they now stand in the file, with their digests.
+
+    They are merged by (case, sample) with what is there; with `replace` every other line is dropped, except that of a
+    sample that was asked for in `samples` and failed. Nothing is written where no sample has a reply. The file is
+    sorted, written whole, and locked against other writers meanwhile. `redactor` acts first; leave it out for samples
+    that went through `redacted`. `recorded_at` is ISO 8601 in UTC (default: now).
+
+    Raises `StoreError` where the file cannot be written, `ProblemsError` where a merge meets a malformed file,
+    `ValueError` for samples of another prompt, version or pin.
+    """
+    asked = {(s.key.case, s.key.index): redacted(s, redactor) for s in samples if _belongs(s.key, path)}
+    moment = recorded_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    new = {key: fields_of(sample, recorded_at=moment) for key, sample in asked.items() if sample.reply is not None}
+    if not new:
+        return ()
+    with locked(path):
+        kept = _lines_to_keep(path, asked.keys(), replace=replace)
+        merged = sorted({**kept, **new}.items())
+        write_text(path, "".join(render_line(fields) + "\n" for _, fields in merged))
+    return tuple(_sample(asked[key].key, fields) for key, fields in sorted(new.items()))
+
+
+def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
+    """The sample as a recording would give it back: what live judging must see so that replay equals live.
+
+    Secrets are gone, half characters (unpaired surrogates) are U+FFFD and latency is rounded to a microsecond. A reply
+    that JSON cannot hold (NaN in a tool call) becomes the failure `bad_reply`.
+    """
+    reply = sample.reply
+    if reply is None:
+        return sample
+    try:
+        calls = tuple(_clean(dict(call), redactor) for call in reply.tool_calls)
+        if is_too_deep(calls):
+            raise ValueError("it is nested too deeply")
+        render_line({"tool_calls": calls})
+    except (ValueError, TypeError, RecursionError) as error:
+        failure = Failure("bad_reply", f"a tool call in the reply is not JSON: {error}")
+        return replace(sample, reply=None, failure=failure)
+    cleaned = replace(
+        reply,
+        text=_clean_text(reply.text, redactor),
+        tool_calls=calls,
+        finish_reason=None if reply.finish_reason is None else _clean_text(reply.finish_reason, redactor),
+        served_model=None if reply.served_model is None else _clean_text(reply.served_model, redactor),
+        latency=round(reply.latency, 6),
+    )
+    return sample if cleaned == reply else replace(sample, reply=cleaned)
+
+
+def request_changes(old: Closure, new: Closure) -> tuple[str, ...]:
+    """Name the parts of a request that differ: `model`, `params.temperature`, `template`, `includes.tone`, `tools` …"""
+    found = []
+    before, after = old.model_dump(), new.model_dump()
+    for name in ("model", "params", "template", "includes", "tools", "inputs", "output_schema"):
+        then, now = before[name], after[name]
+        if then == now:
+            continue
+        if name in ("params", "includes", "inputs"):
+            keys = sorted(key for key in {*then, *now} if then.get(key, ...) != now.get(key, ...))
+            found += [f"{name}.{key}" for key in keys]
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+def explain_stale(sample: Sample, old: Closure, new: Closure) -> Sample:
+    """Add to a stale sample's message which parts of the version changed since `old`; the case where none did."""
+    if sample.failure is None or "changed since it was recorded" not in sample.failure.message:
+        return sample
+    parts = request_changes(old, new)
+    what = f"changed: {', '.join(parts)}" if parts else "the version is the same: the inputs of the case changed"
+    return replace(sample, failure=replace(sample.failure, message=f"{sample.failure.message}; {what}"))
+
+
+def _sample(key: SampleKey, fields: Fields) -> Sample:
+    reply = Reply(
+        text=fields["text"],
+        finish_reason=fields["finish_reason"],
+        usage=Usage(fields["input_tokens"], fields["output_tokens"]),
+        served_model=fields["served_model"],
+        tool_calls=tuple(fields["tool_calls"]),
+        latency=fields["latency"],
+    )
+    return Sample(
+        key,
+        fields["request"],
+        reply=reply,
+        source="recorded",
+        cost=fields["cost"],
+        recorded_at=fields["recorded_at"],
+        digest=fields["digest"],
+    )
+
+
+def _command(mode: str, planned: PlannedSample, options: str) -> str:
+    select = f"{planned.key.prompt}@{planned.key.version}"
+    return f"pytest --promptops --promptops-mode {mode} --promptops-select {select}" + (
+        f" {options}" if options else ""
+    )
+
+
+def _record_and_accept(planned: PlannedSample, options: str) -> str:
+    return f"{_command('record', planned, options)} --promptops-accept"
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _shown(path: Path, root: Path | None) -> str:
+    if root is not None and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return path.as_posix()
+
+
+def _named_by(path: Path) -> tuple[str, str, str]:
+    """Prompt, version and pin, which a recordings path spells out."""
+    return path.parent.parent.parent.name, path.parent.name, unquote(path.name.removesuffix(".jsonl"))
+
+
+def _belongs(key: SampleKey, path: Path) -> bool:
+    if (key.prompt, key.version, key.pin) != (named := _named_by(path)):
+        raise ValueError(f"a sample of {key} does not belong into the recordings of {named}")
+    return True
+
+
+def _read(path: Path, shown: str) -> bytes:
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"{shown} is not a plain file: recordings are read from plain files only")
+        if found.st_size > MAX_FILE:
+            raise ProblemsError([Problem(shown, 0, f"is larger than {MAX_FILE >> 30} GB", "restore the file from git")])
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
+
+
+def _refuse_twins(path: Path, shown: str) -> None:
+    """Some file systems take two names that differ only in case for one: such a checkout would mix two pins."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return
+    folded = path.name.casefold()
+    if twins := sorted(name for name in names if name != path.name and name.casefold() == folded):
+        raise StoreError(
+            f"{shown} and {twins[0]!r} beside it differ only in upper and lower case, which not every file "
+            "system keeps apart: remove the one whose pin is misspelt"
+        )
+
+
+def _lines_to_keep(path: Path, asked: Iterable[tuple[str, int]], *, replace: bool) -> dict[tuple[str, int], Fields]:
+    try:
+        old = load(path)
+    except ProblemsError:
+        if replace:  # a full record is what mends a broken file
+            return {}
+        raise
+    wanted = set(asked) if replace else old.lines.keys()
+    return {key: line.fields for key, line in old.lines.items() if key in wanted}
+
+
+def _clean(value: Json, redactor: TextRedactor | None) -> Any:
+    return _whole(value if redactor is None else redactor.json(value))
+
+
+def _clean_text(text: str, redactor: TextRedactor | None) -> str:
+    return str(_whole(text if redactor is None else redactor.text(text)))
+
+
+def _whole(value: Any) -> Any:
+    """The value with every unpaired surrogate, which UTF-8 cannot hold, replaced."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value
+    if isinstance(value, Mapping):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
