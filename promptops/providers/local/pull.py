@@ -58,8 +58,8 @@ def pull(
     target = model_file(model, cache)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        report(Progress("waiting", 0, 0))
-        with exclusive(target.with_name(f"{target.name}.lock"), timeout=WAIT_FOR_OTHER):
+        lock = target.with_name(f"{target.name}.lock")
+        with exclusive(lock, timeout=WAIT_FOR_OTHER, waiting=lambda: report(Progress("waiting", 0, model.size))):
             if not force and target.exists():
                 verified(model, cache)
                 return False
