@@ -1,0 +1,66 @@
+"""Call Python of the repository: tracebacks are cut to its own frames, and nothing it prints reaches stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+MAX_FRAMES = 12
+MAX_CHARACTERS = 8_000
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, not files
+_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
+
+
+class Raised(Exception):
+    """User code raised: `reason` is `KeyError: 'time'`, `trace` the traceback of the user's own frames."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.reason, self.trace = describe(error), user_traceback(error)
+        super().__init__(self.reason)
+
+
+def call_user(function: Callable[..., T], *arguments: Any, passing: tuple[type[BaseException], ...] = ()) -> T:
+    """Call `function`; what it prints goes to stderr, so that a JSON document on stdout stays one.
+
+    Raises `Raised` for whatever it raises (`SystemExit` and pytest's outcomes included), except `KeyboardInterrupt`
+    and the types in `passing`, which go through.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except passing:
+        raise
+    except BaseException as error:
+        raise Raised(error) from error
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: no such thing`, also for an exception whose `__str__` raises."""
+    lines = traceback.format_exception_only(error)
+    return (lines[-1].strip() if lines else type(error).__name__)[:MAX_CHARACTERS]
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback with the frames of the repository only; all frames where none is (a bug in a library).
+
+    At most `MAX_FRAMES` frames, the last ones, and `MAX_CHARACTERS` characters.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_users(frame.filename)] or list(frames)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(own[-MAX_FRAMES:])]
+    if len(own) > MAX_FRAMES:
+        lines.insert(1, f"  … {len(own) - MAX_FRAMES} frames left out\n")
+    text = "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS // 2] + "\n…\n" + text[-MAX_CHARACTERS // 2 :]
+
+
+def _is_users(filename: str) -> bool:
+    return not filename.startswith(_OURS) and not any(part in filename for part in _LIBRARIES)
