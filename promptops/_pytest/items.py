@@ -1,0 +1,127 @@
+"""The items: a case, a suite, a frozen version. The engine only collects samples; checks run here, on the main thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from promptops._pytest.reprs import ItemFailed, ItemUnmeasured, Story, case_failed, message_of
+from promptops._pytest.state import RUN
+from promptops.core.suite import judge_suite
+from promptops.errors import PromptopsError
+from promptops.reporting.lines import Line
+from promptops.reporting.safe import one_line, terminal
+
+if TYPE_CHECKING:
+    from promptops._pytest.outcomes import ItemStanding
+    from promptops._pytest.run import PytestTarget
+    from promptops.core.report import CaseRow
+    from promptops.models import Case
+
+
+class PromptItem(pytest.Item):
+    """What the items have in common. `standing` is set by `runtest`, `data` is what the report carries."""
+
+    kind: ClassVar[str]
+    standing: ItemStanding | None = None
+    data: dict[str, Any] | None = None
+    title: str = ""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.title
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        error = excinfo.value
+        if isinstance(error, ItemFailed):
+            return Story(error.message, error.lines)
+        if isinstance(error, PromptopsError):
+            lines = [Line(line, "bad") for line in terminal(str(error)).splitlines()]
+            return Story(one_line(str(error)), lines)
+        return super().repr_failure(excinfo)
+
+
+class CaseItem(PromptItem):
+    """One case of one version and pin, whatever the number of its samples."""
+
+    kind = "case"
+    target: PytestTarget
+    case: Case
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, target: PytestTarget, case: Case) -> CaseItem:
+        item: CaseItem = cls.from_parent(parent, name=case.id, nodeid=f"{parent.nodeid}::{case.id}")
+        item.target, item.case, item.title = target, case, f"{target.label} {case.id}"
+        item.extra_keyword_matches.update(case.tags)
+        return item
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        row = run.row(self.target, self.case)
+        self.standing, self.data = row.standing, row.to_json()
+        _raise_for(row)
+
+
+class SuiteItem(PromptItem):
+    """`[suite]`: what `pass_rate` and `budgets` of prompt.yaml promise for all cases together."""
+
+    kind = "suite"
+    target: PytestTarget
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, target: PytestTarget) -> SuiteItem:
+        item: SuiteItem = cls.from_parent(parent, name="[suite]", nodeid=f"{parent.nodeid}::[suite]")
+        item.target, item.title = target, f"{target.label} [suite]"
+        return item
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        selected, every = run.wanted_cases(self.target), len(self.target.cases)
+        if len(selected) < every:
+            self._settle("partial", [f"partial: {len(selected)} of {every} cases are selected"])
+            return
+        rows = [run.row(self.target, case) for case in self.target.cases]
+        verdict = judge_suite(rows, pass_rate=self.target.pass_rate, budgets=self.target.budgets)
+        found: dict[str, ItemStanding] = {"pass": "passed", "fail": "broke"}
+        standing = found.get(verdict.status) or ("undecided" if verdict.status == "undecided" else "unmeasurable")
+        worst = [finding for finding in verdict.findings if finding.status == verdict.status]
+        others = [finding for finding in verdict.findings if finding.status != verdict.status]
+        self._settle(standing, [f"{finding.status}: {finding.text}" for finding in (*worst, *others)])
+
+    def _settle(self, standing: ItemStanding, findings: list[str]) -> None:
+        self.standing = standing
+        self.data = {"label": self.target.label, "pin": self.target.pin, "standing": standing, "findings": findings}
+        if standing == "broke":
+            head = Line(f"SUITE: {self.target.label}", "bad")
+            body = [Line(f"  {terminal(text)}", "plain" if text.startswith("pass:") else "bad") for text in findings]
+            raise ItemFailed(one_line(f"suite: {findings[0].removeprefix('fail: ')}"), [head, *body])
+        if standing != "passed":
+            raise ItemUnmeasured(one_line(findings[0]))
+
+
+class FrozenItem(PromptItem):
+    """A released version whose file no longer yields what was released: red for that prompt alone."""
+
+    kind = "frozen"
+    story: str
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, name: str, story: str) -> FrozenItem:
+        item: FrozenItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
+        item.story, item.title = story, f"{parent.path.parent.name}@{parent.path.stem} {name}"
+        return item
+
+    def runtest(self) -> None:
+        self.standing = "error"
+        lines = terminal(self.config.stash[RUN].blame(self.path, self.story)).splitlines()
+        raise ItemFailed(one_line(lines[0]), [Line(line, "bad" if not number else "plain") for number, line in enumerate(lines)])
+
+
+def _raise_for(row: CaseRow) -> None:
+    """A known failure raises too: the report is turned into an expected failure, unless `--runxfail` is given."""
+    if row.standing in ("broke", "error", "known"):
+        raise case_failed(row)
+    if row.standing == "unmeasurable":
+        hint = f"; next: {row.hint}" if row.hint else ""
+        raise ItemUnmeasured(message_of(row).removeprefix("unmeasurable: ") + one_line(hint, 400))

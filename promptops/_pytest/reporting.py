@@ -1,0 +1,130 @@
+"""What the user sees: letters, the summary, report files, the exit code. In the controller only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from promptops._pytest import junit
+from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
+from promptops._pytest.reprs import story_of
+from promptops._pytest.running import ATTRIBUTE
+from promptops.core.report import CaseRow, summarise
+from promptops.errors import PromptopsError
+from promptops.reporting.lines import MARKUP, Line
+from promptops.reporting.safe import one_line, terminal
+from promptops.reporting.summary import summary_lines
+
+if TYPE_CHECKING:
+    from promptops._pytest.run import Run
+
+_LASTFAILED = "cache/lastfailed"
+_LISTED = 20
+
+
+class Reporting:
+    """Collects the rows that reports carry, from this process or from workers."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.rows: list[CaseRow] = []
+        self.suites: list[Mapping[str, Any]] = []
+        self.standings: set[ItemStanding] = set()
+        self._unmeasured: set[str] = set()
+        self._failed_before: Mapping[str, bool] = {}
+        self._notes: list[Line] = []
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        cache = getattr(session.config, "cache", None)
+        self._failed_before = cache.get(_LASTFAILED, {}) if cache is not None else {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
+        found = getattr(report, ATTRIBUTE, None)
+        if found is None:
+            return (yield)
+        self._keep(report, found)
+        result = yield
+        junit.mend(self.run.config, report, found["standing"])
+        return result
+
+    def _keep(self, report: pytest.TestReport, found: Mapping[str, Any]) -> None:
+        standing: ItemStanding = found["standing"]
+        self.standings.add(standing)
+        if found["kind"] == "case":
+            row = CaseRow.from_json(found["data"])
+            self.rows.append(row)
+            if isinstance(report.longrepr, str) and (report.failed or standing == "known"):
+                report.longrepr = story_of(row)  # type: ignore[assignment]  # any object with toterminal will do
+        elif found["kind"] == "suite":
+            self.suites.append(found["data"])
+        if standing in ("unmeasurable", "undecided"):
+            self._unmeasured.add(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, tuple[str, Any]] | None:
+        found = getattr(report, ATTRIBUTE, None)
+        if found is None or found["standing"] not in ("unmeasurable", "undecided"):
+            return None
+        shown = SHOWN[found["standing"]]
+        return shown.category, shown.letter, (shown.word, {"yellow": True})
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
+        self._finish(session)
+        code = exit_code(int(session.exitstatus), self.standings)
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.nothing_changed:
+            code = 0
+        session.exitstatus = code
+        result = yield
+        self._keep_last_failed(session.config)
+        return result
+
+    def _finish(self, session: pytest.Session) -> None:
+        """Write what was accepted and the report files; an error here is a failure of the run."""
+        try:
+            self._notes += self.run.finish(self.rows, complete=not session.shouldstop and not session.shouldfail)
+        except PromptopsError as error:
+            self._notes.append(Line(f"promptops: {terminal(str(error))}", "bad"))
+            if int(session.exitstatus) == 0:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _keep_last_failed(self, config: pytest.Config) -> None:
+        """A case that could not be measured now stays among the last failures if it was there."""
+        cache = getattr(config, "cache", None)
+        kept = {node: True for node in self._unmeasured if node in self._failed_before}
+        if cache is None or not kept or config.getoption("cacheshow", None) or hasattr(config, "workerinput"):
+            return
+        cache.set(_LASTFAILED, {**cache.get(_LASTFAILED, {}), **kept})
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.run.config.option.collectonly:
+            return
+        write = terminalreporter
+        write.section("promptops", bold=True)
+        for line in (*self._lines(), *self._notes):
+            write.write_line(line.text, **MARKUP[line.style])
+
+    def _lines(self) -> Iterator[Line]:
+        yield Line(f"{self.run.counted}, mode {self.run.options.mode}")
+        yield from summary_lines(summarise(self.rows))
+        for suite in self.suites:
+            style = "good" if suite["standing"] == "passed" else "bad" if suite["standing"] == "broke" else "warn"
+            yield Line(f"{suite['label']} [suite]: {suite['standing']}", style)
+            yield from (Line(f"  {one_line(text)}") for text in suite["findings"])
+        for standing in ("fixed", "unmeasurable"):
+            yield from self._listed(standing)
+
+    def _listed(self, standing: str) -> Iterator[Line]:
+        """What no other section of pytest lists."""
+        rows = [row for row in self.rows if row.standing == standing]
+        for row in rows[:_LISTED]:
+            why = one_line(f"{row.failure.replace('_', ' ')}: {row.message}" if row.failure else row.reason)
+            yield Line(f"{standing}: {row.prompt}@{row.version} {row.case}  {why}", "good" if standing == "fixed" else "warn")
+        if len(rows) > _LISTED:
+            yield Line(f"… and {len(rows) - _LISTED} more {standing}")
+        hints = dict.fromkeys(row.hint for row in rows if row.hint)
+        for hint in list(hints)[:5]:
+            yield Line(f"  next: {one_line(hint, 400)}", "title")

@@ -1,0 +1,80 @@
+"""Around the test loop: the engine's life, and what a report of an item carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from promptops._pytest.items import PromptItem
+from promptops._pytest.outcomes import ItemStanding
+from promptops._pytest.reprs import ItemUnmeasured
+from promptops.reporting.safe import terminal
+
+if TYPE_CHECKING:
+    from promptops._pytest.run import Run
+
+ATTRIBUTE = "promptops"
+"""The attribute of a report with plain data: `kind`, `standing`, `data`. xdist sends it with the report."""
+
+
+def runs_items(session: pytest.Session) -> bool:
+    """Whether pytest is going to run anything: nothing is asked for `--collect-only`, `--setup-only` or errors."""
+    option = session.config.option
+    if option.collectonly or option.setuponly or getattr(option, "setupplan", False):
+        return False
+    return not session.testsfailed or bool(option.continue_on_collection_errors)
+
+
+class Asking:
+    """Without xdist: one engine around the loop, started after deselection. Cancelled however the loop ends."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        if not runs_items(session):
+            return (yield)
+        self.run.open(eager=not session.config.getvalue("maxfail"))
+        try:
+            return (yield)
+        finally:
+            self.run.close()
+
+    def pytest_runtest_logreport(self) -> None:
+        if self.run.stopping():
+            self.run.cancel()
+
+
+class Marking:
+    """Reports of our items, in whatever process they are made."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        report: pytest.TestReport = yield
+        error = call.excinfo.value if call.excinfo is not None else None
+        if isinstance(item, PromptItem):
+            _harmless(report)
+            if call.when == "call" and item.standing is not None:
+                _mark(report, item.kind, item.standing, item.data)
+                if item.standing == "known" and not item.config.option.runxfail and report.failed:
+                    report.outcome = "skipped"
+                    report.wasxfail = "known failure, accepted in git"
+        elif isinstance(error, ItemUnmeasured):
+            _mark(report, "python", "unmeasurable", None)
+        return report  # noqa: B901 - what pluggy's wrappers return
+
+
+def _mark(report: pytest.TestReport, kind: str, standing: ItemStanding, data: object) -> None:
+    setattr(report, ATTRIBUTE, {"kind": kind, "standing": standing, "data": data})
+    report.user_properties.append(("promptops.standing", standing))
+
+
+def _harmless(report: pytest.TestReport) -> None:
+    """What a check of the user printed may be what a model said."""
+    report.sections = [(name, terminal(text)) for name, text in report.sections]
