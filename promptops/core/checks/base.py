@@ -1,0 +1,79 @@
+"""What every check is: a name, a test of its options when they are parsed, and a test of one output.
+
+A family of checks is one file with one or more objects of `Check`; `registry.py` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from promptops.core.contract import Parsed
+from promptops.models import Case, Difference, Json, Reply
+
+Resolver = Callable[[str], Callable[..., Any]]
+Held = Literal["yes", "no", "cannot"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a check may look at. `cost` is US dollars, None where the price is unknown.
+
+    `parsed` is what the contract made of `reply.text`; `has_contract` whether there is one; `python` finds the
+    function behind `checks.py:polite`.
+    """
+
+    case: Case
+    reply: Reply
+    cost: float | None
+    parsed: Parsed
+    python: Resolver
+    has_contract: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`)."""
+
+    held: Held
+    message: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+class CheckError(Exception):
+    """The check could not be made: an error, never a pass, also under `not`. `trace` is a user's traceback."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        self.message, self.trace = message, trace
+        super().__init__(message)
+
+
+class Check(Protocol):
+    """One check. `problems` yields what is wrong with the options as written; `run` tests one output."""
+
+    @property
+    def name(self) -> str: ...
+
+    def problems(self, options: Json) -> Iterator[str]: ...
+
+    def run(self, options: Json, context: CheckContext) -> Finding: ...
+
+
+def found(held: bool, yes: str, no: str) -> Finding:  # noqa: FBT001 - the two words that follow are its names
+    """A finding with the words for either way, so that `not` reads well too."""
+    return Finding("yes", yes) if held else Finding("no", no)
+
+
+def quoted(text: str, limit: int = 80) -> str:
+    """`text` in quotes and escaped, at most about `limit` characters."""
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "…"
+
+
+def unknown_keys(options: dict[str, Any], known: tuple[str, ...]) -> Iterator[str]:
+    """One problem for each key that is not `known`."""
+    from promptops.errors import did_you_mean
+
+    for key in options:
+        if key not in known:
+            yield f"unknown option {key!r}{did_you_mean(str(key), known)}; known: {', '.join(known)}"

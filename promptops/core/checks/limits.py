@@ -1,0 +1,89 @@
+"""Limits on one request: `max_latency`, `max_cost`, `max_tokens`. What is not known is an error, never a pass."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from promptops.core.checks.base import CheckContext, CheckError, Finding, found
+from promptops.models import Json
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCheck:
+    """`measure` reads the figure (None: unknown), `parse` the limit, `words` prints either."""
+
+    name: str
+    noun: str
+    form: str
+    unknown: str
+    parse: Callable[[Json], float]
+    measure: Callable[[CheckContext], float | None]
+    words: Callable[[float], str]
+
+    def problems(self, options: Json) -> Iterator[str]:
+        try:
+            self.parse(options)
+        except ValueError:
+            yield f"takes {self.form}"
+
+    def run(self, options: Json, context: CheckContext) -> Finding:
+        limit, actual = self.parse(options), self.measure(context)
+        if actual is None:
+            raise CheckError(self.unknown)
+        told = f"{self.noun} {self.words(actual)}"
+        return found(actual <= limit, f"{told}, within {self.words(limit)}", f"{told}, over {self.words(limit)}")
+
+
+def _number(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError(value)
+    return float(value)
+
+
+def _count(value: Json) -> float:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(value)
+    return value
+
+
+def _seconds(value: Json) -> float:
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        value = float(match[1]) * _SECONDS[match[2]]
+    if (seconds := _number(value)) <= 0:
+        raise ValueError(value)
+    return seconds
+
+
+MAX_LATENCY = LimitCheck(
+    "max_latency",
+    "latency",
+    "a duration such as 2s or 800ms, or seconds",
+    "the latency is unknown",
+    _seconds,
+    lambda context: context.reply.latency,
+    lambda value: f"{value:.3g} s" if value >= 1 else f"{value * 1000:.0f} ms",
+)
+MAX_COST = LimitCheck(
+    "max_cost",
+    "cost",
+    "US dollars such as 0.05",
+    "the cost is unknown: give the model's price in pyproject.toml, [tool.promptops.prices]",
+    _number,
+    lambda context: context.cost,
+    lambda value: f"${value:.6g}",
+)
+MAX_TOKENS = LimitCheck(
+    "max_tokens",
+    "output tokens",
+    "a whole number of output tokens, at least 1",
+    "the provider did not count the output tokens",
+    _count,
+    lambda context: context.reply.usage.output_tokens,
+    lambda value: f"{value:.0f}",
+)

@@ -1,0 +1,30 @@
+"""Run one check on one output."""
+
+from __future__ import annotations
+
+from promptops.core.checks.base import CheckContext, CheckError
+from promptops.core.checks.registry import CHECKS
+from promptops.core.user_calls import describe, user_traceback
+from promptops.errors import UserCodeError
+from promptops.models import CheckResult, CheckSpec
+
+
+def run_check(spec: CheckSpec, context: CheckContext) -> CheckResult:
+    """Return what `spec` says of the output. It never raises: a check that cannot be made has the status `error`."""
+    try:
+        finding = CHECKS[spec.name].run(spec.options, context)
+    except CheckError as error:
+        return CheckResult(spec.label, "error", error.message, traceback=error.trace)
+    except UserCodeError as error:
+        return CheckResult(spec.label, "error", str(error).splitlines()[0], traceback=error.detail)
+    except Exception as error:  # a bug in a check must not take the session down, nor pass
+        return CheckResult(spec.label, "error", describe(error), traceback=user_traceback(error))
+    if finding.held == "cannot":
+        return CheckResult(spec.label, "fail", finding.message)
+    if not spec.negate:
+        return CheckResult(
+            spec.label, "pass" if finding.held == "yes" else "fail", finding.message, finding.differences
+        )
+    if finding.held == "no":
+        return CheckResult(spec.label, "pass", finding.message)
+    return CheckResult(spec.label, "fail", f"{finding.message}, and should not")

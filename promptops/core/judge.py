@@ -1,0 +1,72 @@
+"""Judge one sample: what a contract and the checks say of an output, or why there is nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptops.core.checks import CheckContext, run_check
+from promptops.core.checks.base import Resolver
+from promptops.core.contract import Contract, Parsed
+from promptops.models import Case, CheckResult, CheckSpec, Judgement, Outcome, Sample
+
+_SCHEMA = CheckSpec("schema")
+_MATCHES = CheckSpec("matches")
+_RECORDING = ("stale_recording", "edited_recording")
+NOTHING = "nothing is checked: give the case `expected`, or the prompt `checks` or an `output` contract"
+
+
+def judge(
+    sample: Sample, case: Case, contract: Contract, checks: Sequence[CheckSpec], resolve_python: Resolver
+) -> Judgement:
+    """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own.
+
+    A stale or edited recording is an `error`, any other missing reply `unmeasurable`. Any check that errors makes the
+    outcome `error`. Deterministic, and never raises for what a model wrote.
+    """
+    if sample.reply is None:
+        return Judgement(sample, _without_reply(sample))
+    has_contract = contract.schema is not None
+    parsed = contract.parse(sample.reply.text)
+    specs = checks_for(case, has_contract=has_contract, checks=checks)
+    context = CheckContext(case, sample.reply, sample.cost, parsed, resolve_python, has_contract)
+    results = [run_check(spec, context) for spec in specs]
+    results += _own_errors(parsed, specs)
+    return Judgement(
+        sample,
+        _outcome(results),
+        value=parsed.value,
+        valid=parsed.valid if has_contract else None,
+        repairs=parsed.repairs,
+        checks=tuple(results),
+    )
+
+
+def checks_for(case: Case, *, has_contract: bool, checks: Sequence[CheckSpec]) -> list[CheckSpec]:
+    """The prompt's checks and the case's own.
+
+    A prompt without checks has the default ones: `schema` where there is a contract, `matches` where the case has
+    `expected` and no `matches` or `equals` of its own.
+    """
+    if checks:
+        return [*checks, *case.checks]
+    compared = any(spec.name in ("matches", "equals") for spec in case.checks)
+    defaults = [_SCHEMA] * has_contract + [_MATCHES] * (case.has_expected and not compared)
+    return [*defaults, *case.checks]
+
+
+def _without_reply(sample: Sample) -> Outcome:
+    return "error" if sample.failure is not None and sample.failure.kind in _RECORDING else "unmeasurable"
+
+
+def _own_errors(parsed: Parsed, specs: Sequence[CheckSpec]) -> list[CheckResult]:
+    """Errors that no check of the user's would show: nothing to check, a contract that raised."""
+    if not specs:
+        return [CheckResult("checks", "error", NOTHING)]
+    if parsed.error and not any(spec.name == "schema" for spec in specs):
+        return [CheckResult("schema", "error", parsed.problems[0], traceback=parsed.error)]
+    return []
+
+
+def _outcome(results: Sequence[CheckResult]) -> Outcome:
+    statuses = {result.status for result in results}
+    return "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"

@@ -1,0 +1,56 @@
+"""What was measured with: dataset, checks and contract as digests, so that outcomes are compared like with like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from promptops.core.digest import sha256_of
+from promptops.formats import Measurement
+from promptops.models import Case, CheckSpec, Json
+
+
+def measurement_of(
+    cases: Iterable[Case],
+    checks: Sequence[CheckSpec],
+    schema: Mapping[str, Any] | None,
+    python: Mapping[str, str] | None = None,
+) -> Measurement:
+    """Digest the dataset (cases in any order), the prompt's checks with their Python, and the contract's JSON Schema.
+
+    `python` maps the file of each Python check, `checks.py`, to its source text.
+    """
+    dataset = dataset_digest(cases)
+    rules = sha256_of({"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})})
+    contract = sha256_of(None if schema is None else dict(schema))
+    whole = sha256_of({"dataset": dataset, "checks": rules, "contract": contract})
+    return Measurement(digest=whole, dataset=dataset, checks=rules, contract=contract)
+
+
+def dataset_digest(cases: Iterable[Case]) -> str:
+    """The digest of a set of cases, whatever their order."""
+    return sha256_of({case.id: case.digest for case in cases})
+
+
+def case_digest(inputs: Mapping[str, Json], checks: Sequence[CheckSpec], *expected: Json) -> str:
+    """The digest of what a case asks and how it is judged; `expected` is left out where the case has none.
+
+    Id, tags and place are not part of it.
+    """
+    value: dict[str, Json] = {"inputs": dict(inputs), "checks": [spec_json(spec) for spec in checks]}
+    if expected:
+        value["expected"] = expected[0]
+    return sha256_of(value)
+
+
+def spec_json(spec: CheckSpec) -> dict[str, Json]:
+    """A check as data, without the line where it stands."""
+    return {"name": spec.name, "options": spec.options, "negate": spec.negate}
+
+
+def judged_alike(one: Measurement, other: Measurement) -> bool:
+    """Whether outcomes of two measurements can be compared case by case: checks and contract are the same.
+
+    The dataset may have grown; whether a case is the same is told by its own digest.
+    """
+    return one.checks == other.checks and one.contract == other.contract
