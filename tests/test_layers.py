@@ -80,12 +80,9 @@ def test_the_core_touches_no_file_clock_network_or_environment(path: Path) -> No
         "asyncio",
     }
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        assert not banned & {name.split(".")[0] for name in names}, f"{path.name}:{node.lineno} is not pure"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not banned & {name.split(".")[0] for name in names}, f"{path.name}:{node.lineno} is not pure"
 
 
 @pytest.mark.parametrize(
