@@ -1,8 +1,12 @@
 """The kit that promptops is tested with, for your tests too: everything is real, nothing is mocked.
 
-`TemporaryProject` writes a project into a temporary folder.
+`TemporaryProject` writes a project into a temporary folder, `LoopbackServer` is an HTTP server that speaks a
+provider's wire format (`python -m promptops.testing` runs it as a process), `ScriptedProvider` answers without sockets.
 """
 
+from promptops.testing.answers import Answer
+from promptops.testing.loopback import LoopbackServer, Received
 from promptops.testing.project import TemporaryProject
+from promptops.testing.scripted import ScriptedProvider
 
-__all__ = ["TemporaryProject"]
+__all__ = ["Answer", "LoopbackServer", "Received", "ScriptedProvider", "TemporaryProject"]

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import pytest
+
+from promptops.testing import Answer, LoopbackServer
+
+ASK = {"model": "acme-1", "messages": [{"role": "user", "content": "one two three"}]}
+
+
+def post(server: LoopbackServer, asked: object = ASK, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request("POST", path, json.dumps(asked), {"Authorization": "Bearer x", "X-Mine": "1"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_an_answer_is_a_chat_completion_that_names_the_model_asked_for() -> None:
+    with LoopbackServer("hi there") as server:
+        status, body = post(server)
+    reply = json.loads(body)
+    assert status == 200
+    assert reply["model"] == "acme-1"
+    assert reply["choices"][0] == {
+        "index": 0,
+        "message": {"role": "assistant", "content": "hi there"},
+        "finish_reason": "stop",
+        "logprobs": None,
+    }
+    assert reply["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def test_requests_are_kept_with_headers_and_body() -> None:
+    with LoopbackServer() as server:
+        post(server)
+    (request,) = server.requests
+    assert (request.method, request.path, request.json) == ("POST", "/v1/chat/completions", ASK)
+    assert request.headers["x-mine"] == "1"
+
+
+def test_an_answer_may_depend_on_the_request() -> None:
+    with LoopbackServer(lambda asked: asked["messages"][0]["content"].upper()) as server:
+        assert json.loads(post(server)[1])["choices"][0]["message"]["content"] == "ONE TWO THREE"
+
+
+def test_a_mistake_in_the_answer_function_is_an_error_reply_and_not_a_hang() -> None:
+    with LoopbackServer(lambda asked: asked["nothing"]) as server:
+        status, body = post(server)
+    assert status == 500
+    assert "KeyError" in json.loads(body)["error"]["message"]
+
+
+def test_errors_have_status_headers_and_message() -> None:
+    with LoopbackServer(Answer(status=429, error="slow down", code="rate", headers={"Retry-After": "7"})) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/v1/chat/completions", json.dumps(ASK))
+        response = connection.getresponse()
+        assert (response.status, response.headers["Retry-After"]) == (429, "7")
+        assert json.loads(response.read())["error"]["message"] == "slow down"
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "expected"),
+    [(ASK, "/v1/other", 404), ([], "/v1/chat/completions", 400), ("x", "/v1/chat/completions", 400)],
+)
+def test_what_it_does_not_speak_is_refused(asked: object, path: str, expected: int) -> None:
+    with LoopbackServer() as server:
+        assert post(server, asked, path)[0] == expected
+
+
+def test_a_request_that_is_not_http_gets_400_and_the_connection_closed() -> None:
+    with LoopbackServer() as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(b"hello\r\n\r\n")
+        assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_models_are_listed() -> None:
+    with LoopbackServer(models=("a", "b")) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("GET", "/v1/models")
+        assert [model["id"] for model in json.loads(connection.getresponse().read())["data"]] == ["a", "b"]
+        connection.close()
+
+
+def test_a_stream_comes_in_pieces_and_ends_with_usage_and_done() -> None:
+    asked = {**ASK, "stream": True, "stream_options": {"include_usage": True}}
+    with LoopbackServer(Answer("hello big world")) as server:
+        status, body = post(server, asked)
+    events = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ")]
+    assert status == 200
+    assert events.pop() == "[DONE]"
+    chunks: list[dict[str, Any]] = [json.loads(event) for event in events]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks[:-1])
+    assert text == "hello big world"
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]][-1] == "stop"
+    assert chunks[-1]["usage"]["completion_tokens"] == 3
+
+
+def test_a_connection_is_dropped_after_as_many_bytes_as_wanted() -> None:
+    with LoopbackServer(Answer(drop=0)) as server, pytest.raises(http.client.RemoteDisconnected):
+        post(server)
+    with LoopbackServer(Answer("x" * 500, drop=300)) as server, pytest.raises(http.client.IncompleteRead):
+        post(server)
+
+
+def test_raw_bytes_are_sent_as_they_are() -> None:
+    with LoopbackServer(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")) as server:
+        assert post(server) == (200, b"hi")
+
+
+def test_a_drip_takes_its_time() -> None:
+    with LoopbackServer(Answer(body=b"0123456789", drip=0.01)) as server:
+        began = time.monotonic()
+        assert post(server)[1] == b"0123456789"
+        assert time.monotonic() - began > 0.1
+
+
+def test_connections_are_kept_and_256_requests_fly_at_once() -> None:
+    async def ask_all(url: str) -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256)) as session:
+
+            async def one() -> None:
+                for _ in range(2):
+                    async with session.post(f"{url}/chat/completions", json=ASK) as response:
+                        assert (await response.json())["model"] == "acme-1"
+
+            await asyncio.gather(*(one() for _ in range(256)))
+
+    with LoopbackServer(latency=0.4) as server:
+        asyncio.run(ask_all(server.base_url))
+        assert (server.count, server.connections, server.peak) == (512, 256, 256)
+
+
+def test_closing_drops_what_is_in_flight_and_frees_the_port() -> None:
+    server = LoopbackServer(latency=30).start()
+    raw = socket.create_connection(("127.0.0.1", server.port))
+    raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+    began = time.monotonic()
+    server.close()
+    server.close()
+    assert time.monotonic() - began < 5
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", server.port))
+    raw.close()
+
+
+def test_a_taken_port_is_an_os_error() -> None:
+    with LoopbackServer() as server, pytest.raises(OSError, match="in use"):
+        LoopbackServer(port=server.port).start()
+
+
+def test_as_a_process_it_prints_its_url_first_and_ends_by_sigterm() -> None:
+    command = [sys.executable, "-m", "promptops.testing", "--latency", "10ms", "--answer", "yes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        connection = http.client.HTTPConnection(url.removeprefix("http://").removesuffix("/v1"))
+        connection.request("POST", "/v1/chat/completions", json.dumps(ASK))
+        assert json.loads(connection.getresponse().read())["choices"][0]["message"]["content"] == "yes"
+        connection.close()
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("arguments", [["--latency", "soon"], ["--port", "99999999"]])
+def test_a_wrong_option_is_a_usage_error(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "promptops.testing", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+    assert "Traceback" not in done.stderr
