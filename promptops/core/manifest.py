@@ -33,7 +33,7 @@ def check_environment(manifest: Manifest, environment: str, default: str) -> Non
 
 
 def serve(manifest: Manifest, environment: str, prompt: str, served: Served) -> Manifest:
-    """Let `environment` serve `served`; what it served before becomes the first of `previous`, of which ten are kept."""
+    """Let `environment` serve `served`; what it served before becomes the first of `previous`, which keeps ten."""
     before = serving(manifest, environment, prompt)
     previous = [as_served(before), *before.previous][:KEPT] if before else []
     entry = Entry(**_fields(served), previous=previous)

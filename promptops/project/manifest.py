@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptops.core.strict_yaml import dump_yaml, parse_yaml, validate
+from promptops.errors import Problem, ProblemsError
 from promptops.formats import Manifest
-from promptops.project.stored import read_text
+from promptops.project.stored import read_text, refuse_conflict
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
@@ -33,7 +34,12 @@ def load_manifest(project: Project) -> Manifest:
 
 def parse_manifest(text: str, *, path: str) -> Manifest:
     """Read the text of a manifest; raises `ProblemsError` with every problem and its line."""
-    return validate(Manifest, parse_yaml(text, path=path), path=path)
+    refuse_conflict(text, path)
+    document = parse_yaml(text, path=path)
+    if document.data is None:
+        hint = f"restore it with `git checkout -- {path}`, or delete it where nothing is served yet"
+        raise ProblemsError([Problem(path, 0, "is empty", hint)])
+    return validate(Manifest, document, path=path)
 
 
 def render_manifest(manifest: Manifest) -> str:

@@ -39,11 +39,22 @@ def read_text(path: Path, shown: str) -> str:
 
 def parse_json(model: type[M], text: str, *, path: str) -> M:
     """Read `text` as `model`; raises `ProblemsError` with every problem, its line and what to do."""
+    refuse_conflict(text, path)
     _check_json(text, path)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
         raise ProblemsError(_problems(error, text, path, model)) from error
+
+
+def refuse_conflict(text: str, path: str) -> None:
+    """Raise `ProblemsError` where git left the marks of a merge that nobody settled."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")):
+            hint = (
+                f"settle it: `git checkout --ours -- {path}` (or --theirs), then promote or roll back what is missing"
+            )
+            raise ProblemsError([Problem(path, number, "has the marks of an unsettled merge", hint)])
 
 
 def render_json(model: BaseModel) -> str:
