@@ -79,7 +79,7 @@ class Line:
     @property
     def intact(self) -> bool:
         """Whether the line still matches its own digest."""
-        return _digest(self.fields) == self.fields["digest"]
+        return bool(_digest(self.fields) == self.fields["digest"])
 
 
 def line_digest(line: RecordingLine | Mapping[str, Any]) -> str:

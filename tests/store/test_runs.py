@@ -1,0 +1,370 @@
+"""The run store: written batch by batch, readable at any time by anybody, and only a cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.dialects import sqlite
+
+from promptops.errors import StoreError
+from promptops.models import Failure, Reply, Sample, SampleKey, Usage
+from promptops.store import run_tables
+from promptops.store.runs import DriftNight, RunRecord, RunStore, RunTotals
+
+PIN = "openai/gpt-4.1-mini-2025-04-14"
+MORNING = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
+
+
+def key(case: str = "c1", index: int = 0) -> SampleKey:
+    return SampleKey("booking", "v2", PIN, case, index)
+
+
+def sample(case: str = "c1", index: int = 0, *, text: str = "hi", cost: float | None = 0.5) -> Sample:
+    reply = Reply(text, "stop", Usage(12, None), "gpt", ({"name": "book", "n": [1]},), 0.25, 2)
+    return Sample(key(case, index), "sha256:" + "a" * 64, reply, cost=cost)
+
+
+def failed(case: str) -> Sample:
+    return Sample(key(case), "sha256:" + "a" * 64, failure=Failure("server", "503 \x1b", "try later"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    with RunStore(tmp_path / ".promptops" / "store.db", now=lambda: MORNING) as opened:
+        yield opened
+
+
+def run_python(program: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_ignored_by_git(store: RunStore) -> None:
+    assert (store.path.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_a_run_is_recorded_from_start_to_end(store: RunStore) -> None:
+    run = store.start_run(
+        "pytest", plan={"cases": 3}, plan_digest="sha256:p", environment="production", git_head="abc", command="pytest"
+    )
+    assert re.fullmatch(r"20261122T071500-[0-9a-f]{6}", run)
+    begun = RunRecord(
+        run, "pytest", "running", "2026-11-22T07:15:00Z", None, "production", "abc", "pytest", {"cases": 3}, "sha256:p"
+    )
+    assert store.run(run) == begun
+    store.finish_run(run, "pass")
+    ended = store.run(run)
+    assert ended is not None
+    assert (ended.status, ended.finished) == ("pass", "2026-11-22T07:15:00Z")
+
+
+def test_an_unknown_run_is_none_or_an_error_that_names_it(store: RunStore) -> None:
+    assert store.run("nope") is None
+    assert store.rows_of("nope") == {}
+    with pytest.raises(StoreError, match="no run 'nope'"):
+        store.finish_run("nope", "pass")
+
+
+def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
+    moments = iter([MORNING, MORNING + timedelta(seconds=1), MORNING + timedelta(days=1)])
+    with RunStore(tmp_path / "store.db", now=lambda: next(moments)) as store:
+        ids = [store.start_run(kind) for kind in ("pytest", "canary", "pytest")]
+        assert [record.id for record in store.runs()] == ids[::-1]
+        assert [record.id for record in store.runs(1)] == ids[2:]
+        assert [record.id for record in store.runs(kind="canary")] == ids[1:2]
+
+
+def test_a_sample_comes_back_as_it_was(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    batch = [sample("c2"), sample("c1", 1, text="half \ud800 \x00 \u2028"), sample("c1", 0), failed("c3")]
+    store.append(run, batch)
+    assert list(store.samples_of(run)) == sorted(batch, key=lambda s: s.key)
+    assert store.get(run, key("c3")) == failed("c3")
+    assert store.get(run, key("c4")) is None
+    assert store.get("another run", key("c3")) is None
+    assert store.totals(run) == RunTotals(samples=4, failures=1, cost=1.5)
+
+
+def test_totals_of_an_empty_run_know_no_cost(store: RunStore) -> None:
+    assert store.totals(store.start_run("pytest")) == RunTotals(0, 0, None)
+
+
+def test_many_samples_are_polled_by_key_at_once(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    store.append(run, [sample(f"c{n}") for n in range(0, 5000, 2)])
+    found = store.get_many(run, [key(f"c{n}") for n in range(5000)])
+    assert set(found) == {key(f"c{n}") for n in range(0, 5000, 2)}
+
+
+def test_polling_uses_the_primary_key(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    store.append(run, [sample(f"c{n}") for n in range(2000)])
+    begin = time.perf_counter()
+    for n in range(200):
+        store.get_many(run, [key(f"c{n}"), key(f"c{n + 1}")])
+    assert time.perf_counter() - begin < 2.0  # 0.1 s on an idle machine; a scan of the run takes 2 ms a poll and more
+    statement = run_tables.with_keys(run, [key("c1"), key("c2")])
+    sql = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    connection = sqlite3.connect(store.path)
+    plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
+    connection.close()
+    assert "SEARCH samples USING PRIMARY KEY (run=? AND prompt=? AND version=? AND pin=? AND case_id=? AND" in plan
+
+
+def test_a_batch_written_again_replaces_itself(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    store.append(run, [sample(text="first")], {"node": {"standing": "broke"}})
+    store.append(run, [sample(text="second")], {"node": {"standing": "fixed"}, "other": [1]})
+    assert [s.reply and s.reply.text for s in store.samples_of(run)] == ["second"]
+    assert store.rows_of(run) == {"node": {"standing": "fixed"}, "other": [1]}
+
+
+def test_an_empty_batch_writes_nothing(store: RunStore) -> None:
+    store.append("no run at all", [])
+
+
+def test_the_drift_history_is_oldest_first_and_cut_to_the_newest(store: RunStore) -> None:
+    nights = [
+        DriftNight("booking", "v2", PIN, f"2026-11-{day:02}", "STABLE", 0.98, "https://x/v1", "run", {"cases": day})
+        for day in (20, 22, 21)
+    ]
+    other = DriftNight("sentiment", "v2", "local/x", "2026-11-21", "UNMEASURABLE")
+    for night in [*nights, other]:
+        store.add_night(night)
+    assert [n.night for n in store.nights("booking")] == ["2026-11-20", "2026-11-21", "2026-11-22"]
+    assert [n.night for n in store.nights("booking", limit=1)] == ["2026-11-22"]
+    assert store.nights(pin="local/x") == [other]
+    assert store.nights("booking")[0] == nights[0]
+
+
+# --- resuming ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_of_the_same_plan_is_resumable(store: RunStore) -> None:
+    run = store.start_run("pytest", plan_digest="sha256:p")
+    assert store.resumable("sha256:p") is None, "it still runs: in this process"
+    store.finish_run(run, "interrupted")
+    assert store.resumable("sha256:p") == run
+    assert store.resumable("sha256:other") is None
+
+
+def test_a_finished_run_and_one_without_a_plan_are_not_resumable(store: RunStore) -> None:
+    for digest in ("", "sha256:p"):
+        store.finish_run(store.start_run("pytest", plan_digest=digest), "pass")
+        assert store.resumable(digest) is None
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from pathlib import Path
+from promptops.models import Reply, Sample, SampleKey
+from promptops.store.runs import RunStore
+with RunStore(Path(sys.argv[1])) as store:
+    run = store.start_run("pytest", plan_digest="sha256:p")
+    print(run, flush=True)
+    for batch in range(int(sys.argv[2])):
+        keys = [SampleKey("booking", "v2", "openai/x", f"c{batch}", n) for n in range(20)]
+        store.append(run, [Sample(key, "sha256:a", Reply("hi")) for key in keys])
+        print(batch, flush=True)
+"""
+
+
+def test_a_killed_run_leaves_every_whole_batch_and_can_be_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    writer = run_python(WRITER, path, 100_000)
+    assert writer.stdout is not None
+    run = writer.stdout.readline().strip()
+    for _ in range(5):
+        writer.stdout.readline()
+    writer.kill()
+    reported = 5 + len([line for line in writer.communicate()[0].split("\n") if line])
+    with RunStore(path) as store:
+        counts = store.totals(run)
+        assert counts.samples % 20 == 0
+        assert counts.samples >= 20 * (reported - 1)
+        assert store.resumable("sha256:p") == run
+
+
+def test_many_processes_make_and_write_one_store_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    writers = [run_python(WRITER, path, 30) for _ in range(4)]
+    for writer in writers:
+        assert writer.communicate()[1] == ""
+        assert writer.returncode == 0
+    with RunStore(path) as store:
+        assert [store.totals(record.id).samples for record in store.runs()] == [600] * 4
+
+
+def test_threads_share_one_store(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    failures: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            for n in range(20):
+                store.append(run, [sample(f"{name}{n}")])
+                assert store.get(run, key(f"{name}{n}"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.totals(run).samples == 80
+
+
+def test_a_reader_sees_each_batch_as_soon_as_it_is_written(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    with RunStore(store.path, read_only=True) as reader:
+        assert reader.get(run, key()) is None
+        store.append(run, [sample()])
+        assert reader.get(run, key()) == sample()
+
+
+def test_a_reader_cannot_write(store: RunStore) -> None:
+    with RunStore(store.path, read_only=True) as reader, pytest.raises(StoreError, match="read-only"):
+        reader.start_run("pytest")
+
+
+def test_importing_the_module_does_not_import_sqlalchemy() -> None:
+    program = "import sys, promptops.store.runs; assert 'sqlalchemy' not in sys.modules"
+    assert run_python(program).communicate() == ("", "")
+
+
+# --- files that are wrong ---------------------------------------------------------------------------------------------
+
+
+def test_a_reader_of_no_store_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nothing was run here yet"):
+        RunStore(tmp_path / "store.db", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [b"no database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_file_is_named_and_may_be_deleted(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"store\.db is .*delete it, it is only a cache"):
+        RunStore(path)
+
+
+def test_damage_in_the_middle_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with RunStore(path) as store:
+        run = store.start_run("pytest")
+        store.append(run, [sample(f"c{n}", text="x" * 200) for n in range(500)])
+    damaged = bytearray(path.read_bytes())
+    damaged[20_000:60_000] = b"\xff" * 40_000
+    path.write_bytes(damaged)
+    with RunStore(path) as store, pytest.raises(StoreError, match="only a cache"):
+        list(store.samples_of(run))
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="a database of another program"):
+        RunStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_store_of_a_newer_promptops_is_refused(store: RunStore) -> None:
+    connection = sqlite3.connect(store.path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer promptops \(format 99, this one knows 1\)"):
+        RunStore(store.path)
+
+
+def test_an_older_store_is_migrated_and_keeps_what_it_holds(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.start_run("pytest")
+    more = (*run_tables.MIGRATIONS, ("CREATE TABLE later (x TEXT)", "INSERT INTO later VALUES ('new')"))
+    monkeypatch.setattr(run_tables, "MIGRATIONS", more)
+    with RunStore(store.path) as migrated:
+        assert migrated.run(run) == store.run(run)
+    connection = sqlite3.connect(store.path)
+    assert connection.execute("SELECT x FROM later").fetchall() == [("new",)]
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (*run_tables.MIGRATIONS, ("CREATE TABLE later (x TEXT)", "INSERT INTO nowhere VALUES (1)"))
+    with monkeypatch.context() as patch:
+        patch.setattr(run_tables, "MIGRATIONS", broken)
+        with pytest.raises(StoreError, match="nowhere"):
+            RunStore(store.path)
+    connection = sqlite3.connect(store.path)
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'").fetchone() == (0,)
+    connection.close()
+    with RunStore(store.path):
+        pass
+
+
+def test_the_tables_in_the_file_have_the_columns_that_the_code_names(store: RunStore) -> None:
+    connection = sqlite3.connect(store.path)
+    for table in run_tables.metadata.tables.values():
+        found = [(row[1], row[5] > 0) for row in connection.execute(f"PRAGMA table_info({table.name})")]
+        assert found == [(column.name, column.primary_key) for column in table.columns]
+    connection.close()
+
+
+def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / ".promptops").write_text("")
+    with pytest.raises(StoreError, match="cannot be used for the run store: it is a file"):
+        RunStore.in_folder(tmp_path / ".promptops")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
+    folder = tmp_path / ".promptops"
+    folder.mkdir(mode=0o555)
+    with pytest.raises(StoreError, match="make it writable"):
+        RunStore.in_folder(folder)
+
+
+def test_a_folder_where_the_file_should_be_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        RunStore(tmp_path / "store.db")
+
+
+def test_a_full_disk_is_a_clear_error_and_what_was_written_stays(store: RunStore) -> None:
+    run = store.start_run("pytest")
+    store.append(run, [sample()])
+    with store._database.reading() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="the disk is full"):
+        store.append(run, [sample(f"c{n}", text="x" * 1000) for n in range(100)])
+    assert list(store.samples_of(run)) == [sample()]
+
+
+@pytest.mark.parametrize("name", ["with space", "per%cent", "hash#mark", "question?mark", "grüße"])
+def test_a_folder_of_any_name_will_do(tmp_path: Path, name: str) -> None:
+    with RunStore(tmp_path / name / "store.db") as store:
+        assert store.run(store.start_run("pytest"))
+    assert (tmp_path / name / "store.db").exists()
