@@ -1,0 +1,253 @@
+"""The one place that puts a project, its files and its providers together for asking and judging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptops.config import environment_name
+from promptops.core import pricing
+from promptops.core.judge import judge
+from promptops.core.plan import Planned, plan_samples
+from promptops.core.redact import Redactor, secrets_of
+from promptops.core.select import resolve
+from promptops.core.standing import Stood, accepted_case, stand, varies
+from promptops.errors import UsageError
+from promptops.formats import Manifest
+from promptops.models import Case, CaseResult, CheckResult, Mode, Pin, PlannedSample, Request, Sample
+from promptops.project.manifest import load_manifest
+from promptops.project.user_code import load_check
+from promptops.runner.engine import Asker, EngineSettings
+from promptops.runner.sinks import RecordingSink
+from promptops.runner.target_files import TargetFiles
+from promptops.runner.targets import Target
+from promptops.store import recordings as store_recordings
+from promptops.store.recordings import Recordings
+
+if TYPE_CHECKING:
+    from promptops.project.root import Project
+    from promptops.runner.batches import Sink
+
+REPLAY_CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose for a run; every field left alone means what the project's files say.
+
+    `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
+    cases that have one of them, `limit` the first so many (0: all), `budget` is US dollars, `accept` allows `record`
+    to rewrite what a served version was accepted with.
+    """
+
+    environment: str | None = None
+    pin: Pin | None = None
+    samples: int | None = None
+    tags: tuple[str, ...] = ()
+    limit: int = 0
+    concurrency: int | None = None
+    budget: float | None = None
+    accept: bool = False
+
+
+@dataclass
+class Session:
+    """One run's view of a project. Files are read once; nothing is asked before an engine is started."""
+
+    project: Project
+    mode: Mode
+    environ: Mapping[str, str]
+    choices: Choices = field(default_factory=Choices)
+
+    def __post_init__(self) -> None:
+        self.environment = environment_name(self.project.config, self.choices.environment, self.environ)
+        self.manifest: Manifest = load_manifest(self.project)
+        self._files = TargetFiles(self.project, self.manifest, self.environment)
+        self._recordings: dict[tuple[str, str, str], Recordings] = {}
+        self._targets: dict[tuple[str, str, str], Target] = {}
+        self._redactors: dict[str, Redactor] = {}
+        self._checks: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    # --- what is tested
+
+    def select(self, selectors: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Return the (prompt, version) pairs that `selectors` name; raises `UsageError` for one that names nothing.
+
+        Without a selector: what any environment serves, and the newest version of every prompt.
+        """
+        return resolve(selectors, self._files.versions(), self.manifest)
+
+    def target(self, prompt: str, version: str, pin: Pin | None = None) -> Target:
+        """Return what is needed to ask and judge one version, with `pin` in place of the one it names.
+
+        The output contract (Python of the repository) is loaded here. Raises `ProblemsError`, `UserCodeError` and
+        `UsageError` for what is wrong with this prompt; other prompts are not touched.
+        """
+        pin = pin or self.choices.pin
+        key = (prompt, version, str(pin or ""))
+        if key not in self._targets:
+            target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
+            self._targets[key] = target
+            self._recordings_of(target.prompt, target.version, target.pin)
+        return self._targets[key]
+
+    def served(self, prompt: str, environment: str | None = None) -> str:
+        """Return the version of `prompt` that an environment serves; raises `UsageError` where it serves none."""
+        name = environment or self.environment
+        entry = self.manifest.environments[name].prompts.get(prompt) if name in self.manifest.environments else None
+        if entry is None:
+            raise UsageError(
+                f"{name!r} serves no version of {prompt!r}: take one in with `promptops adopt {prompt}@v1 --env {name}`"
+            )
+        return entry.version
+
+    def _choose(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        tags = set(self.choices.tags)
+        found = [case for case in cases if not tags or tags & set(case.tags)]
+        return tuple(found[: self.choices.limit or None])
+
+    # --- asking
+
+    def plan(self, targets: Iterable[Target]) -> Iterator[Planned]:
+        """Yield every sample of `targets`, target by target, case by case, lazily."""
+        for target in targets:
+            yield from plan_target(target)
+
+    def engine_settings(
+        self, targets: Sequence[Target], *, run: str | None = None, sinks: Sequence[Sink] = ()
+    ) -> EngineSettings:
+        """Return how an engine asks for `targets` in this session's mode; recordings are written where it says so."""
+        asks = self.mode != "replay"
+        recorder = (
+            [RecordingSink(self._path_of(targets), self._writable(targets))] if self.mode in ("record", "new") else []
+        )
+        return EngineSettings(
+            mode=self.mode,
+            concurrency=self.concurrency(targets) if asks else REPLAY_CONCURRENCY,
+            planned=sum(len(target.cases) * target.samples for target in targets),
+            run=run,
+            find=self.find,
+            open_client=self.open_client if asks else None,
+            redacted=self.redacted,
+            sinks=(*recorder, *sinks),
+            budget=self.choices.budget or self.project.config.budget,
+            worst_case=self.worst_case,
+        )
+
+    def concurrency(self, targets: Sequence[Target]) -> int:
+        """How many samples are in flight: as chosen, else as configured, else what the providers stand together."""
+        chosen = self.choices.concurrency or self.project.config.concurrency
+        if chosen:
+            return chosen
+        providers = self.project.config.providers
+        names = {target.pin.provider for target in targets}
+        return (
+            sum(providers[name].concurrency if name in providers else 1 if name == "local" else 16 for name in names)
+            or 1
+        )
+
+    def find(self, planned: PlannedSample) -> Sample:
+        """Look a planned sample up in the recordings, which are read once."""
+        key = planned.key
+        return self._recordings_of(key.prompt, key.version, Pin.parse(key.pin)).find(
+            planned, options=self._options(planned)
+        )
+
+    def recordings(self, target: Target) -> Recordings:
+        """The recordings of a target as they were when the session read them."""
+        return self._recordings_of(target.prompt, target.version, target.pin)
+
+    def open_client(self) -> Asker:
+        """Make what asks the providers; to be called in the loop that uses it."""
+        from promptops.providers.client import Client
+
+        return Client(self.project.config, environ=self.environ)
+
+    def redacted(self, sample: Sample) -> Sample:
+        """Return the sample as its recording would give it back, without secrets."""
+        return store_recordings.redacted(sample, self.redactor(sample.key.prompt))
+
+    def redactor(self, prompt: str) -> Redactor:
+        """What removes keys and the matches of the `redact:` patterns of project and prompt."""
+        if prompt not in self._redactors:
+            patterns = [*self.project.config.redact, *self._files.redact_patterns(prompt)]
+            self._redactors[prompt] = Redactor(patterns, secrets_of(self.environ))
+        return self._redactors[prompt]
+
+    def worst_case(self, request: Request) -> float | None:
+        """The most US dollars that one request can cost; None where no price is known."""
+        return pricing.worst_case(request, self.project.config.prices)
+
+    def _recordings_of(self, prompt: str, version: str, pin: Pin) -> Recordings:
+        key = (prompt, version, str(pin))
+        if key not in self._recordings:
+            path = store_recordings.recordings_path(self.project.fixtures_dir, prompt, version, pin)
+            self._recordings[key] = store_recordings.load(path, root=self.project.root)
+        return self._recordings[key]
+
+    def _options(self, planned: PlannedSample) -> str:
+        return f"--promptops-model {planned.key.pin}" if self.choices.pin else ""
+
+    def _path_of(self, targets: Sequence[Target]) -> Callable[[Sample], Any]:
+        paths = {(t.prompt, t.version, str(t.pin)): t.recordings_path for t in targets}
+        return lambda sample: paths[sample.key.prompt, sample.key.version, sample.key.pin]
+
+    def _writable(self, targets: Sequence[Target]) -> Callable[[Sample], bool]:
+        """`record` does not replace in passing what a served version was accepted with."""
+        guarded = {
+            (t.prompt, t.version, str(t.pin))
+            for t in targets
+            if t.served and self.mode == "record" and not self.choices.accept
+        }
+        return lambda sample: (sample.key.prompt, sample.key.version, sample.key.pin) not in guarded
+
+    # --- judging
+
+    def judge(self, target: Target, samples: Sequence[Sample]) -> CaseResult:
+        """Judge all samples of one case by the contract and the checks of `target`."""
+        case_id = samples[0].key.case
+        case = target.case(case_id)
+        resolve_python = self._resolver(target)
+        judged = tuple(judge(sample, case, target.contract, target.checks, resolve_python) for sample in samples)
+        return CaseResult(case_id, judged)
+
+    def stand(self, target: Target, result: CaseResult, *, varying: int = 1) -> Stood:
+        """Compare one judged case with what was accepted; `varying` is how many cases of the run vary."""
+        entry, same = accepted_case(target.accepted, target.case(result.case), target.measurement)
+        return stand(result, entry, same_measurement=same, gate=target.spec.gate, varying=varying)
+
+    def stand_all(self, target: Target, results: Iterable[CaseResult]) -> Iterator[tuple[CaseResult, Stood]]:
+        """Compare all judged cases of a target, correcting for how many of them vary."""
+        listed = list(results)
+        entries = target.accepted.cases if target.accepted else {}
+        varying = sum(varies(result, entries.get(result.case)) for result in listed)
+        for result in listed:
+            yield result, self.stand(target, result, varying=max(1, varying))
+
+    def _resolver(self, target: Target) -> Callable[[str], Callable[..., Any]]:
+        def resolve_python(reference: str) -> Callable[..., Any]:
+            key = (target.prompt, reference)
+            if key not in self._checks:
+                self._checks[key] = load_check(target.source, reference)
+            return self._checks[key]
+
+        return resolve_python
+
+
+def plan_target(target: Target, cases: Sequence[Case] | None = None) -> Iterator[Planned]:
+    """Yield the samples of one target, of all its cases or of `cases`, lazily."""
+    pin = target.pin if str(target.pin) != target.closure.model else None
+    return plan_samples(
+        target.closure,
+        target.cases if cases is None else cases,
+        samples=target.samples,
+        pin=pin,
+        released=target.released,
+    )
+
+
+def failed_checks(result: CaseResult) -> Iterator[CheckResult]:
+    """Yield what did not pass in any sample of a case."""
+    for judgement in result.judgements:
+        yield from (check for check in judgement.checks if check.status != "pass")

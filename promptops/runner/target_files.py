@@ -1,0 +1,174 @@
+"""Reads what a target needs from the project: prompt, closure, dataset, contract, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptops.core.closure import build_closure, closure_differences
+from promptops.core.digest import version_digest
+from promptops.core.measurement import measurement_of
+from promptops.core.select import served_versions
+from promptops.errors import GitError, Problem, UsageError
+from promptops.formats import Accepted, Closure, Manifest, Measurement
+from promptops.models import Case, Pin
+from promptops.project.evidence import load_evidence
+from promptops.project.prompts import Prompt, PromptVersion, load_prompt
+from promptops.project.released import is_released, load_closure
+from promptops.project.user_code import load_contract
+from promptops.runner.targets import Frozen, Target
+from promptops.store.recordings import recordings_path
+
+if TYPE_CHECKING:
+    from promptops.core.contract import Contract
+    from promptops.project.root import Project
+
+_SILENT = frozenset({"includes", "output_schema", "inputs"})
+"""Parts of a closure that other files decide: a change there is a notice, what is served is not touched by it."""
+
+
+class TargetFiles:
+    """Loads targets; prompts, datasets and contracts are read once."""
+
+    def __init__(self, project: Project, manifest: Manifest, environment: str) -> None:
+        self.project, self.manifest, self.environment = project, manifest, environment
+        self._prompts: dict[str, Prompt] = {}
+        self._contracts: dict[str, Contract] = {}
+        self._cases: dict[str, tuple[Case, ...]] = {}
+        self._measurements: dict[str, Measurement] = {}
+
+    def versions(self) -> dict[str, tuple[str, ...]]:
+        """The versions of each prompt, as files say, in numeric order."""
+        from promptops.project.prompts import version_names
+
+        return {name: tuple(version_names(self.project, name)) for name in self.project.prompt_names()}
+
+    def redact_patterns(self, prompt: str) -> Sequence[str]:
+        """The `redact:` patterns of a prompt."""
+        return self.prompt(prompt).spec.redact
+
+    def prompt(self, name: str) -> Prompt:
+        """One prompt, with every version."""
+        if name not in self._prompts:
+            self._prompts[name] = load_prompt(self.project, name)
+        return self._prompts[name]
+
+    def contract(self, name: str) -> Contract:
+        """The output contract of a prompt; loads Python of the repository."""
+        if name not in self._contracts:
+            self._contracts[name] = load_contract(self.prompt(name))
+        return self._contracts[name]
+
+    def target(
+        self,
+        prompt: str,
+        version: str,
+        pin: Pin | None,
+        choose: Callable[[Sequence[Case]], tuple[Case, ...]],
+        samples: int | None,
+    ) -> Target:
+        """Read one target."""
+        source, contract = self.prompt(prompt), self.contract(prompt)
+        working = next((v for v in source.versions if v.name == version), None)
+        built = build_closure(working, source.inputs, contract.schema) if working else None
+        released = is_released(self.project, prompt, version)
+        if built is None and not released:
+            raise UsageError(
+                f"{prompt!r} has no version {version!r} (it has {', '.join(v.name for v in source.versions)})"
+            )
+        closure = load_closure(self.project, prompt, version) if released else built
+        assert closure is not None
+        cases = self.cases(source)
+        own_pin = pin or Pin.parse(closure.model)
+        accepted, accepted_from = self._accepted(prompt, version)
+        target = Target(
+            source=source,
+            prompt=prompt,
+            version=version,
+            pin=own_pin,
+            closure=closure,
+            digest=version_digest(closure),
+            released=released,
+            served=version in served_versions(self.manifest, prompt),
+            spec=source.spec,
+            cases=choose(cases),
+            total=len(cases),
+            samples=samples or source.spec.samples,
+            checks=source.checks,
+            contract=contract,
+            measurement=self._measurement(source, contract, cases),
+            recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
+            accepted=accepted,
+            accepted_from=accepted_from,
+        )
+        return self._compared(target, built, working) if released else target
+
+    def cases(self, source: Prompt) -> tuple[Case, ...]:
+        """The dataset of a prompt, read once."""
+        from promptops.project.datasets import cases_of
+
+        if source.name not in self._cases:
+            self._cases[source.name] = cases_of(self.project, source)
+        return self._cases[source.name]
+
+    def _measurement(self, source: Prompt, contract: Contract, cases: Sequence[Case]) -> Measurement:
+        if source.name not in self._measurements:
+            from promptops.project.user_code import check_sources
+
+            python = check_sources(source, cases)
+            self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python)
+        return self._measurements[source.name]
+
+    def _accepted(self, prompt: str, version: str) -> tuple[Accepted | None, str]:
+        """A version's own accepted outcomes, else those of what the environment in force serves."""
+        if own := load_evidence(self.project, prompt, version).accepted:
+            return own, version
+        environment = self.manifest.environments.get(self.environment)
+        entry = environment.prompts.get(prompt) if environment else None
+        if entry is None or entry.version == version:
+            return None, ""
+        found = load_evidence(self.project, prompt, entry.version).accepted
+        return found, entry.version if found else ""
+
+    def _compared(self, target: Target, built: Closure | None, working: PromptVersion | None) -> Target:
+        """Say what a released version's files would yield today."""
+        name = target.name
+        if built is None or working is None:
+            path = self.project.relative(self.project.prompts_dir / target.prompt / f"{target.version}.j2")
+            hint = (
+                f"bring it back with `git restore {path}`; what is served is prompts/…/released/{target.version}.json"
+            )
+            return replace(
+                target, frozen=Frozen(("file",), Problem(path, 0, f"{name} is released and its file is gone", hint))
+            )
+        parts = closure_differences(target.closure, built)
+        edited = tuple(part for part in parts if part.split(".")[0] not in _SILENT)
+        notices = tuple(
+            f"{name}: {part} would be different today; what is served, {name} as released, does not change"
+            for part in parts
+            if part not in edited
+        )
+        frozen = Frozen(edited, self._edited(target, working, edited)) if edited else None
+        return replace(target, notices=notices, frozen=frozen)
+
+    def _edited(self, target: Target, working: PromptVersion, parts: Sequence[str]) -> Problem:
+        path = self.project.relative(working.path)
+        by = f" by {commit}" if (commit := self._last_commit(path)) else ""
+        return Problem(
+            path,
+            0,
+            f"{target.name} is released and frozen, and its file was edited{by}: {', '.join(parts)}",
+            f"keep the edit as a new version (`promptops bump {target.prompt}`) and bring this one back from git, "
+            f"as it was when released/{target.version}.json was written",
+        )
+
+    def _last_commit(self, path: str) -> str:
+        """The commit that touched a file last, for words; empty where git cannot say."""
+        from promptops.store.git import Repo
+
+        try:
+            found = Repo.open(self.project.root).last_commit_of(path)
+        except GitError:
+            return ""
+        return f"{found.sha[:10]} ({found.author}, {found.date}: {found.subject})" if found else "an uncommitted change"

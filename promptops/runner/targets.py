@@ -1,0 +1,93 @@
+"""One version of one prompt with one pin, and everything that asking and judging it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.errors import Problem, ProblemsError
+from promptops.formats import Accepted, Closure, Measurement, PromptFile, Side
+from promptops.models import Case, CheckSpec, Pin, SampleKey
+
+if TYPE_CHECKING:
+    from promptops.core.contract import Contract
+    from promptops.project.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A released version whose working file no longer yields it: `parts` differ, `problem` says what to do."""
+
+    parts: tuple[str, ...]
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is tested.
+
+    `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
+    `cases` are those selected, `total` how many the dataset has, `samples` how many of each are asked. `accepted` is
+    the baseline that outcomes are compared with and `accepted_from` the version it was accepted for; `notices` are
+    worth a line and change nothing. `frozen` is set where the working file was edited after its release.
+    """
+
+    source: Prompt = field(repr=False)
+    prompt: str
+    version: str
+    pin: Pin
+    closure: Closure = field(repr=False)
+    digest: str
+    released: bool
+    served: bool
+    spec: PromptFile = field(repr=False)
+    cases: tuple[Case, ...] = field(repr=False)
+    total: int
+    samples: int
+    checks: tuple[CheckSpec, ...] = field(repr=False)
+    contract: Contract = field(repr=False)
+    measurement: Measurement = field(repr=False)
+    recordings_path: Path
+    accepted: Accepted | None = field(default=None, repr=False)
+    accepted_from: str = ""
+    frozen: Frozen | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`booking@v3`."""
+        return f"{self.prompt}@{self.version}"
+
+    @property
+    def side(self) -> Side:
+        """How evidence names it."""
+        return Side(version=self.version, pin=str(self.pin), digest=self.digest)
+
+    @property
+    def partial(self) -> bool:
+        """Whether cases of the dataset are left out: what is measured then licenses nothing."""
+        return len(self.cases) < self.total
+
+    @property
+    def options(self) -> str:
+        """What a command that asks this target needs beside its selector."""
+        return "" if str(self.pin) == self.closure.model else f"--promptops-model {self.pin}"
+
+    def keys(self, case: Case) -> list[SampleKey]:
+        """The keys of one case's samples."""
+        return [SampleKey(self.prompt, self.version, str(self.pin), case.id, index) for index in range(self.samples)]
+
+    def case(self, case: str) -> Case:
+        """The selected case with this id; raises `KeyError`."""
+        return self._by_id[case]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Case]:
+        return {case.id: case for case in self.cases}
+
+    def require_unedited(self) -> None:
+        """Raise the problem of a released version that was edited."""
+        if self.frozen is not None:
+            raise ProblemsError([self.frozen.problem])
