@@ -7,6 +7,7 @@ that fails, and leads to a new server.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptops.errors import ProviderError
+from promptops.errors import ProviderError, UsageError
 from promptops.providers.local.catalog import LocalModel
 from promptops.providers.local.files import cache_dir, verified
 from promptops.providers.local.locks import exclusive
@@ -33,21 +34,28 @@ class Launcher:
     """Where servers are kept and how long things may take.
 
     `grace` is how many seconds a server that this launcher starts outlives its last user, `start_timeout` how many it
-    may take to load the model.
+    may take to load the model; `program` is what is started.
     """
 
     cache: Path
     grace: float = 10.0
     start_timeout: float = 120.0
+    program: tuple[str, ...] = (sys.executable, "-m", "promptops.providers.local.server")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Launcher:
-        """The user's cache folder; `$PROMPTOPS_LOCAL_GRACE` overrides the grace period (seconds)."""
+        """The user's cache folder; `$PROMPTOPS_LOCAL_GRACE` overrides the grace period (seconds, up to a day)."""
         launcher = cls(cache_dir(environ))
-        try:
-            return replace(launcher, grace=float(environ["PROMPTOPS_LOCAL_GRACE"]))
-        except (KeyError, ValueError):
+        written = environ.get("PROMPTOPS_LOCAL_GRACE")
+        if written is None:
             return launcher
+        try:
+            grace = float(written)
+        except ValueError:
+            grace = math.nan
+        if not 0 <= grace <= 86_400:
+            raise UsageError(f"PROMPTOPS_LOCAL_GRACE is {written!r}: write seconds, such as 10")
+        return replace(launcher, grace=grace)
 
     def lease(self, model: LocalModel) -> Lease:
         """Return a lease of the server of `model`, which is started if it does not run; blocks meanwhile.
@@ -108,8 +116,7 @@ class Launcher:
         return None
 
     def _command(self, model: LocalModel, path: Path, state_file: Path) -> list[str]:
-        command = [sys.executable, "-m", "promptops.providers.local.server", "--model", str(path)]
-        command += ["--alias", model.model_id, "--sha256", model.sha256]
+        command = [*self.program, "--model", str(path), "--alias", model.model_id, "--sha256", model.sha256]
         return [*command, "--state", str(state_file), "--grace", str(self.grace)]
 
 
