@@ -19,11 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from promptops.errors import StoreError
-from promptops.models import SampleKey
 
 APPLICATION_ID: Final = 0x50524F50  # "PROP" in the file's header: whose database it is
 BUSY_SECONDS: Final = 30.0
-KEYS_AT_ONCE: Final = 1000  # six variables each; SQLite takes 32,766 in a statement
+CASES_AT_ONCE: Final = 1000  # SQLite takes 32,766 variables in a statement
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -96,12 +95,15 @@ def totals(run: str) -> sa.Select[int, int, Any]:
     )
 
 
-def with_keys(run: str, keys: list[SampleKey]) -> sa.Select[Any]:
-    """The samples of a run with one of `keys`, looked up by primary key."""
+def of_cases(run: str, target: tuple[str, str, str], cases: list[str]) -> sa.Select[Any]:
+    """The samples of some cases of one (prompt, version, pin), looked up by primary key.
+
+    SQLite uses no index for a list of whole keys (`(a, b) IN (VALUES …)`): hence target by target.
+    """
     c = samples.c
-    wanted = [(run, key.prompt, key.version, key.pin, key.case, key.index) for key in keys]
-    # The run is part of the tuple: beside it, SQLite would search by run alone and scan all its samples.
-    return samples.select().where(sa.tuple_(c.run, c.prompt, c.version, c.pin, c.case_id, c.sample).in_(wanted))
+    prompt, version, pin = target
+    where = (c.run == run, c.prompt == prompt, c.version == version, c.pin == pin, c.case_id.in_(cases))
+    return samples.select().where(*where)
 
 
 class Database:

@@ -217,13 +217,16 @@ class RunStore:
         """Those of `keys` that are there: what an xdist worker polls with."""
         from promptops.store import run_tables as t
 
-        wanted = list(dict.fromkeys(keys))
+        wanted = set(keys)
+        cases: dict[tuple[str, str, str], dict[str, None]] = {}
+        for key in wanted:
+            cases.setdefault((key.prompt, key.version, key.pin), {})[key.case] = None
         found: dict[SampleKey, Sample] = {}
         with self._database.reading() as connection:
-            for begin in range(0, len(wanted), t.KEYS_AT_ONCE):
-                batch = t.with_keys(run, wanted[begin : begin + t.KEYS_AT_ONCE])
-                for sample in map(_sample, connection.execute(batch).mappings()):
-                    found[sample.key] = sample
+            for target, names in cases.items():
+                for batch in _chunks(list(names), t.CASES_AT_ONCE):
+                    rows = connection.execute(t.of_cases(run, target, batch)).mappings()
+                    found.update((sample.key, sample) for sample in map(_sample, rows) if sample.key in wanted)
         return found
 
     def rows_of(self, run: str) -> dict[str, Json]:
@@ -255,6 +258,10 @@ class RunStore:
         with self._database.reading() as connection:
             found = connection.execute(select).mappings().all()
         return [_night(row) for row in reversed(found)]
+
+
+def _chunks(names: list[str], size: int) -> Iterator[list[str]]:
+    return (names[begin : begin + size] for begin in range(0, len(names), size))
 
 
 def _iso(moment: datetime) -> str:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,10 @@ def test_totals_of_an_empty_run_know_no_cost(store: RunStore) -> None:
 def test_many_samples_are_polled_by_key_at_once(store: RunStore) -> None:
     run = store.start_run("pytest")
     store.append(run, [sample(f"c{n}") for n in range(0, 5000, 2)])
-    found = store.get_many(run, [key(f"c{n}") for n in range(5000)])
-    assert set(found) == {key(f"c{n}") for n in range(0, 5000, 2)}
+    other = SampleKey("sentiment", "v1", PIN, "c0")
+    store.append(run, [replace(sample(), key=other), sample("c0", 1)])
+    found = store.get_many(run, [*(key(f"c{n}") for n in range(5000)), other])
+    assert set(found) == {key(f"c{n}") for n in range(0, 5000, 2)} | {other}
 
 
 def test_polling_uses_the_primary_key(store: RunStore) -> None:
@@ -117,12 +120,12 @@ def test_polling_uses_the_primary_key(store: RunStore) -> None:
     for n in range(200):
         store.get_many(run, [key(f"c{n}"), key(f"c{n + 1}")])
     assert time.perf_counter() - begin < 2.0  # 0.1 s on an idle machine; a scan of the run takes 2 ms a poll and more
-    statement = run_tables.with_keys(run, [key("c1"), key("c2")])
+    statement = run_tables.of_cases(run, ("booking", "v2", PIN), ["c1", "c2"])
     sql = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     connection = sqlite3.connect(store.path)
     plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
     connection.close()
-    assert "SEARCH samples USING PRIMARY KEY (run=? AND prompt=? AND version=? AND pin=? AND case_id=? AND" in plan
+    assert "SEARCH samples USING PRIMARY KEY (run=? AND prompt=? AND version=? AND pin=? AND case_id=?)" in plan
 
 
 def test_a_batch_written_again_replaces_itself(store: RunStore) -> None:
