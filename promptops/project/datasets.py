@@ -1,0 +1,149 @@
+"""Datasets: found, read line by line, and every bad row reported at once.
+
+A dataset is `fixtures/<prompt>/cases.jsonl`, `.yaml`, `.yml` or `.csv`, or the file that `dataset` in prompt.yaml names
+(relative to the project root). `expected` is written in normalised form, as the output contract dumps it: `14:30:00`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptops.core.cases import InputCheck, Row, RowReader
+from promptops.core.measurement import dataset_digest
+from promptops.errors import Problem, ProblemsError
+from promptops.models import Case
+from promptops.project.dataset_formats import READERS
+
+if TYPE_CHECKING:
+    from promptops.project.prompts import Prompt
+    from promptops.project.root import Project
+
+MAX_SHOWN = 100  # problems of one dataset that are listed
+ENDINGS = ", ".join(READERS)
+
+Schemas = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The cases of a prompt in the order of the file. `digest` does not depend on that order."""
+
+    cases: tuple[Case, ...]
+    path: Path
+    digest: str
+
+
+def dataset_of(project: Project, prompt: Prompt, *, output: Mapping[str, Any] | None = None) -> Dataset | None:
+    """Load the dataset of `prompt`, None where it has none. Raises `ProblemsError`."""
+    path = find_dataset(project, prompt.name, prompt.spec.dataset)
+    return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs, output=output)
+
+
+def find_dataset(project: Project, name: str, written: str | None = None) -> Path | None:
+    """Where the dataset of prompt `name` is: `written` in prompt.yaml, else `cases.*` in its fixtures folder.
+
+    Raises `ProblemsError` where there are several, where the written one is missing, or where its ending is unknown.
+    """
+    if written is not None:
+        return _written(project.root, written, f"{project.relative(project.prompts_dir / name)}/prompt.yaml")
+    folder = project.fixtures_dir / name
+    found = sorted(folder.glob("cases.*")) if folder.is_dir() else []
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ProblemsError([Problem(_relative(folder, project.root), 0, f"has several datasets: {names}", "keep one")])
+    return found[0] if found else None
+
+
+def _written(root: Path, written: str, where: str) -> Path:
+    path = root / written
+    if not _inside(path, root):
+        raise ProblemsError([Problem(where, 0, f"dataset {written!r} lies outside of the project")])
+    if not path.is_file():
+        raise ProblemsError([Problem(where, 0, f"dataset {written!r} does not exist", f"it would be {path}")])
+    return path
+
+
+def load_dataset(
+    path: Path, *, root: Path, inputs: Schemas | None = None, output: Mapping[str, Any] | None = None
+) -> Dataset:
+    """Read a dataset. `inputs` are the prompt's input schemas (None: not checked), `output` its output schema.
+
+    Raises `ProblemsError` with the problems of every row, the first `MAX_SHOWN` of them worded.
+    """
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    count = 0
+    for item in iter_dataset(path, root=root, inputs=inputs, output=output):
+        if isinstance(item, Case):
+            cases.append(item)
+        else:
+            count += 1
+            if count <= MAX_SHOWN + 1:
+                problems.append(item)
+    if count > MAX_SHOWN:
+        last = problems.pop()
+        problems.append(Problem(last.path, last.line, f"and {count - MAX_SHOWN:,} more problems from here on"))
+    if problems:
+        raise ProblemsError(problems)
+    if not cases:
+        raise ProblemsError([Problem(_relative(path, root), 0, "holds no case", "write one, or delete the file")])
+    return Dataset(tuple(cases), path, dataset_digest(cases))
+
+
+def iter_dataset(
+    path: Path, *, root: Path, inputs: Schemas | None = None, output: Mapping[str, Any] | None = None
+) -> Iterator[Case | Problem]:
+    """Yield the cases and problems of a dataset as they are read; the text is never held as a whole (YAML is)."""
+    name = _relative(path, root)
+    if (problem := _unreadable(path, root, name)) is not None:
+        yield problem
+        return
+    schemas = inputs or {}
+    reader = RowReader(name, check_inputs=None if inputs is None else _input_check(inputs), names=frozenset(schemas))
+    try:
+        with path.open("rb") as stream:
+            for row in READERS[path.suffix.lower()](stream, name, schemas, output):
+                yield from _items(row, reader)
+    except OSError as error:
+        yield Problem(name, 0, f"cannot be read: {error.strerror}")
+
+
+def _items(row: Row | Problem, reader: RowReader) -> Iterator[Case | Problem]:
+    if isinstance(row, Problem):
+        yield row
+        return
+    case, problems = reader.read(row)
+    yield from problems
+    if case is not None:
+        yield case
+
+
+def _input_check(schemas: Schemas) -> InputCheck:
+    from promptops.core.inputs import check_inputs
+
+    return lambda values: list(check_inputs(schemas, values))
+
+
+def _unreadable(path: Path, root: Path, name: str) -> Problem | None:
+    if path.suffix.lower() not in READERS:
+        kind = "Parquet is not supported yet" if path.suffix.lower() == ".parquet" else "its format is not known"
+        return Problem(name, 0, f"{kind}; a dataset ends in {ENDINGS}", "JSON lines is the format for large ones")
+    if not _inside(path, root):
+        return Problem(name, 0, "lies outside of the project (a link?)", "copy it into the project")
+    if not path.is_file():
+        return Problem(name, 0, "is not a file" if path.exists() else "does not exist")
+    return None
+
+
+def _inside(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
