@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ def start_engine(path: Path, alias: str, token: str, settings: Settings) -> Any:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            words = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
+            if words.startswith("wait "):
+                time.sleep(float(words.split()[1]))
+            if words == "die":
+                os._exit(9)
             allowed = self.headers["Authorization"] == f"Bearer {token}"
             choice = {"message": {"role": "assistant", "content": "tiny"}, "finish_reason": "stop", "index": 0}
             body = json.dumps({"model": alias, "choices": [choice]} if allowed else {}).encode()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sys
 import time
 import zipfile
 from pathlib import Path
 
+import httpx
+
+from promptops.errors import ProviderError
+from promptops.models import Reply, Request
+from promptops.providers.base import Limits
 from promptops.providers.local.catalog import LocalModel
 from promptops.providers.local.files import model_file
+from promptops.providers.local.server import State
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 8
 FAKE_SERVER = Path(__file__).with_name("fake_server.py")
@@ -66,3 +73,35 @@ def ended_within(pid: int, seconds: float) -> bool:
             return True
         time.sleep(0.02)
     return not is_running(pid)
+
+
+class Chat:
+    """The smallest provider: one chat completion over httpx, every failure a `ProviderError`."""
+
+    name = "chat"
+    closed = 0
+
+    def __init__(self, state: State) -> None:
+        headers = {"Authorization": f"Bearer {state.token}"}
+        self.client = httpx.AsyncClient(base_url=state.url, headers=headers, trust_env=False, timeout=60)
+        self.deadlines: list[float] = []
+
+    def limits(self) -> Limits:
+        return Limits()
+
+    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+        self.deadlines.append(deadline - asyncio.get_running_loop().time())
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        body = {"model": request.pin.model, "messages": messages, "seed": seed, **request.params}
+        try:
+            async with asyncio.timeout_at(deadline):
+                found = (await self.client.post("/v1/chat/completions", json=body)).json()
+        except TimeoutError as error:
+            raise ProviderError("timeout", "too late") from error
+        except httpx.TransportError as error:
+            raise ProviderError("connection", str(error)) from error
+        return Reply(found["choices"][0]["message"]["content"], served_model=found["model"])
+
+    async def aclose(self) -> None:
+        Chat.closed += 1
+        await self.client.aclose()

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from promptops.errors import ModelFileError, ProviderError
+from promptops.models import Message, Reply, Request
+from promptops.providers.local.launcher import Launcher
+from promptops.providers.local.provider import LocalProvider
+from tests.providers.local.kit import FAKE_PROGRAM, Chat, ended_within, is_running, put_file, tiny_model
+
+MODEL = tiny_model()
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Launcher:
+    put_file(MODEL, tmp_path)
+    return Launcher(tmp_path, grace=0.5, start_timeout=20, program=FAKE_PROGRAM)
+
+
+def request(words: str = "hello") -> Request:
+    return Request(MODEL.pin, (Message("user", words),))
+
+
+def with_providers(launcher: Launcher, scene: Callable[..., Awaitable[None]], *, number: int = 1) -> None:
+    """Run `scene` with so many providers, each as another process would have it."""
+
+    async def run() -> None:
+        providers = [LocalProvider(MODEL, launcher, Chat) for _ in range(number)]
+        try:
+            await scene(*providers)
+        finally:
+            for provider in providers:
+                await provider.aclose()
+                await provider.aclose()
+
+    asyncio.run(run())
+
+
+async def ask(provider: LocalProvider, words: str = "hello", seconds: float = 10) -> Reply:
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await provider.ask(request(words), seed=1, deadline=deadline)
+
+
+def pid_of(launcher: Launcher) -> int:
+    with launcher.lease(MODEL) as lease:
+        return lease.state.pid
+
+
+def test_the_first_request_starts_the_server_and_the_reply_names_the_pin(launcher: Launcher) -> None:
+    async def scene(provider: LocalProvider) -> None:
+        reply = await ask(provider)
+        assert (reply.text, reply.served_model) == ("tiny", MODEL.model_id)
+
+    with_providers(launcher, scene)
+    assert ended_within(pid_of(launcher), 5)
+
+
+def test_it_takes_one_request_at_a_time_and_nobody_may_raise_that(launcher: Launcher) -> None:
+    limits = LocalProvider(MODEL, launcher, Chat).limits()
+    assert (limits.concurrency, limits.fixed) == (1, True)
+
+
+def test_waiting_for_others_does_not_use_up_the_deadline(launcher: Launcher) -> None:
+    async def scene(first: LocalProvider, second: LocalProvider) -> None:
+        await asyncio.gather(ask(first), ask(second))
+        slow = asyncio.ensure_future(ask(first, "wait 1"))
+        await asyncio.sleep(0.2)
+        assert (await ask(second, "wait 0.1", seconds=0.5)).text == "tiny"
+        assert slow.done()
+        await slow
+
+    with_providers(launcher, scene, number=2)
+
+
+def test_one_request_that_takes_too_long_is_a_timeout_and_the_next_gets_its_turn(launcher: Launcher) -> None:
+    async def scene(first: LocalProvider, second: LocalProvider) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await ask(first, "wait 5", seconds=0.2)
+        assert caught.value.kind == "timeout"
+        assert (await ask(second)).text == "tiny"
+
+    with_providers(launcher, scene, number=2)
+
+
+def test_a_cancelled_request_gives_its_turn_back_waiting_or_not(launcher: Launcher) -> None:
+    async def scene(first: LocalProvider, second: LocalProvider, third: LocalProvider) -> None:
+        holder = asyncio.ensure_future(ask(first, "wait 5"))
+        await asyncio.sleep(0.5)
+        waiter = asyncio.ensure_future(ask(second))
+        await asyncio.sleep(0.1)
+        for task in (waiter, holder):
+            task.cancel()
+        for task in (waiter, holder):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert [(await ask(provider)).text for provider in (third, second, first)] == ["tiny"] * 3
+
+    with_providers(launcher, scene, number=3)
+
+
+def test_a_server_that_dies_before_the_request_is_replaced_unnoticed(launcher: Launcher) -> None:
+    async def scene(provider: LocalProvider) -> None:
+        await ask(provider)
+        pid = pid_of(launcher)
+        os.kill(pid, signal.SIGKILL)
+        assert ended_within(pid, 5)
+        assert (await ask(provider)).text == "tiny"
+        assert pid_of(launcher) != pid
+
+    with_providers(launcher, scene)
+
+
+def test_a_server_that_dies_within_the_request_is_a_connection_failure_and_the_next_works(launcher: Launcher) -> None:
+    async def scene(provider: LocalProvider) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await ask(provider, "die")
+        assert caught.value.kind == "connection"
+        assert (await ask(provider)).text == "tiny"
+
+    with_providers(launcher, scene)
+
+
+def test_closing_gives_the_lease_back(launcher: Launcher) -> None:
+    before = Chat.closed
+
+    async def scene(provider: LocalProvider) -> None:
+        await ask(provider)
+        pid = pid_of(launcher)
+        await provider.aclose()
+        assert is_running(pid)
+        assert await asyncio.to_thread(ended_within, pid, 5)
+
+    with_providers(launcher, scene)
+    assert Chat.closed == before + 1
+
+
+def test_cancelling_while_the_server_starts_leaves_no_lease_behind(launcher: Launcher) -> None:
+    async def scene(provider: LocalProvider) -> None:
+        task = asyncio.ensure_future(ask(provider))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with_providers(launcher, scene)
+    assert ended_within(pid_of(launcher), 5)
+
+
+def test_without_the_model_the_error_says_what_to_run(tmp_path: Path) -> None:
+    async def scene(provider: LocalProvider) -> None:
+        with pytest.raises(ModelFileError, match="promptops models pull tiny"):
+            await ask(provider)
+
+    with_providers(Launcher(tmp_path, program=FAKE_PROGRAM), scene)
