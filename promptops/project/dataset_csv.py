@@ -1,9 +1,10 @@
 """A CSV dataset: what the columns mean and what type a cell has.
 
 Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags` and `checks` (a JSON list). A cell of
-`inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected…` is text where the output
-contract says so, else JSON where it reads as JSON (`2`, `true`, `null`, `[1, 2]`, `"2"`), else text. An empty cell is
-left out; for an input that must be text it is the empty text.
+`inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected.…` is JSON where it reads as
+JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; a cell of `expected` is text unless it is a JSON
+object or list. (The output contract has no say: reading a dataset runs no Python.) An empty cell is left out; for an
+input that must be text it is the empty text.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ class Table:
         path: str,
         line: int,
         schemas: Mapping[str, Mapping[str, Any]],
-        output: Mapping[str, Any] | None,
     ) -> None:
         self._header = [name.strip() for name in header]
-        self._path, self._schemas, self._output = path, schemas, output
+        self._path, self._schemas = path, schemas
         self.problems = [Problem(path, line, message, hint) for message, hint in self._header_problems()]
 
     def _header_problems(self) -> Iterator[tuple[str, str]]:
@@ -94,7 +94,7 @@ class Table:
             return self._input(rest, cell)
         if not cell:
             return _MISSING
-        return cell if _is_text(_below(self._output, rest.split(".") if rest else [])) else json_or_text(cell)
+        return json_or_text(cell) if rest or cell.lstrip().startswith(("{", "[")) else cell
 
     def _input(self, name: str, cell: str) -> Any:
         schema = _below({"properties": dict(self._schemas)}, name.split("."))

@@ -19,12 +19,12 @@ MAX_YAML = 1024 * 1024  # bytes; the YAML reader's own limit
 
 Schemas = Mapping[str, Mapping[str, Any]]
 Rows = Iterator[Row | Problem]
-Reader = Callable[[BinaryIO, str, Schemas, Mapping[str, Any] | None], Rows]
+Reader = Callable[[BinaryIO, str, Schemas], Rows]
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def jsonl_rows(stream: BinaryIO, path: str, _schemas: Schemas, _output: Mapping[str, Any] | None) -> Rows:
+def jsonl_rows(stream: BinaryIO, path: str, _schemas: Schemas) -> Rows:
     """One JSON object a line; empty lines are skipped."""
     for number, line in _lines(stream, path):
         if isinstance(line, Problem):
@@ -50,7 +50,7 @@ def _json_row(text: str, path: str, number: int) -> Row | Problem:
     return Row(found.value, number)
 
 
-def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas, _output: Mapping[str, Any] | None) -> Rows:
+def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas) -> Rows:
     """A list of cases, or a mapping with the one key `cases`."""
     parts = []
     for _, line in _lines(stream, path):
@@ -81,7 +81,7 @@ def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas, _output: Mapping[s
         yield Row(item, document.lines.get((*at, index), 0), document.lines, (*at, index))
 
 
-def csv_rows(stream: BinaryIO, path: str, schemas: Schemas, output: Mapping[str, Any] | None) -> Rows:
+def csv_rows(stream: BinaryIO, path: str, schemas: Schemas) -> Rows:
     """A header, then one case a record; cells are typed as `dataset_csv` says."""
     broken: list[Problem] = []
     reader = csv.reader(_texts(stream, path, broken), strict=True)
@@ -100,7 +100,7 @@ def csv_rows(stream: BinaryIO, path: str, schemas: Schemas, output: Mapping[str,
         if record is None:
             return
         if any(record) and table is None:
-            table = Table(record, path, start, schemas, output)
+            table = Table(record, path, start, schemas)
             yield from table.problems
             if table.problems:
                 return

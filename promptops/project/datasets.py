@@ -36,10 +36,16 @@ class Dataset:
     digest: str
 
 
-def dataset_of(project: Project, prompt: Prompt, *, output: Mapping[str, Any] | None = None) -> Dataset | None:
+def cases_of(project: Project, prompt: Prompt) -> tuple[Case, ...]:
+    """The cases of `prompt`, none where it has no dataset. Raises `ProblemsError`."""
+    dataset = dataset_of(project, prompt)
+    return dataset.cases if dataset is not None else ()
+
+
+def dataset_of(project: Project, prompt: Prompt, *) -> Dataset | None:
     """Load the dataset of `prompt`, None where it has none. Raises `ProblemsError`."""
     path = find_dataset(project, prompt.name, prompt.spec.dataset)
-    return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs, output=output)
+    return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs)
 
 
 def find_dataset(project: Project, name: str, written: str | None = None) -> Path | None:
@@ -67,16 +73,16 @@ def _written(root: Path, written: str, where: str) -> Path:
 
 
 def load_dataset(
-    path: Path, *, root: Path, inputs: Schemas | None = None, output: Mapping[str, Any] | None = None
+    path: Path, *, root: Path, inputs: Schemas | None = None
 ) -> Dataset:
-    """Read a dataset. `inputs` are the prompt's input schemas (None: not checked), `output` its output schema.
+    """Read a dataset. `inputs` are the prompt's input schemas (None: not checked).
 
     Raises `ProblemsError` with the problems of every row, the first `MAX_SHOWN` of them worded.
     """
     cases: list[Case] = []
     problems: list[Problem] = []
     count = 0
-    for item in iter_dataset(path, root=root, inputs=inputs, output=output):
+    for item in iter_dataset(path, root=root, inputs=inputs):
         if isinstance(item, Case):
             cases.append(item)
         else:
@@ -94,7 +100,7 @@ def load_dataset(
 
 
 def iter_dataset(
-    path: Path, *, root: Path, inputs: Schemas | None = None, output: Mapping[str, Any] | None = None
+    path: Path, *, root: Path, inputs: Schemas | None = None
 ) -> Iterator[Case | Problem]:
     """Yield the cases and problems of a dataset as they are read; the text is never held as a whole (YAML is)."""
     name = _relative(path, root)
@@ -105,7 +111,7 @@ def iter_dataset(
     reader = RowReader(name, check_inputs=None if inputs is None else _input_check(inputs), names=frozenset(schemas))
     try:
         with path.open("rb") as stream:
-            for row in READERS[path.suffix.lower()](stream, name, schemas, output):
+            for row in READERS[path.suffix.lower()](stream, name, schemas):
                 yield from _items(row, reader)
     except OSError as error:
         yield Problem(name, 0, f"cannot be read: {error.strerror}")

@@ -25,7 +25,7 @@ from promptops.core.contract import Contract, JsonSchemaContract, PydanticContra
 from promptops.core.json_text import parse_strictly
 from promptops.core.user_calls import Raised, call_user
 from promptops.errors import Problem, ProblemsError, UserCodeError, did_you_mean
-from promptops.models import CheckSpec
+from promptops.models import Case, CheckSpec
 
 if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
@@ -84,9 +84,13 @@ def resolver(prompt: Prompt) -> Callable[[str], Callable[..., Any]]:
     return resolve
 
 
-def check_sources(prompt: Prompt, checks: Iterable[CheckSpec]) -> dict[str, str]:
-    """The source text of every file that the Python checks among `checks` name: what `measurement_of` digests."""
-    references = {str(spec.options) for spec in checks if spec.name == "python"}
+def check_sources(prompt: Prompt, cases: Iterable[Case] = ()) -> dict[str, str]:
+    """The source text of each file with Python checks of the prompt and its cases: what `measurement_of` digests.
+
+    Nothing is run. Raises `UserCodeError` for a file that is not there.
+    """
+    specs = [*prompt.checks, *(spec for case in cases for spec in case.checks)]
+    references = {str(spec.options) for spec in specs if spec.name == "python"}
     files = sorted({reference.rpartition(":")[0] for reference in references})
     return {name: _source(_inside(prompt.folder, name, name), name) for name in files}
 
