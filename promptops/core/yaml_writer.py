@@ -10,7 +10,7 @@ from promptops.models import Json
 
 # Plain only where no YAML reader, old or new, can read anything but this text.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*(?: [A-Za-z0-9_./@-]+)*\Z")
-_WORDS = frozenset("y n yes no on off true false null nan inf".split())
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"])
 
 
 def dump_yaml(value: Json) -> str:

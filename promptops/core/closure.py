@@ -1,0 +1,105 @@
+"""The closure of a version: the unit that is rendered, asked, digested, served and released."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from promptops.core.digest import canonical_json
+from promptops.core.inputs import check_inputs, infer_inputs, with_defaults
+from promptops.core.template import Template, compile_template
+from promptops.errors import TemplateRefused
+from promptops.formats import Closure
+from promptops.models import Json, Message, Pin, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Version(Protocol):
+    """What a closure is built from: `project.prompts.PromptVersion` is one."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def pin(self) -> Pin: ...
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+    @property
+    def tools(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def template(self) -> str: ...
+    @property
+    def includes(self) -> Mapping[str, str]: ...
+
+
+def build_closure(
+    version: Version, inputs: Mapping[str, Mapping[str, Any]] | None, output_schema: Mapping[str, Any] | None
+) -> Closure:
+    """Return the self-contained closure of a version.
+
+    `inputs` are the schemas of the prompt (`Prompt.inputs`); the closure keeps those that this version uses, so that
+    a further input never changes an older version. With None all inputs are inferred from the template.
+    """
+    template = _compiled(version.template, _items(version.includes), f"{version.prompt}@{version.name} (template)")
+    schemas = infer_inputs(template.variables) if inputs is None else inputs
+    return Closure(
+        prompt=version.prompt,
+        version=version.name,
+        model=str(version.pin),
+        params=dict(version.params),
+        tools=[dict(tool) for tool in version.tools],
+        inputs={name: dict(schema) for name, schema in sorted(schemas.items()) if name in template.variables},
+        template=version.template,
+        includes={name: version.includes[name] for name in sorted(template.includes)},
+        output_schema=dict(output_schema) if output_schema is not None else None,
+    )
+
+
+def template_of(closure: Closure) -> Template:
+    """Return the compiled template of a closure; compiled once for each text."""
+    return _compiled(closure.template, _items(closure.includes), f"{closure.prompt}@{closure.version} (template)")
+
+
+def render(closure: Closure, inputs: Mapping[str, Json], *, ignore_unknown: bool = False) -> tuple[Message, ...]:
+    """Return the messages for `inputs`, defaults filled in.
+
+    `ignore_unknown` lets inputs pass that only other versions of the prompt use: the cases of a dataset serve all
+    versions.
+
+    Raises `TemplateRefused` for missing, unknown and mistyped inputs, and for whatever rendering refuses.
+    """
+    if problems := check_inputs(closure.inputs, inputs, unknown=not ignore_unknown):
+        raise TemplateRefused("; ".join(problems), path=f"{closure.prompt}@{closure.version}")
+    return template_of(closure).render(with_defaults(closure.inputs, inputs))
+
+
+def request_for(closure: Closure, inputs: Mapping[str, Json], *, pin: Pin | None = None) -> Request:
+    """Return what is asked of the model (`pin` instead of the closure's own) for the inputs of one case.
+
+    Inputs that only other versions use are left out. Raises `TemplateRefused` as `render` does.
+    """
+    return Request(
+        pin=pin or Pin.parse(closure.model),
+        messages=render(closure, inputs, ignore_unknown=True),
+        params=closure.params,
+        tools=tuple(closure.tools),
+    )
+
+
+def closure_differences(old: Closure, new: Closure) -> list[str]:
+    """Return the names of the fields in which two closures differ, in their order in the file."""
+    before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+    return [name for name in Closure.model_fields if canonical_json(before[name]) != canonical_json(after[name])]
+
+
+def _items(includes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(includes.items()))
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled(template: str, includes: tuple[tuple[str, str], ...], path: str) -> Template:
+    return compile_template(template, dict(includes), path=path)

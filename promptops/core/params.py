@@ -1,0 +1,91 @@
+"""The parameters of a request that front matter may set, their types and ranges, and what a task sets by itself.
+
+Source: OpenAI API reference, "Create chat completion"; llama.cpp server README for `grammar`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptops.core.document import Document
+from promptops.errors import Problem, did_you_mean
+from promptops.models import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter: its JSON types, its range (both ends allowed), its choices."""
+
+    types: tuple[type, ...]
+    what: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+PARAMS: Final[Mapping[str, Param]] = {
+    "temperature": Param((int, float), "a number from 0 to 2", 0, 2),
+    "top_p": Param((int, float), "a number from 0 to 1", 0, 1),
+    "max_tokens": Param((int,), "a whole number from 1", 1, 10_000_000),
+    "seed": Param((int,), "a whole number from 0 to 2147483647", 0, 2**31 - 1),
+    "stop": Param((str, list), "a text or a list of one to four texts"),
+    "frequency_penalty": Param((int, float), "a number from -2 to 2", -2, 2),
+    "presence_penalty": Param((int, float), "a number from -2 to 2", -2, 2),
+    "response_format": Param((dict,), "a mapping with a type"),
+    "grammar": Param((str,), "a text: a GBNF grammar"),
+    "logprobs": Param((bool,), "true or false"),
+    "top_logprobs": Param((int,), "a whole number from 0 to 20", 0, 20),
+    "reasoning_effort": Param(
+        (str,),
+        "none, minimal, low, medium, high or xhigh",
+        choices=("none", "minimal", "low", "medium", "high", "xhigh"),
+    ),
+    "extra_body": Param((dict,), "a mapping of what only this provider knows"),
+}
+
+TASK_DEFAULTS: Final[Mapping[str, Mapping[str, Json]]] = {
+    "extraction": {"temperature": 0.0},
+    "classification": {"temperature": 0.0},
+    "writing": {"temperature": 0.7},
+    "creative": {"temperature": 1.0},
+}
+
+
+def with_task_defaults(params: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    """Return the params in force: what the task sets, then what the version sets."""
+    return {**TASK_DEFAULTS.get(task or "", {}), **params}
+
+
+def check_params(params: Mapping[str, Any], document: Document, *, path: str) -> list[Problem]:
+    """Return what is wrong with the `params` of a front matter, each with its line."""
+    found: list[Problem] = []
+    for name, value in params.items():
+        line = document.line("params", name)
+        if name not in PARAMS:
+            hint = f"known: {', '.join(PARAMS)}; what only this provider knows goes below extra_body"
+            found.append(Problem(path, line, f"unknown param {name!r}{did_you_mean(name, PARAMS)}", hint))
+        elif not _fits(PARAMS[name], name, value):
+            found.append(Problem(path, line, f"{name} must be {PARAMS[name].what}, not {_shown(value)}"))
+    if "top_logprobs" in params and params.get("logprobs") is not True:
+        found.append(Problem(path, document.line("params", "top_logprobs"), "top_logprobs needs logprobs: true"))
+    return found
+
+
+def _fits(param: Param, name: str, value: Any) -> bool:
+    if type(value) not in param.types:
+        return False
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return math.isfinite(value) and (param.low is None or param.low <= value) and value <= (param.high or math.inf)
+    if name == "stop" and isinstance(value, list):
+        return 1 <= len(value) <= 4 and all(isinstance(item, str) and item for item in value)
+    if name == "response_format":
+        return isinstance(value.get("type"), str)
+    return not param.choices or value in param.choices
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 60 else text[:57] + "..."
