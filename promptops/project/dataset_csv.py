@@ -1,10 +1,11 @@
 """A CSV dataset: what the columns mean and what type a cell has.
 
-Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags` and `checks` (a JSON list). A cell of
-`inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected.…` is JSON where it reads as
-JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; a cell of `expected` is text unless it is a JSON
-object or list. (The output contract has no say: reading a dataset runs no Python.) An empty cell is left out; for an
-input that must be text it is the empty text.
+Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags` and `checks` (a JSON list).
+
+A cell of `inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected.…` is JSON where
+it reads as JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; a cell of `expected` is text unless it
+is a JSON object or list. (The output contract has no say: reading a dataset runs no Python.) An empty cell is left out;
+for an input that must be text it is the empty text.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def cases_of(project: Project, prompt: Prompt) -> tuple[Case, ...]:
     return dataset.cases if dataset is not None else ()
 
 
-def dataset_of(project: Project, prompt: Prompt, *) -> Dataset | None:
+def dataset_of(project: Project, prompt: Prompt) -> Dataset | None:
     """Load the dataset of `prompt`, None where it has none. Raises `ProblemsError`."""
     path = find_dataset(project, prompt.name, prompt.spec.dataset)
     return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs)
@@ -72,9 +72,7 @@ def _written(root: Path, written: str, where: str) -> Path:
     return path
 
 
-def load_dataset(
-    path: Path, *, root: Path, inputs: Schemas | None = None
-) -> Dataset:
+def load_dataset(path: Path, *, root: Path, inputs: Schemas | None = None) -> Dataset:
     """Read a dataset. `inputs` are the prompt's input schemas (None: not checked).
 
     Raises `ProblemsError` with the problems of every row, the first `MAX_SHOWN` of them worded.
@@ -99,9 +97,7 @@ def load_dataset(
     return Dataset(tuple(cases), path, dataset_digest(cases))
 
 
-def iter_dataset(
-    path: Path, *, root: Path, inputs: Schemas | None = None
-) -> Iterator[Case | Problem]:
+def iter_dataset(path: Path, *, root: Path, inputs: Schemas | None = None) -> Iterator[Case | Problem]:
     """Yield the cases and problems of a dataset as they are read; the text is never held as a whole (YAML is)."""
     name = _relative(path, root)
     if (problem := _unreadable(path, root, name)) is not None:
