@@ -17,7 +17,7 @@ from promptops.errors import UsageError
 from promptops.formats import Manifest
 from promptops.models import Case, CaseResult, CheckResult, Mode, Pin, PlannedSample, Request, Sample
 from promptops.project.manifest import load_manifest
-from promptops.project.user_code import load_check
+from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
 from promptops.runner.sinks import RecordingSink
 from promptops.runner.target_files import TargetFiles
@@ -67,7 +67,7 @@ class Session:
         self._recordings: dict[tuple[str, str, str], Recordings] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
         self._redactors: dict[str, Redactor] = {}
-        self._checks: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._resolvers: dict[str, Callable[[str], Callable[..., Any]]] = {}
 
     # --- what is tested
 
@@ -150,9 +150,12 @@ class Session:
     def find(self, planned: PlannedSample) -> Sample:
         """Look a planned sample up in the recordings, which are read once."""
         key = planned.key
-        return self._recordings_of(key.prompt, key.version, Pin.parse(key.pin)).find(
-            planned, options=self._options(planned)
-        )
+        recordings = self._recordings_of(key.prompt, key.version, Pin.parse(key.pin))
+        sample = recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
+        if sample.failure is not None and sample.failure.kind == "stale_recording":
+            closure = self.target(key.prompt, key.version).closure
+            return store_recordings.explain_stale(sample, closure, closure)
+        return sample
 
     def recordings(self, target: Target) -> Recordings:
         """The recordings of a target as they were when the session read them."""
@@ -186,9 +189,6 @@ class Session:
             self._recordings[key] = store_recordings.load(path, root=self.project.root)
         return self._recordings[key]
 
-    def _options(self, planned: PlannedSample) -> str:
-        return f"--promptops-model {planned.key.pin}" if self.choices.pin else ""
-
     def _path_of(self, targets: Sequence[Target]) -> Callable[[Sample], Any]:
         paths = {(t.prompt, t.version, str(t.pin)): t.recordings_path for t in targets}
         return lambda sample: paths[sample.key.prompt, sample.key.version, sample.key.pin]
@@ -208,8 +208,10 @@ class Session:
         """Judge all samples of one case by the contract and the checks of `target`."""
         case_id = samples[0].key.case
         case = target.case(case_id)
-        resolve_python = self._resolver(target)
-        judged = tuple(judge(sample, case, target.contract, target.checks, resolve_python) for sample in samples)
+        if target.prompt not in self._resolvers:
+            self._resolvers[target.prompt] = resolver(target.source)
+        resolve = self._resolvers[target.prompt]
+        judged = tuple(judge(sample, case, target.contract, target.checks, resolve) for sample in samples)
         return CaseResult(case_id, judged)
 
     def stand(self, target: Target, result: CaseResult, *, varying: int = 1) -> Stood:
@@ -224,15 +226,6 @@ class Session:
         varying = sum(varies(result, entries.get(result.case)) for result in listed)
         for result in listed:
             yield result, self.stand(target, result, varying=max(1, varying))
-
-    def _resolver(self, target: Target) -> Callable[[str], Callable[..., Any]]:
-        def resolve_python(reference: str) -> Callable[..., Any]:
-            key = (target.prompt, reference)
-            if key not in self._checks:
-                self._checks[key] = load_check(target.source, reference)
-            return self._checks[key]
-
-        return resolve_python
 
 
 def plan_target(target: Target, cases: Sequence[Case] | None = None) -> Iterator[Planned]:

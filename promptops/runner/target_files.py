@@ -13,10 +13,11 @@ from promptops.core.select import served_versions
 from promptops.errors import GitError, Problem, UsageError
 from promptops.formats import Accepted, Closure, Manifest, Measurement
 from promptops.models import Case, Pin
+from promptops.project.datasets import dataset_of
 from promptops.project.evidence import load_evidence
 from promptops.project.prompts import Prompt, PromptVersion, load_prompt
 from promptops.project.released import is_released, load_closure
-from promptops.project.user_code import load_contract
+from promptops.project.user_code import check_sources, load_contract
 from promptops.runner.targets import Frozen, Target
 from promptops.store.recordings import recordings_path
 
@@ -106,17 +107,15 @@ class TargetFiles:
 
     def cases(self, source: Prompt) -> tuple[Case, ...]:
         """The dataset of a prompt, read once."""
-        from promptops.project.datasets import cases_of
-
         if source.name not in self._cases:
-            self._cases[source.name] = cases_of(self.project, source)
+            dataset = dataset_of(self.project, source, output=self.contract(source.name).schema)
+            self._cases[source.name] = dataset.cases if dataset else ()
         return self._cases[source.name]
 
     def _measurement(self, source: Prompt, contract: Contract, cases: Sequence[Case]) -> Measurement:
         if source.name not in self._measurements:
-            from promptops.project.user_code import check_sources
-
-            python = check_sources(source, cases)
+            specs = [*source.checks, *(spec for case in cases for spec in case.checks)]
+            python = check_sources(source, specs)
             self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python)
         return self._measurements[source.name]
 
