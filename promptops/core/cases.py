@@ -103,7 +103,7 @@ class RowReader:
             yield line, "inputs is not a mapping of names to values", _EXAMPLE
         elif self._check_inputs is not None:
             for message in self._check_inputs(inputs or {}):
-                yield line, f"inputs: {message}", ""
+                yield line, message, ""
 
 
 _EXAMPLE = '{"id": "c1", "inputs": {"text": "…"}}'

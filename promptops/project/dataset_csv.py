@@ -3,7 +3,7 @@
 Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags` and `checks` (a JSON list).
 
 A cell of `inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected.…` is JSON where
-it reads as JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; a cell of `expected` is text unless it
+it reads as JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; one of `expected` is text unless it
 is a JSON object or list. (The output contract has no say: reading a dataset runs no Python.) An empty cell is left out;
 for an input that must be text it is the empty text.
 """
