@@ -5,7 +5,8 @@ provider's wire format (`python -m promptops.testing` runs it as a process), `Sc
 """
 
 from promptops.testing.answers import Answer
-from promptops.testing.loopback import LoopbackServer, Received
+from promptops.testing.connection import Received
+from promptops.testing.loopback import LoopbackServer
 from promptops.testing.project import TemporaryProject
 from promptops.testing.scripted import ScriptedProvider
 

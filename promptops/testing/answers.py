@@ -80,8 +80,8 @@ def head(answer: Answer, headers: Mapping[str, str]) -> bytes:
 
 def _document(answer: Answer, asked: Mapping[str, Any]) -> dict[str, Any]:
     if answer.status >= 400:
-        message = answer.error or f"status {answer.status}, as the test wants it"
-        return {"error": {"message": message, "type": "error", "param": None, "code": answer.code}, **answer.fields}
+        reason = answer.error or f"status {answer.status}, as the test wants it"
+        return {"error": {"message": reason, "type": "error", "param": None, "code": answer.code}, **answer.fields}
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
     if answer.tool_calls:
         message["tool_calls"] = list(answer.tool_calls)

@@ -9,26 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from promptops.testing.answers import Answer, render_response, render_stream
+from promptops.testing.answers import Answer
+from promptops.testing.connection import Connection, Received
 
-MAX_REQUEST = 64 * 1024 * 1024  # bytes
 Answering = Callable[[dict[str, Any]], "Answer | str"]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One request as it came. Header names are lower-case; `json` is the body, `{}` where it is no JSON object."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    json: dict[str, Any]
 
 
 class LoopbackServer:
@@ -40,9 +29,8 @@ class LoopbackServer:
             project.provider("acme", server.base_url)
 
     `answer` is a text, an `Answer`, or a function of the request's JSON body that returns one of them (it runs in the
-    server's thread). `latency` is seconds before each answer. `requests` lists what came in (not with `record=False`),
-    `count` how many, `peak` how many were in flight at most, `connections` how many were opened. `port` 0 takes a free
-    one. `models` are the ids that `GET /models` lists.
+    server's thread). `latency` is seconds before each answer, `port` 0 takes a free one, `models` are the ids that
+    `GET /models` lists; with `record=False` requests are counted, not kept.
     """
 
     def __init__(
@@ -54,13 +42,8 @@ class LoopbackServer:
         models: tuple[str, ...] = ("model-1",),
         record: bool = True,
     ) -> None:
-        self.latency, self.models, self.record = latency, models, record
-        self.count = self.peak = self.connections = self.in_flight = 0
-        self._answer, self._port = answer, port
-        self._received: list[Received] = []
-        self._lock = threading.Lock()
-        self._open: set[_Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._desk = _Desk(answer, latency, models, record=record)
+        self._port = port
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -80,8 +63,28 @@ class LoopbackServer:
     @property
     def requests(self) -> list[Received]:
         """The requests so far, oldest first."""
-        with self._lock:
-            return list(self._received)
+        with self._desk.lock:
+            return list(self._desk.received)
+
+    @property
+    def count(self) -> int:
+        """How many requests came in."""
+        return self._desk.count
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are not answered yet."""
+        return self._desk.in_flight
+
+    @property
+    def peak(self) -> int:
+        """The most requests that were in flight at once."""
+        return self._desk.peak
+
+    @property
+    def connections(self) -> int:
+        """How many connections were opened."""
+        return self._desk.connections
 
     def start(self) -> Self:
         """Listen, if not yet; returns when requests can be served. Raises `OSError` where the port is taken."""
@@ -122,33 +125,69 @@ class LoopbackServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self._port, backlog=1024)
+        server = await self._loop.create_server(lambda: Connection(self._desk), "127.0.0.1", self._port, backlog=1024)
         self._port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
+        with suppress(NotImplementedError):
+            # Not server.close() at once: it fails a connection that was accepted in this very turn of the loop.
+            self._loop.remove_reader(server.sockets[0].fileno())
+        await self._desk.shut()
         server.close()
-        for task in self._tasks:
-            task.cancel()
-        for connection in list(self._open):
-            connection.abort()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports close in the loop's next turn
 
-    def _note(self, received: Received) -> None:
-        with self._lock:
+
+class _Desk:
+    """What the connections share; used in the server's thread, read from others."""
+
+    def __init__(
+        self, answer: Answering | Answer | str, latency: float, models: tuple[str, ...], *, record: bool
+    ) -> None:
+        self.lock = threading.Lock()
+        self.received: list[Received] = []
+        self.count = self.in_flight = self.peak = self.connections = 0
+        self._answer, self._latency, self._models, self._record = answer, latency, models, record
+        self._open: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def opened(self, connection: Connection) -> None:
+        self.connections += 1
+        self._open.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self._open.discard(connection)
+
+    def receive(self, received: Received) -> tuple[Answer, float]:
+        with self.lock:
             self.count += 1
             self.in_flight += 1
             self.peak = max(self.peak, self.in_flight)
-            if self.record:
-                self._received.append(received)
+            if self._record:
+                self.received.append(received)
+        answer = self._answer_to(received)
+        return answer, self._latency if answer.delay is None else answer.delay
 
-    def _done(self) -> None:
-        with self._lock:
+    def answered(self) -> None:
+        with self.lock:
             self.in_flight -= 1
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def shut(self) -> None:
+        for _ in range(3):  # a connection that was just accepted gets its transport in the loop's next turns
+            await asyncio.sleep(0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # aborted transports close their sockets in the next turn
 
     def _answer_to(self, received: Received) -> Answer:
         if received.method == "GET" and received.path.endswith("/models"):
-            listed = [{"id": model, "object": "model", "owned_by": "loopback"} for model in self.models]
+            listed = [{"id": model, "object": "model", "owned_by": "loopback"} for model in self._models]
             return Answer(delay=0.0, body=json.dumps({"object": "list", "data": listed}).encode())
         if received.method != "POST" or not received.path.split("?")[0].endswith("/chat/completions"):
             return Answer(status=404, error=f"no such path: {received.method} {received.path}")
@@ -159,123 +198,3 @@ class LoopbackServer:
         except Exception as error:  # a mistake in the test's function must not hang its client
             return Answer(status=500, error=f"the answer function raised {error!r}")
         return Answer(answer) if isinstance(answer, str) else answer
-
-
-class _Connection(asyncio.Protocol):
-    """One keep-alive connection: a request is read whole, answered, and only then the next one is looked at."""
-
-    def __init__(self, server: LoopbackServer) -> None:
-        self._server = server
-        self._buffer = bytearray()
-        self._transport: asyncio.Transport | None = None
-        self._busy = False
-        self._close_after = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.connections += 1
-        self._server._open.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
-        self._transport = None
-        self._server._open.discard(self)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._busy:
-            self._next()
-
-    def _next(self) -> None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > 65_536:
-                self.abort()
-            return
-        line, *rest = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (item.partition(":") for item in rest)}
-        length = headers.get("content-length", "0")
-        method, _, tail = line.partition(" ")
-        if not length.isdigit() or int(length) > MAX_REQUEST or "transfer-encoding" in headers or not tail:
-            self._send(
-                render_response(Answer(status=400, error="unreadable request", headers={"Connection": "close"}), {})
-            )
-            self._finish(close=True)
-            return
-        total = end + 4 + int(length)
-        if len(self._buffer) < total:
-            return
-        body = bytes(self._buffer[end + 4 : total])
-        del self._buffer[:total]
-        self._busy = True
-        self._close_after = headers.get("connection", "").lower() == "close"
-        self._handle(Received(method, tail.rsplit(" ", 1)[0], headers, body, _object(body)))
-
-    def _handle(self, received: Received) -> None:
-        self._server._note(received)
-        answer = self._server._answer_to(received)
-        delay = self._server.latency if answer.delay is None else answer.delay
-        loop = asyncio.get_running_loop()
-        streamed = bool(received.json.get("stream")) and answer.status < 400 and answer.raw is answer.body is None
-        if streamed or answer.drip:
-            task = loop.create_task(self._slowly(answer, received.json, delay, streamed=streamed))
-            self._server._tasks.add(task)
-            task.add_done_callback(self._server._tasks.discard)
-        elif delay > 0:
-            loop.call_later(delay, self._at_once, answer, received.json)
-        else:
-            self._at_once(answer, received.json)
-
-    def _at_once(self, answer: Answer, asked: dict[str, Any]) -> None:
-        response = render_response(answer, asked)
-        self._server._done()
-        self._send(response if answer.drop is None else response[: answer.drop])
-        self._finish(close=answer.drop is not None or answer.raw is not None)
-
-    async def _slowly(self, answer: Answer, asked: dict[str, Any], delay: float, *, streamed: bool) -> None:
-        try:
-            await asyncio.sleep(delay)
-            sent = 0
-            for piece in render_stream(answer, asked) if streamed else _bytes(render_response(answer, asked)):
-                if answer.drop is not None and sent + len(piece) > answer.drop:
-                    self._send(piece[: answer.drop - sent])
-                    break
-                self._send(piece)
-                sent += len(piece)
-                await asyncio.sleep(answer.drip)
-        finally:
-            self._server._done()
-            self._finish(close=answer.drop is not None or answer.raw is not None)
-
-    def _send(self, data: bytes) -> None:
-        if self._transport is not None and data:
-            self._transport.write(data)
-
-    def _finish(self, *, close: bool) -> None:
-        self._busy = False
-        if self._transport is None:
-            return
-        if close or self._close_after:
-            self._transport.close()
-        elif self._buffer:
-            self._next()
-
-
-def _bytes(response: bytes) -> Iterator[bytes]:
-    """Yield the head whole, then the body byte by byte."""
-    end = response.find(b"\r\n\r\n") + 4
-    yield response[:end]
-    for position in range(end, len(response)):
-        yield response[position : position + 1]
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -1,0 +1,155 @@
+"""One keep-alive connection of the loopback server: just enough HTTP/1.1 for a client library."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from promptops.testing.answers import Answer, render_response, render_stream
+
+MAX_REQUEST = 64 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it came. Header names are lower-case; `json` is the body, `{}` where it is no JSON object."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    json: dict[str, Any]
+
+
+class Desk(Protocol):
+    """Who decides what a connection answers, and keeps count."""
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+    def receive(self, received: Received) -> tuple[Answer, float]:
+        """Return the answer, and how many seconds to wait before it."""
+        ...
+
+    def answered(self) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection: a request is read whole, answered, and only then the next one is looked at."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._busy = False
+        self._close_after = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._desk.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        self._transport = None
+        self._desk.closed(self)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > 65_536:
+                self.abort()
+            return
+        line, *rest = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (item.partition(":") for item in rest)}
+        length = headers.get("content-length", "0")
+        method, _, tail = line.partition(" ")
+        if not length.isdigit() or int(length) > MAX_REQUEST or "transfer-encoding" in headers or not tail:
+            self._send(
+                render_response(Answer(status=400, error="unreadable request", headers={"Connection": "close"}), {})
+            )
+            self._finish(close=True)
+            return
+        total = end + 4 + int(length)
+        if len(self._buffer) < total:
+            return
+        body = bytes(self._buffer[end + 4 : total])
+        del self._buffer[:total]
+        self._busy = True
+        self._close_after = headers.get("connection", "").lower() == "close"
+        self._handle(Received(method, tail.rsplit(" ", 1)[0], headers, body, _object(body)))
+
+    def _handle(self, received: Received) -> None:
+        answer, delay = self._desk.receive(received)
+        loop = asyncio.get_running_loop()
+        streamed = bool(received.json.get("stream")) and answer.status < 400 and answer.raw is answer.body is None
+        if streamed or answer.drip:
+            self._desk.spawn(self._slowly(answer, received.json, delay, streamed=streamed))
+        elif delay > 0:
+            loop.call_later(delay, self._at_once, answer, received.json)
+        else:
+            self._at_once(answer, received.json)
+
+    def _at_once(self, answer: Answer, asked: dict[str, Any]) -> None:
+        response = render_response(answer, asked)
+        self._desk.answered()
+        self._send(response if answer.drop is None else response[: answer.drop])
+        self._finish(close=answer.drop is not None or answer.raw is not None)
+
+    async def _slowly(self, answer: Answer, asked: dict[str, Any], delay: float, *, streamed: bool) -> None:
+        try:
+            await asyncio.sleep(delay)
+            sent = 0
+            for piece in render_stream(answer, asked) if streamed else _bytes(render_response(answer, asked)):
+                if answer.drop is not None and sent + len(piece) > answer.drop:
+                    self._send(piece[: answer.drop - sent])
+                    break
+                self._send(piece)
+                sent += len(piece)
+                await asyncio.sleep(answer.drip)
+        finally:
+            self._desk.answered()
+            self._finish(close=answer.drop is not None or answer.raw is not None)
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def _finish(self, *, close: bool) -> None:
+        self._busy = False
+        if self._transport is None:
+            return
+        if close or self._close_after:
+            self._transport.close()
+        elif self._buffer:
+            self._next()
+
+
+def _bytes(response: bytes) -> Iterator[bytes]:
+    """Yield the head whole, then the body byte by byte."""
+    end = response.find(b"\r\n\r\n") + 4
+    yield response[:end]
+    for position in range(end, len(response)):
+        yield response[position : position + 1]
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
