@@ -84,7 +84,7 @@ _dollars.__name__ = "number of US dollars"
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    if enabled(config):
+    if enabled(config) and not _only_tells(config):
         from promptops._pytest.activate import activate
 
         activate(config)
@@ -96,6 +96,11 @@ def enabled(config: pytest.Config) -> bool:
     return any(name.startswith("promptops") and value is not None for name, value in given.items())
 
 
+def _only_tells(config: pytest.Config) -> bool:
+    """Whether pytest only shows its help, version or markers."""
+    return any(getattr(config.option, name, False) for name in ("help", "version", "markers"))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = "_prompt_request" in metafunc.fixturenames
     marker = metafunc.definition.get_closest_marker("promptops")
@@ -104,7 +109,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if enabled(metafunc.config):
         from promptops._pytest.python_tests import parametrise
 
-        parametrise(metafunc, marker)
+        parametrise(metafunc)
     elif marker is not None and not wanted:
         metafunc.definition.add_marker(pytest.mark.skip(reason=OFF))
 

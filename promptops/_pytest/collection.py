@@ -6,15 +6,18 @@ collects the same.
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from promptops._pytest.items import CaseItem, FrozenItem, SuiteItem
+from promptops._pytest.run import count
 from promptops._pytest.state import RUN
+from promptops.core.suite import promises
 from promptops.errors import Problem, ProblemsError, PromptopsError
 from promptops.reporting.safe import plain, terminal
 
@@ -39,7 +42,7 @@ class VersionFile(pytest.File):
         except PromptopsError as error:
             raise self.CollectError(terminal(str(error))) from None
         self.extra_keyword_matches.update((prompt, version, f"{prompt}@{version}"))
-        yield PinCollector.from_parent(self, name=plain(target.pin))
+        yield PinCollector.from_parent(self, name=plain(str(target.pin)))
 
 
 class PinCollector(pytest.Collector):
@@ -50,18 +53,17 @@ class PinCollector(pytest.Collector):
         target = run.target(self.path.parent.name, self.path.stem)
         for case in target.cases:
             yield CaseItem.of(self, target, case)
-        if target.has_suite:
+        if promises(target.spec.pass_rate, target.spec.budgets):
             yield SuiteItem.of(self, target)
         for name, story in run.frozen(target):
             yield FrozenItem.of(self, name, story)
 
 
 class Collecting:
-    """The hooks of collection."""
+    """The hooks of collection, in every process that collects."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.collected: set[str] = set()
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> VersionFile | None:
         if file_path.suffix != ".j2" or not _VERSION_FILE.fullmatch(file_path.name):
@@ -69,7 +71,7 @@ class Collecting:
         folder = file_path.parent
         if folder.name.startswith("_") or folder.parent.resolve() != self.run.prompts_dir:
             return None
-        self.collected.add(folder.name)
+        self.run.collected.add(folder.name)
         if not parent.session.isinitpath(file_path) and not self.run.wants(folder.name, file_path.stem):
             return None
         file: VersionFile = VersionFile.from_parent(parent, path=file_path)
@@ -77,38 +79,61 @@ class Collecting:
         return file
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
-        report: pytest.CollectReport = yield
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
         if isinstance(collector, pytest.Directory) and any(isinstance(node, VersionFile) for node in report.result):
             report.result = _by_number(report.result)
-        return report  # noqa: B901 - what pluggy's wrappers return
+        return report
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
-        self.run.counted = self.run.count(items)
-        if hasattr(config, "workerinput") or session.testsfailed:
-            return
-        self.run.check_collected(self.collected)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Before anything is deselected: something must have been found."""
+        self.run.want(items)
+        if not session.testsfailed and not hasattr(session.config, "workerinput"):
+            check_collected(self.run)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.run.counted = self.run.count(session.items)
         self.run.want(session.items)
-
-    def pytest_report_header(self) -> str:
-        return self.run.header()
 
     def pytest_report_collectionfinish(self) -> str:
         return f"promptops: {self.run.counted}"
 
 
+def check_collected(run: Run) -> None:
+    """Raise `pytest.UsageError` where pytest passed over prompts, or where a run without explicit paths has no case."""
+    config, get = run.config, run.config.getoption
+    if config.args_source is pytest.Config.ArgsSource.ARGS or get("lf", None) or get("ignore") or get("ignore_glob"):
+        return
+    passed_over = sorted(run.selection.prompts - run.collected)
+    for name in passed_over:
+        if pattern := _passed_over(config, run.prompts_dir / name):
+            raise pytest.UsageError(
+                f"pytest passes over prompts/{name} because of {pattern}: rename the prompt, or set norecursedirs "
+                "in your pytest configuration so that it does not match"
+            )
+    if not run.wanted and run.selection.since is None and not get("keyword") and not get("markexpr"):
+        raise pytest.UsageError(
+            f"there is nothing to test: {count(())} in {run.project.relative(run.prompts_dir)}/ "
+            "(a prompt needs a version v1.j2 and cases in fixtures/<name>/cases.jsonl)"
+        )
+
+
+def _passed_over(config: pytest.Config, folder: Path) -> str:
+    """Which setting makes pytest leave out `folder`; empty where none does."""
+    parts = [folder, folder.parent]
+    for pattern in config.getini("norecursedirs"):
+        if any(fnmatch.fnmatch(path.name, pattern) for path in parts):
+            return f"norecursedirs ({pattern!r})"
+    return ""
+
+
 def _by_number(nodes: Iterable[pytest.Item | pytest.Collector]) -> list[pytest.Item | pytest.Collector]:
     """The version files in numeric order where they stand; all else keeps its place."""
     listed = list(nodes)
-    versions = iter(
-        sorted((n for n in listed if isinstance(n, VersionFile)), key=lambda file: int(file.path.stem[1:]))
-    )
+    versions = iter(sorted((n for n in listed if isinstance(n, VersionFile)), key=lambda file: int(file.path.stem[1:])))
     return [next(versions) if isinstance(node, VersionFile) else node for node in listed]
 
 

@@ -1,4 +1,4 @@
-"""The items: a case, a suite, a frozen version. The engine only collects samples; checks run here, on the main thread."""
+"""The items: a case, a suite, a frozen version. Checks run here, on the main thread; engines only collect samples."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from promptops.reporting.safe import one_line, terminal
 
 if TYPE_CHECKING:
     from promptops._pytest.outcomes import ItemStanding
-    from promptops._pytest.run import PytestTarget
     from promptops.core.report import CaseRow
     from promptops.models import Case
+    from promptops.runner.targets import Target
 
 
 class PromptItem(pytest.Item):
@@ -32,7 +32,7 @@ class PromptItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.title
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
         error = excinfo.value
         if isinstance(error, ItemFailed):
             return Story(error.message, error.lines)
@@ -46,13 +46,13 @@ class CaseItem(PromptItem):
     """One case of one version and pin, whatever the number of its samples."""
 
     kind = "case"
-    target: PytestTarget
+    target: Target
     case: Case
 
     @classmethod
-    def of(cls, parent: pytest.Collector, target: PytestTarget, case: Case) -> CaseItem:
+    def of(cls, parent: pytest.Collector, target: Target, case: Case) -> CaseItem:
         item: CaseItem = cls.from_parent(parent, name=case.id, nodeid=f"{parent.nodeid}::{case.id}")
-        item.target, item.case, item.title = target, case, f"{target.label} {case.id}"
+        item.target, item.case, item.title = target, case, f"{target.name} {case.id}"
         item.extra_keyword_matches.update(case.tags)
         return item
 
@@ -67,22 +67,23 @@ class SuiteItem(PromptItem):
     """`[suite]`: what `pass_rate` and `budgets` of prompt.yaml promise for all cases together."""
 
     kind = "suite"
-    target: PytestTarget
+    target: Target
 
     @classmethod
-    def of(cls, parent: pytest.Collector, target: PytestTarget) -> SuiteItem:
+    def of(cls, parent: pytest.Collector, target: Target) -> SuiteItem:
         item: SuiteItem = cls.from_parent(parent, name="[suite]", nodeid=f"{parent.nodeid}::[suite]")
-        item.target, item.title = target, f"{target.label} [suite]"
+        item.target, item.title = target, f"{target.name} [suite]"
         return item
 
     def runtest(self) -> None:
         run = self.config.stash[RUN]
-        selected, every = run.wanted_cases(self.target), len(self.target.cases)
+        selected, every = run.wanted_cases(self.target), self.target.total
         if len(selected) < every:
             self._settle("partial", [f"partial: {len(selected)} of {every} cases are selected"])
             return
-        rows = [run.row(self.target, case) for case in self.target.cases]
-        verdict = judge_suite(rows, pass_rate=self.target.pass_rate, budgets=self.target.budgets)
+        rows = [run.row(self.target, case, keep=True) for case in self.target.cases]
+        spec = self.target.spec
+        verdict = judge_suite(rows, pass_rate=spec.pass_rate, budgets=spec.budgets)
         found: dict[str, ItemStanding] = {"pass": "passed", "fail": "broke"}
         standing = found.get(verdict.status) or ("undecided" if verdict.status == "undecided" else "unmeasurable")
         worst = [finding for finding in verdict.findings if finding.status == verdict.status]
@@ -91,9 +92,9 @@ class SuiteItem(PromptItem):
 
     def _settle(self, standing: ItemStanding, findings: list[str]) -> None:
         self.standing = standing
-        self.data = {"label": self.target.label, "pin": self.target.pin, "standing": standing, "findings": findings}
+        self.data = {"label": self.target.name, "pin": str(self.target.pin), "standing": standing, "findings": findings}
         if standing == "broke":
-            head = Line(f"SUITE: {self.target.label}", "bad")
+            head = Line(f"SUITE: {self.target.name}", "bad")
             body = [Line(f"  {terminal(text)}", "plain" if text.startswith("pass:") else "bad") for text in findings]
             raise ItemFailed(one_line(f"suite: {findings[0].removeprefix('fail: ')}"), [head, *body])
         if standing != "passed":
@@ -114,8 +115,9 @@ class FrozenItem(PromptItem):
 
     def runtest(self) -> None:
         self.standing = "error"
-        lines = terminal(self.config.stash[RUN].blame(self.path, self.story)).splitlines()
-        raise ItemFailed(one_line(lines[0]), [Line(line, "bad" if not number else "plain") for number, line in enumerate(lines)])
+        story = self.config.stash[RUN].blame(self.path, self.story)
+        head, *rest = terminal(story).splitlines()
+        raise ItemFailed(one_line(head), [Line(head, "bad"), *map(Line, rest)])
 
 
 def _raise_for(row: CaseRow) -> None:

@@ -1,7 +1,7 @@
-"""What pytest's JUnit report cannot say by itself: a fault of provider or check is an `<error>`, and why a case was skipped.
+"""What pytest's JUnit report cannot say by itself: a fault of a check is an `<error>`, and why a case was skipped.
 
-Uses pytest's own writer where it has the shape known from pytest 8.3 to 9.2; another shape leaves the report as pytest wrote
-it, and `promptops.standing` among the properties still tells the standings apart.
+Uses pytest's own writer where it has the shape known from pytest 8.3 to 9.2; another shape leaves the report as pytest
+wrote it, and `promptops.standing` among the properties still tells the standings apart.
 """
 
 from __future__ import annotations

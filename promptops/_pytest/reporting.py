@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from promptops._pytest import junit
+from promptops._pytest.finishing import finish
 from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
 from promptops._pytest.reprs import story_of
 from promptops._pytest.running import ATTRIBUTE
 from promptops.core.report import CaseRow, summarise
 from promptops.errors import PromptopsError
-from promptops.reporting.lines import MARKUP, Line
+from promptops.reporting.lines import MARKUP, Line, Style
 from promptops.reporting.safe import one_line, terminal
 from promptops.reporting.summary import summary_lines
 
@@ -37,11 +38,12 @@ class Reporting:
         self._notes: list[Line] = []
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self.run.pytest_session = session
         cache = getattr(session.config, "cache", None)
         self._failed_before = cache.get(_LASTFAILED, {}) if cache is not None else {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         found = getattr(report, ATTRIBUTE, None)
         if found is None:
             return (yield)
@@ -72,10 +74,10 @@ class Reporting:
         return shown.category, shown.letter, (shown.word, {"yellow": True})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         self._finish(session)
         code = exit_code(int(session.exitstatus), self.standings)
-        if code == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.nothing_changed:
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.selection.since is not None:
             code = 0
         session.exitstatus = code
         result = yield
@@ -85,7 +87,7 @@ class Reporting:
     def _finish(self, session: pytest.Session) -> None:
         """Write what was accepted and the report files; an error here is a failure of the run."""
         try:
-            self._notes += self.run.finish(self.rows, complete=not session.shouldstop and not session.shouldfail)
+            self._notes += finish(self.run, self.rows, self.standings)
         except PromptopsError as error:
             self._notes.append(Line(f"promptops: {terminal(str(error))}", "bad"))
             if int(session.exitstatus) == 0:
@@ -108,10 +110,13 @@ class Reporting:
             write.write_line(line.text, **MARKUP[line.style])
 
     def _lines(self) -> Iterator[Line]:
-        yield Line(f"{self.run.counted}, mode {self.run.options.mode}")
+        since = f", changed {self.run.selection.since}" if self.run.selection.since else ""
+        yield Line(f"{self.run.counted}, mode {self.run.options.mode}{since}")
         yield from summary_lines(summarise(self.rows))
         for suite in self.suites:
-            style = "good" if suite["standing"] == "passed" else "bad" if suite["standing"] == "broke" else "warn"
+            style: Style = (
+                "good" if suite["standing"] == "passed" else "bad" if suite["standing"] == "broke" else "warn"
+            )
             yield Line(f"{suite['label']} [suite]: {suite['standing']}", style)
             yield from (Line(f"  {one_line(text)}") for text in suite["findings"])
         for standing in ("fixed", "unmeasurable"):
@@ -122,7 +127,8 @@ class Reporting:
         rows = [row for row in self.rows if row.standing == standing]
         for row in rows[:_LISTED]:
             why = one_line(f"{row.failure.replace('_', ' ')}: {row.message}" if row.failure else row.reason)
-            yield Line(f"{standing}: {row.prompt}@{row.version} {row.case}  {why}", "good" if standing == "fixed" else "warn")
+            style: Style = "good" if standing == "fixed" else "warn"
+            yield Line(f"{standing}: {row.prompt}@{row.version} {row.case}  {why}".rstrip(), style)
         if len(rows) > _LISTED:
             yield Line(f"… and {len(rows) - _LISTED} more {standing}")
         hints = dict.fromkeys(row.hint for row in rows if row.hint)

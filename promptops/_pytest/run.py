@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from promptops._pytest.items import CaseItem, SuiteItem
-from promptops._pytest.sources import Source
-from promptops._pytest.targets import PytestTarget, Targets
-from promptops.core.report import CaseRow
+from promptops._pytest.items import CaseItem
+from promptops._pytest.rows import case_row
 from promptops.errors import Problem
-from promptops.models import Case, CaseResult
+from promptops.models import Case, CaseResult, Sample
+from promptops.runner.targets import Target
 
 if TYPE_CHECKING:
+    from promptops._pytest.asking import Asked
     from promptops._pytest.options import Options
     from promptops._pytest.selection import Selection
+    from promptops.core.report import CaseRow
+    from promptops.project.root import Project
+    from promptops.runner.session import Session
 
 WantedKey = tuple[str, str, str]  # prompt, version, case
+
+
+class Source(Protocol):
+    """Hands out the samples of a wanted case; waits for them. Open only inside the test loop."""
+
+    def samples(self, target: Target, case: Case) -> list[Sample]: ...
 
 
 class Run:
     """The state behind all hooks of one process; the decisions are in the modules around it."""
 
-    def __init__(self, config: pytest.Config, options: Options, selection: Selection, targets: Targets) -> None:
-        self.config, self.options, self.selection, self.targets = config, options, selection, targets
+    def __init__(self, config: pytest.Config, options: Options, session: Session, selection: Selection) -> None:
+        self.config, self.options, self.session, self.selection = config, options, session, selection
+        self.project: Project = session.project
+        self.prompts_dir: Path = self.project.prompts_dir.resolve()
         self.counted = "0 cases of 0 prompts"
-        self.wanted: dict[WantedKey, tuple[PytestTarget, Case]] = {}
+        self.collected: set[str] = set()
+        self.wanted: dict[WantedKey, tuple[Target, Case]] = {}
         self.source: Source | None = None
+        self.asked: Asked | None = None
+        self.estimate = ""
+        self.pytest_session: pytest.Session | None = None
         self._consumers: Counter[WantedKey] = Counter()
         self._results: dict[WantedKey, CaseResult] = {}
         self._told: set[Problem] = set()
+
+    # --- collection
+
+    def target(self, prompt: str, version: str) -> Target:
+        """One version, read once; raises what is wrong with it."""
+        return self.session.target(prompt, version)
+
+    def wants(self, prompt: str, version: str) -> bool:
+        """Whether a version is selected."""
+        return (prompt, version) in self.selection.pairs
 
     def news(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems that no other version of the prompt has reported yet."""
@@ -40,54 +66,68 @@ class Run:
         self._told.update(found)
         return found
 
-    def want(self, items: Sequence[pytest.Item]) -> None:
+    def frozen(self, target: Target) -> Iterator[tuple[str, str]]:
+        """What is wrong with released versions, as name and story: this one edited, another one gone."""
+        if target.frozen is not None:
+            problem = target.frozen.problem
+            yield "[frozen]", f"{problem.path}: {problem.message}\n  next: {problem.hint}"
+        versions = self.selection.versions.get(target.prompt, ())
+        if versions and versions[-1] == target.version:
+            for gone in self.selection.gone.get(target.prompt, ()):
+                path = self.project.relative(self.prompts_dir / target.prompt / f"{gone}.j2")
+                story = f"{target.prompt}@{gone} is served, and its file is gone\n  next: git restore {path}"
+                yield f"[{gone} is gone]", story
+
+    def want(self, items: Iterable[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, in which order, and by how many items."""
-        for target, case in _wanted_by(items):
-            key = _key(target, case)
+        self.wanted, self._consumers = {}, Counter()
+        for target, case in wanted_by(items):
+            key = (target.prompt, target.version, case.id)
             self.wanted.setdefault(key, (target, case))
             self._consumers[key] += 1
+        self.counted = count(self.wanted)
 
-    def wanted_cases(self, target: PytestTarget) -> list[str]:
+    def wanted_cases(self, target: Target) -> list[str]:
         """The ids of the cases of `target` that items of this run ask for."""
         return [case.id for other, case in self.wanted.values() if other is target]
 
-    def result(self, target: PytestTarget, case: Case) -> CaseResult:
+    # --- the loop
+
+    @property
+    def stopping(self) -> bool:
+        """Whether pytest is about to end early: `-x`, `--maxfail`, another plugin."""
+        session = self.pytest_session
+        return session is not None and bool(session.shouldstop or session.shouldfail)
+
+    def result(self, target: Target, case: Case, *, keep: bool = False) -> CaseResult:
         """Wait for the samples of one case and judge them; once, even where several items want it."""
-        key = _key(target, case)
+        key = (target.prompt, target.version, case.id)
         if (kept := self._results.get(key)) is not None:
             return kept
-        assert self.source is not None, "an item runs only inside the test loop"
-        result = self.targets.judge(target, case, self.source.get(target.keys(case)))
-        if self._consumers[key] > 1 or self.options.accept or target.has_suite:
+        if self.source is None:
+            raise RuntimeError("an item runs only inside the test loop")
+        result = self.session.judge(target, self.source.samples(target, case))
+        if keep or self._consumers[key] > 1:
             self._results[key] = result
         return result
 
-    def row(self, target: PytestTarget, case: Case) -> CaseRow:
+    def row(self, target: Target, case: Case, *, keep: bool = False) -> CaseRow:
         """The judged case beside its baseline."""
-        return self.targets.row(target, case, self.result(target, case))
-
-    @property
-    def results(self) -> Mapping[WantedKey, CaseResult]:
-        """What was judged and kept in this process."""
-        return self._results
+        result = self.result(target, case, keep=keep)
+        return case_row(self.session, target, case, result, always_asked=bool(self.options.reports))
 
 
-def counted(items: Iterable[pytest.Item]) -> str:
+def count(wanted: Iterable[WantedKey]) -> str:
     """`60 cases of 2 prompts`."""
-    found = {_key(target, case) for target, case in _wanted_by(items)}
+    found = set(wanted)
     prompts = {prompt for prompt, _, _ in found}
     return f"{len(found)} case{'s' * (len(found) != 1)} of {len(prompts)} prompt{'s' * (len(prompts) != 1)}"
 
 
-def _wanted_by(items: Iterable[Any]) -> Iterator[tuple[PytestTarget, Case]]:
+def wanted_by(items: Iterable[Any]) -> Iterator[tuple[Target, Case]]:
+    """The cases that items ask for; a Python test by its parameter."""
     for item in items:
         if isinstance(item, CaseItem):
             yield item.target, item.case
-        elif not isinstance(item, SuiteItem) and (call := getattr(item, "callspec", None)) is not None:
-            request = call.params.get("_prompt_request")
-            if request is not None:
-                yield request.target, request.case
-
-
-def _key(target: PytestTarget, case: Case) -> WantedKey:
-    return target.prompt, target.version, case.id
+        elif request := getattr(getattr(item, "callspec", None), "params", {}).get("_prompt_request"):
+            yield request.target, request.case

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget
 from promptops._pytest.items import PromptItem
 from promptops._pytest.outcomes import ItemStanding
 from promptops._pytest.reprs import ItemUnmeasured
+from promptops.errors import PromptopsError
 from promptops.reporting.safe import terminal
 
 if TYPE_CHECKING:
@@ -27,25 +29,46 @@ def runs_items(session: pytest.Session) -> bool:
     return not session.testsfailed or bool(option.continue_on_collection_errors)
 
 
-class Asking:
-    """Without xdist: one engine around the loop, started after deselection. Cancelled however the loop ends."""
+class Looping:
+    """Without xdist: opens where samples come from around the loop, after deselection; closed however it ends."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self._engine: LocalEngine | None = None
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        if not runs_items(session):
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        if not runs_items(session) or not self.run.wanted:
             return (yield)
-        self.run.open(eager=not session.config.getvalue("maxfail"))
+        self._open(eager=not session.config.getvalue("maxfail"))
         try:
             return (yield)
         finally:
-            self.run.close()
+            if self._engine is not None:
+                self._engine.close()
+
+    def _open(self, *, eager: bool) -> None:
+        if self.run.options.mode == "replay":
+            self.run.source = ReplaySource(self.run.session)
+            return
+        self.run.asked = begin(self.run)
+        self._engine = self.run.source = LocalEngine(self.run.asked, eager=eager)
 
     def pytest_runtest_logreport(self) -> None:
-        if self.run.stopping():
-            self.run.cancel()
+        if self._engine is not None and self.run.stopping:
+            self._engine.cancel()
+
+
+def begin(run: Run) -> Asked:
+    """Check the budget and begin a run in the store; raises `pytest.UsageError` before anything is asked."""
+    wanted = list(run.wanted.values())
+    try:
+        budget = run.options.budget or run.project.config.budget
+        if budget is not None:
+            run.estimate = check_budget(run.session, wanted, budget)
+        return Asked(run.session, wanted)
+    except PromptopsError as error:
+        raise pytest.UsageError(terminal(str(error))) from None
 
 
 class Marking:
@@ -55,8 +78,10 @@ class Marking:
         self.run = run
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        report: pytest.TestReport = yield
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
         error = call.excinfo.value if call.excinfo is not None else None
         if isinstance(item, PromptItem):
             _harmless(report)
@@ -67,7 +92,7 @@ class Marking:
                     report.wasxfail = "known failure, accepted in git"
         elif isinstance(error, ItemUnmeasured):
             _mark(report, "python", "unmeasurable", None)
-        return report  # noqa: B901 - what pluggy's wrappers return
+        return report
 
 
 def _mark(report: pytest.TestReport, kind: str, standing: ItemStanding, data: object) -> None:
