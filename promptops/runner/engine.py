@@ -147,7 +147,7 @@ class Engine:
         try:
             while not self._stopping:
                 await self.gate.enter()
-                if self._stopping or (planned := next(self._plan, None)) is None:
+                if (planned := self._next()) is None:
                     self.gate.leave()
                     break
                 self.in_flight += 1
@@ -162,6 +162,9 @@ class Engine:
             found.put_nowait(error)
         finally:
             found.put_nowait(None)
+
+    def _next(self) -> Planned | None:
+        return None if self._stopping else next(self._plan, None)
 
     async def _one(self, planned: Planned) -> Sample:
         if isinstance(planned, Sample):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.closure import build_closure, closure_differences
@@ -47,7 +48,7 @@ class TargetFiles:
 
     def redact_patterns(self, prompt: str) -> Sequence[str]:
         """The `redact:` patterns of a prompt."""
-        return self.prompt(prompt).spec.redact
+        return list(self.prompt(prompt).spec.redact)
 
     def prompt(self, name: str) -> Prompt:
         """One prompt, with every version."""
@@ -108,7 +109,7 @@ class TargetFiles:
     def cases(self, source: Prompt) -> tuple[Case, ...]:
         """The dataset of a prompt, read once."""
         if source.name not in self._cases:
-            dataset = dataset_of(self.project, source, output=self.contract(source.name).schema)
+            dataset = dataset_of(self.project, source)
             self._cases[source.name] = dataset.cases if dataset else ()
         return self._cases[source.name]
 
@@ -153,7 +154,7 @@ class TargetFiles:
 
     def _edited(self, target: Target, working: PromptVersion, parts: Sequence[str]) -> Problem:
         path = self.project.relative(working.path)
-        by = f" by {commit}" if (commit := self._last_commit(path)) else ""
+        by = f" by {who}" if (who := self._editor(working.path)) else ""
         return Problem(
             path,
             0,
@@ -162,12 +163,13 @@ class TargetFiles:
             f"as it was when released/{target.version}.json was written",
         )
 
-    def _last_commit(self, path: str) -> str:
-        """The commit that touched a file last, for words; empty where git cannot say."""
+    def _editor(self, path: Path) -> str:
+        """The commit that touched a file last, in words; empty where git cannot say."""
         from promptops.store.git import Repo
 
         try:
-            found = Repo.open(self.project.root).last_commit_of(path)
+            repo = Repo.open(self.project.root)
+            found = None if repo.dirty([path]) else repo.last_commit_of(path)
         except GitError:
             return ""
         return f"{found.sha[:10]} ({found.author}, {found.date}: {found.subject})" if found else "an uncommitted change"

@@ -1,0 +1,233 @@
+"""A canary: baseline and candidate asked for the same cases, next to each other, and compared case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from promptops.core.canary import CanaryDecision, Pairs, decide
+from promptops.core.diff import differences
+from promptops.core.plan import Planned, in_order, interleave
+from promptops.core.report import CaseRow, row_of
+from promptops.core.stats import ratio_of_medians
+from promptops.core.suite import judge_suite
+from promptops.errors import UsageError
+from promptops.formats import CanaryEvidence, PairOutcome
+from promptops.models import CaseResult, Difference, Judgement, PlannedSample, Reply, Sample
+from promptops.runner.batches import Sink
+from promptops.runner.collect import Collected, Progress, collect, side_key
+from promptops.runner.events import RunFinished
+from promptops.runner.session import Session, plan_target
+from promptops.runner.sinks import RecordingSink
+from promptops.runner.targets import Target
+
+BaselineSource = Literal["live", "recorded"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from."""
+
+    session: Session
+    baseline: Target
+    candidate: Target
+    seed: int
+    baseline_source: BaselineSource = "live"
+
+    def __post_init__(self) -> None:
+        for target in (self.baseline, self.candidate):
+            target.require_unedited()
+        if side_key(self.baseline) == side_key(self.candidate):
+            raise UsageError(
+                f"{self.candidate.name} on {self.candidate.pin} is what is served: there is nothing to compare "
+                "(name another version, or another pin with --model)"
+            )
+        if not self.candidate.cases:
+            why = "--tag and --limit leave none" if self.candidate.total else "write fixtures/…/cases.jsonl"
+            raise UsageError(f"{self.candidate.prompt!r} has no case to compare on: {why}")
+
+    @property
+    def partial(self) -> bool:
+        """Whether cases are left out: such a canary licenses nothing."""
+        return self.candidate.partial
+
+    @property
+    def order(self) -> list[str]:
+        """The case ids in the order in which they are asked."""
+        return [case.id for case in in_order(self.candidate.cases, self.seed)]
+
+    def plan(self) -> Iterator[Planned]:
+        """Both sides of every sample, interleaved in the seed's order."""
+        cases = in_order(self.candidate.cases, self.seed)
+        baseline = plan_target(self.baseline, cases)
+        if self.baseline_source == "recorded" and self.session.mode != "replay":
+            baseline = (self._recorded(planned) for planned in baseline)
+        return interleave(baseline, plan_target(self.candidate, cases), self.seed)
+
+    def _recorded(self, planned: Planned) -> Planned:
+        return self.session.find(planned) if isinstance(planned, PlannedSample) else planned
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One case that came out differently, with how the two outputs differ."""
+
+    case: str
+    kind: Literal["broke", "fixed"]
+    baseline: Judgement
+    candidate: Judgement
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class CanaryResult:
+    """What a canary measured. `pairs` and `gates` are all that the verdict depends on.
+
+    `candidate_written` counts the candidate's replies that were recorded.
+    """
+
+    comparison: Comparison
+    baseline: Mapping[str, CaseResult]
+    candidate: Mapping[str, CaseResult]
+    pairs: Pairs
+    gates: tuple[str, ...]
+    finished: RunFinished
+    candidate_written: int
+
+    def decision(self, attempt: int) -> CanaryDecision:
+        """Decide as attempt `attempt` (from 1) at this comparison."""
+        return decide(self.pairs, self.comparison.candidate.spec.canary, attempt=attempt, gates=self.gates)
+
+    def flips(self, decision: CanaryDecision) -> Iterator[Flip]:
+        """The flipped cases, the broken ones first."""
+        for case in decision.broke:
+            yield self._flip(case, "broke")
+        for case in decision.fixed:
+            yield self._flip(case, "fixed")
+
+    def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
+        base, cand = _telling(self.baseline[case]), _telling(self.candidate[case])
+        return Flip(case, kind, base, cand, differences(base.value, cand.value))
+
+    @property
+    def cost_ratio(self) -> float | None:
+        """Mean cost of a candidate's request over that of a baseline's."""
+        base, cand = _costs(self.baseline), _costs(self.candidate)
+        if not base or not cand or not sum(base):
+            return None
+        return (sum(cand) / len(cand)) / (sum(base) / len(base))
+
+    @property
+    def latency_ratio(self) -> float | None:
+        """Median latency of the candidate over that of the baseline."""
+        return ratio_of_medians(_latencies(self.candidate), _latencies(self.baseline))
+
+    @property
+    def rows(self) -> list[CaseRow]:
+        """One row a case of the candidate, for reports."""
+        return _rows(self.comparison.candidate, self.candidate)
+
+    def evidence(self, attempt: int, finished_at: str) -> CanaryEvidence:
+        """The record of this canary as attempt `attempt`."""
+        comparison, decision = self.comparison, self.decision(attempt)
+        settings = comparison.candidate.spec.canary
+        return CanaryEvidence(
+            candidate=comparison.candidate.side,
+            baseline=comparison.baseline.side,
+            measurement=comparison.candidate.measurement,
+            mode="replay" if comparison.session.mode == "replay" else "live",
+            baseline_source="recorded" if comparison.session.mode == "replay" else comparison.baseline_source,
+            seed=comparison.seed,
+            order=comparison.order,
+            outcomes={case: PairOutcome(baseline=b, candidate=c) for case, (b, c) in sorted(self.pairs.items())},
+            alpha=settings.alpha,
+            delta=settings.delta,
+            attempt=attempt,
+            gates=list(self.gates),
+            verdict=decision.verdict,
+            p_value=decision.p_value,
+            difference=decision.difference,
+            interval=decision.interval,
+            finished_at=finished_at,
+        )
+
+
+def run_canary(
+    comparison: Comparison,
+    *,
+    run: str | None = None,
+    sinks: tuple[Sink, ...] = (),
+    progress: Progress = lambda _: None,
+) -> CanaryResult:
+    """Ask both sides and judge them by today's checks; raises what the engine raises, and `KeyboardInterrupt`.
+
+    Replies of the candidate that have no recording yet are recorded: acceptance and verification need them.
+    """
+    session, targets = comparison.session, (comparison.baseline, comparison.candidate)
+    settings = session.engine_settings(targets, run=run)
+    recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
+    collected = collect(
+        session,
+        comparison.plan(),
+        targets,
+        replace(settings, sinks=(*settings.sinks, recorder, *sinks)),
+        progress=progress,
+        into=Collected(),
+    )
+    assert collected.finished is not None
+    baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
+    pairs: Pairs = {
+        case.id: (baseline[case.id].outcome, candidate[case.id].outcome) for case in comparison.candidate.cases
+    }
+    gates = _gates(comparison.candidate, candidate)
+    return CanaryResult(comparison, baseline, candidate, pairs, gates, collected.finished, recorder.written)
+
+
+def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
+    """Whether a live sample is the candidate's and fills a gap in its recordings."""
+    candidate = comparison.candidate
+    side, lines = side_key(candidate), comparison.session.recordings(candidate).lines
+
+    def writable(sample: Sample) -> bool:
+        key = sample.key
+        if (key.prompt, key.version, key.pin) != side:
+            return False
+        line = lines.get((key.case, key.index))
+        return line is None or (not candidate.released and line.fields["request"] != sample.request)
+
+    return writable
+
+
+def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:
+    """The budgets of prompt.yaml that the candidate breaks: hard limits, no statistics."""
+    rows = [row for row in _rows(target, results) if row.sources]
+    if not rows:
+        return ()
+    findings = judge_suite(rows, pass_rate=None, budgets=target.spec.budgets).findings
+    return tuple(finding.text for finding in findings if finding.status == "fail")
+
+
+def _rows(target: Target, results: Mapping[str, CaseResult]) -> list[CaseRow]:
+    return [row_of(result, target.case(case), standing="passed") for case, result in results.items()]
+
+
+def _telling(result: CaseResult) -> Judgement:
+    """The judgement that decided the case: the first that is not a pass, else the first."""
+    return next((j for j in result.judgements if j.outcome == result.outcome), result.judgements[0])
+
+
+def _replies(results: Mapping[str, CaseResult]) -> Iterator[tuple[Sample, Reply]]:
+    for result in results.values():
+        for judgement in result.judgements:
+            if judgement.sample.reply is not None:
+                yield judgement.sample, judgement.sample.reply
+
+
+def _costs(results: Mapping[str, CaseResult]) -> list[float]:
+    costs = [sample.cost for sample, _ in _replies(results)]
+    return [] if None in costs else [cost for cost in costs if cost is not None]
+
+
+def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
+    return [reply.latency for _, reply in _replies(results)]

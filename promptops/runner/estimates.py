@@ -1,0 +1,62 @@
+"""What a run will ask, cost and take, before the first request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from promptops.core.plan import Planned
+from promptops.core.stats import median
+from promptops.models import PlannedSample
+from promptops.runner.session import Session
+from promptops.runner.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`requests` will be sent, `recorded` samples come from recordings, `refused` cannot be rendered.
+
+    `worst_case` is US dollars (retries apart; None where a price is unknown, then `unpriced` names the pins),
+    `expected` dollars and `seconds` as recordings of the same pins suggest (None where there are none).
+    """
+
+    requests: int
+    recorded: int = 0
+    refused: int = 0
+    worst_case: float | None = 0.0
+    unpriced: tuple[str, ...] = ()
+    expected: float | None = None
+    seconds: float | None = None
+
+
+def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:
+    """Walk the plan without asking anybody; mode `new` counts what is not recorded."""
+    requests = recorded = refused = 0
+    worst = 0.0
+    unpriced: set[str] = set()
+    for planned in plan:
+        if not isinstance(planned, PlannedSample):
+            refused += planned.reply is None
+            recorded += planned.reply is not None
+        elif session.mode == "replay" or (session.mode == "new" and session.find(planned).reply is not None):
+            recorded += 1
+        else:
+            requests += 1
+            price = session.worst_case(planned.request)
+            if price is None:
+                unpriced.add(planned.key.pin)
+            worst += price or 0.0
+    expected, seconds = _by_recordings(session, targets, requests)
+    return Estimate(
+        requests, recorded, refused, None if unpriced else worst, tuple(sorted(unpriced)), expected, seconds
+    )
+
+
+def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -> tuple[float | None, float | None]:
+    samples = [sample for target in targets for sample in session.recordings(target).samples() if sample.reply]
+    if not samples or not requests:
+        return None, None
+    costs = [sample.cost for sample in samples if sample.cost is not None]
+    latencies = [sample.reply.latency for sample in samples if sample.reply]
+    expected = sum(costs) / len(costs) * requests if len(costs) == len(samples) else None
+    return expected, median(latencies) * requests / session.concurrency(targets)
