@@ -64,15 +64,15 @@ def template_of(closure: Closure) -> Template:
     return _compiled(closure.template, _items(closure.includes), f"{closure.prompt}@{closure.version} (template)")
 
 
-def render(closure: Closure, inputs: Mapping[str, Json], *, ignore_unknown: bool = False) -> tuple[Message, ...]:
+def render(closure: Closure, inputs: Mapping[str, Json], *, refuse_unknown: bool = False) -> tuple[Message, ...]:
     """Return the messages for `inputs`, defaults filled in.
 
-    `ignore_unknown` lets inputs pass that only other versions of the prompt use: the cases of a dataset serve all
-    versions.
+    Inputs that the closure does not know are left out, because the cases of a dataset serve all versions of a prompt;
+    with `refuse_unknown` they are refused, as for a caller who wrote them by hand.
 
-    Raises `TemplateRefused` for missing, unknown and mistyped inputs, and for whatever rendering refuses.
+    Raises `TemplateRefused` for missing and mistyped inputs, and for whatever rendering refuses.
     """
-    if problems := check_inputs(closure.inputs, inputs, unknown=not ignore_unknown):
+    if problems := check_inputs(closure.inputs, inputs, unknown=refuse_unknown):
         raise TemplateRefused("; ".join(problems), path=f"{closure.prompt}@{closure.version}")
     return template_of(closure).render(with_defaults(closure.inputs, inputs))
 
@@ -84,16 +84,30 @@ def request_for(closure: Closure, inputs: Mapping[str, Json], *, pin: Pin | None
     """
     return Request(
         pin=pin or Pin.parse(closure.model),
-        messages=render(closure, inputs, ignore_unknown=True),
+        messages=render(closure, inputs),
         params=closure.params,
         tools=tuple(closure.tools),
     )
 
 
 def closure_differences(old: Closure, new: Closure) -> list[str]:
-    """Return the names of the fields in which two closures differ, in their order in the file."""
+    """Return what differs between two closures, in the order of the file: `template`, `params.top_p`, `inputs.text`."""
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
-    return [name for name in Closure.model_fields if canonical_json(before[name]) != canonical_json(after[name])]
+    found: list[str] = []
+    for name in Closure.model_fields:
+        one, other = before[name], after[name]
+        if canonical_json(one) == canonical_json(other):
+            continue
+        if isinstance(one, dict) and isinstance(other, dict) and name != "output_schema":
+            keys = [key for key in sorted({*one, *other}) if _differ(one, other, key)]
+            found += [f"{name}.{key}" for key in keys]
+        else:
+            found.append(name)
+    return found
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
+    return key not in one or key not in other or canonical_json(one[key]) != canonical_json(other[key])
 
 
 def _items(includes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
