@@ -98,5 +98,5 @@ def _served(manifest: Manifest, prompt: str) -> dict[str, tuple[str, str]]:
 
 
 def _then(repo: Repo, since: str, path: Path) -> str:
-    found = repo.show(since, path)
-    return found.decode("utf-8", "replace") if isinstance(found, bytes) else found or ""
+    """The text of a file at a commit; empty where it did not exist."""
+    return repo.show(since, path) or ""

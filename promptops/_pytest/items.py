@@ -115,8 +115,7 @@ class FrozenItem(PromptItem):
 
     def runtest(self) -> None:
         self.standing = "error"
-        story = self.config.stash[RUN].blame(self.path, self.story)
-        head, *rest = terminal(story).splitlines()
+        head, *rest = terminal(self.story).splitlines()
         raise ItemFailed(one_line(head), [Line(head, "bad"), *map(Line, rest)])
 
 

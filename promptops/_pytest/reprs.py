@@ -14,6 +14,9 @@ from promptops.reporting.safe import one_line
 
 if TYPE_CHECKING:
     from _pytest._io import TerminalWriter
+    from _pytest.outcomes import Skipped
+else:
+    Skipped = pytest.skip.Exception
 
 
 class ItemFailed(Exception):
@@ -24,7 +27,7 @@ class ItemFailed(Exception):
         super().__init__(message)
 
 
-class ItemUnmeasured(pytest.skip.Exception):
+class ItemUnmeasured(Skipped):
     """An item could not be measured or decided. pytest must not enter the debugger for it, as for any skip."""
 
     def __init__(self, message: str) -> None:
