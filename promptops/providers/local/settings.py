@@ -25,6 +25,7 @@ class Settings:
 
 
 SETTINGS = Settings()
+PROTOCOL = 1  # of the server's door: raise it when users of one version could not talk to the server of another
 
 
 def engine_version() -> str:
@@ -37,5 +38,5 @@ def engine_version() -> str:
 
 def settings_digest(settings: Settings, engine: str) -> str:
     """12 hex digits: servers with another engine or other settings answer differently, and are not shared."""
-    text = json.dumps([asdict(settings), engine], sort_keys=True)
+    text = json.dumps([PROTOCOL, asdict(settings), engine], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
