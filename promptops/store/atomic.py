@@ -30,9 +30,11 @@ _NO_LOCK_ON_FOLDERS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOTSUP, e
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` as UTF-8 with the line ends as they are; its folder is made where it is missing.
 
+    Half characters (unpaired surrogates), which UTF-8 cannot hold, become `?`.
+
     Raises `StoreError` where the folder cannot be written, the disk is full or `path` is a link or a folder.
     """
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -67,10 +67,11 @@ _CONFLICT: Final = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The fields of one line, complete and of the right types, and its number (1-based) in the file."""
+    """The fields of one line, complete and of the right types, its number (1-based) in the file, and its own text."""
 
     number: int
     fields: Fields
+    raw: bytes
 
     @property
     def key(self) -> tuple[str, int]:
@@ -136,7 +137,7 @@ def parse_lines(data: bytes, *, path: str) -> list[Line]:
         if not raw or raw.isspace():
             continue
         try:
-            line = Line(number, _parse(raw, path, number))
+            line = Line(number, _parse(raw, path, number), raw)
         except ProblemsError as error:
             problems += error.problems
             if len(problems) >= MAX_PROBLEMS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from promptops.errors import Problem, ProblemsError, StoreError
 from promptops.formats import Closure
 from promptops.models import Failure, Json, Pin, PlannedSample, Reply, Sample, SampleKey, Usage
-from promptops.store.atomic import locked, write_text
+from promptops.store.atomic import locked, write_bytes
 from promptops.store.recording_lines import (
     MAX_FILE,
     Fields,
@@ -93,7 +94,7 @@ class Recordings:
             if line.intact:
                 found.append(_sample(key, line.fields))
             else:
-                failure = Failure("edited_recording", self._edited_message(line), f"git restore -- {self.shown}")
+                failure = Failure("edited_recording", self._edited_message(line), self._restore())
                 found.append(Sample(key, line.fields["request"], failure=failure, source="recorded"))
         return tuple(found)
 
@@ -122,7 +123,10 @@ class Recordings:
 
     def _edited(self, line: Line, planned: PlannedSample, options: str) -> Failure:
         again = _record_and_accept(planned, options) if planned.released else _command("record", planned, options)
-        return Failure("edited_recording", self._edited_message(line), f"git restore -- {self.shown}   or   {again}")
+        return Failure("edited_recording", self._edited_message(line), f"{self._restore()}   or   {again}")
+
+    def _restore(self) -> str:
+        return f"git restore -- {shlex.quote(self.shown)}"
 
     def _edited_message(self, line: Line) -> str:
         return f"{self.shown}:{line.number}: the line was edited: it does not match its own digest"
@@ -151,8 +155,10 @@ def write(
 
     They are merged by (case, sample) with what is there; with `replace` every other line is dropped, except that of a
     sample that was asked for in `samples` and failed. Nothing is written where no sample has a reply. The file is
-    sorted, written whole, and locked against other writers meanwhile. `redactor` acts first; leave it out for samples
-    that went through `redacted`. `recorded_at` is ISO 8601 in UTC (default: now).
+    sorted, written whole, and locked against other writers meanwhile; lines that stay keep every byte.
+
+    `redactor` acts first; leave it out for samples that went through `redacted`. `recorded_at` is ISO 8601 in UTC
+    (default: now).
 
     Raises `StoreError` where the file cannot be written, `ProblemsError` where a merge meets a malformed file,
     `ValueError` for samples of another prompt, version or pin.
@@ -163,9 +169,9 @@ def write(
     if not new:
         return ()
     with locked(path):
-        kept = _lines_to_keep(path, asked.keys(), replace=replace)
-        merged = sorted({**kept, **new}.items())
-        write_text(path, "".join(render_line(fields) + "\n" for _, fields in merged))
+        merged = _lines_to_keep(path, asked.keys(), replace=replace)
+        merged.update((key, render_line(fields).encode("utf-8")) for key, fields in new.items())
+        write_bytes(path, b"".join(line + b"\n" for _, line in sorted(merged.items())))
     return tuple(_sample(asked[key].key, fields) for key, fields in sorted(new.items()))
 
 
@@ -302,7 +308,7 @@ def _refuse_twins(path: Path, shown: str) -> None:
         )
 
 
-def _lines_to_keep(path: Path, asked: Iterable[tuple[str, int]], *, replace: bool) -> dict[tuple[str, int], Fields]:
+def _lines_to_keep(path: Path, asked: Iterable[tuple[str, int]], *, replace: bool) -> dict[tuple[str, int], bytes]:
     try:
         old = load(path)
     except ProblemsError:
@@ -310,7 +316,7 @@ def _lines_to_keep(path: Path, asked: Iterable[tuple[str, int]], *, replace: boo
             return {}
         raise
     wanted = set(asked) if replace else old.lines.keys()
-    return {key: line.fields for key, line in old.lines.items() if key in wanted}
+    return {key: line.raw.strip() for key, line in old.lines.items() if key in wanted}
 
 
 def _clean(value: Json, redactor: TextRedactor | None) -> Any:

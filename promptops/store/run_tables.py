@@ -95,6 +95,11 @@ def totals(run: str) -> sa.Select[int, int, Any]:
     )
 
 
+def older_than_the_newest(keep: int) -> sa.Select[Any]:
+    """The ids of all runs but the newest `keep`."""
+    return sa.select(runs.c.id).order_by(runs.c.id.desc()).limit(-1).offset(keep)
+
+
 def of_cases(run: str, target: tuple[str, str, str], cases: list[str]) -> sa.Select[Any]:
     """The samples of some cases of one (prompt, version, pin), looked up by primary key.
 

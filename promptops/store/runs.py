@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 RUNNING, INTERRUPTED = "running", "interrupted"
+KEPT_RUNS = 50  # with their samples and rows; records of older runs, and the drift history, stay for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class RunStore:
     ) -> str:
         """Begin a run and return its id, `20261122T071500-ab12cd`: ids sort by time.
 
-        `plan` is a summary for people and reports; runs with an equal `plan_digest` can be resumed from each other.
+        `plan` is a summary for people and reports; runs with an equal `plan_digest` can be resumed from each other. So
+        that the file does not grow for ever, samples and rows of all but the newest `KEPT_RUNS` runs are dropped.
         """
         from promptops.store import run_tables as t
 
@@ -132,6 +134,8 @@ class RunStore:
         }
         with self._database.writing() as connection:
             connection.execute(t.runs.insert(), values)
+            for table in (t.samples, t.result_rows):
+                connection.execute(table.delete().where(table.c.run.in_(t.older_than_the_newest(KEPT_RUNS))))
         return run
 
     def append(self, run: str, samples: Iterable[Sample] = (), rows: Mapping[str, Json] | None = None) -> None:

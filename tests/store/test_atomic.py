@@ -26,6 +26,11 @@ def test_text_is_written_as_utf8_with_lf_and_the_folder_is_made(tmp_path: Path) 
     assert path.read_bytes() == "grüße\n".encode()
 
 
+def test_half_a_character_does_not_keep_the_rest_from_being_written(tmp_path: Path) -> None:
+    atomic.write_text(tmp_path / "file.txt", "a\ud800b")
+    assert (tmp_path / "file.txt").read_text() == "a?b"
+
+
 def test_an_existing_file_is_replaced_and_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")

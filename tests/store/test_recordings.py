@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptops.errors import ProblemsError, StoreError
 from promptops.formats import Closure, RecordingLine
@@ -251,6 +254,16 @@ def test_an_edited_line_that_is_not_rewritten_stays_edited(tmp_path: Path) -> No
     assert [p.line for p in load(path).edited()] == [1]
 
 
+def test_lines_that_stay_keep_every_byte(tmp_path: Path) -> None:
+    path = a_path(tmp_path)
+    write(path, [sample("c1"), sample("c3")], recorded_at=NOW)
+    compact = json.dumps(lines_of(path)[0], separators=(",", ":"))
+    path.write_text(f"{compact}\r\n{path.read_text().splitlines()[1]}")
+    before = path.read_text().splitlines()
+    write(path, [sample("c2")], recorded_at=NOW)
+    assert [path.read_text().split("\n")[n] for n in (0, 2)] == before
+
+
 def test_a_merge_into_a_broken_file_is_refused_and_a_full_record_mends_it(tmp_path: Path) -> None:
     path = a_path(tmp_path)
     path.parent.mkdir(parents=True)
@@ -300,6 +313,28 @@ def test_half_characters_are_replaced_in_live_and_replay_alike(tmp_path: Path, t
     assert replayed.reply == live.reply
     assert live.reply is not None
     live.reply.text.encode("utf-8")
+
+
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(text=st.text(st.characters(exclude_categories=())), call=anything, latency=st.floats(0, 1e6))
+def test_whatever_a_model_says_replay_equals_live(text: str, call: Any, latency: float) -> None:
+    raw = sample(text=text, tool_calls=({"arguments": call},), request=OLD)
+    assert raw.reply is not None
+    live = redacted(replace(raw, reply=replace(raw.reply, latency=latency)), Blackout("a"))
+    with tempfile.TemporaryDirectory() as folder:
+        written = write(a_path(Path(folder)), [live], recorded_at=NOW)
+        if live.reply is None:
+            assert written == ()
+        else:
+            recorded = load(a_path(Path(folder)))
+            assert recorded.find(planned()).reply == live.reply
+            assert recorded.samples() == written
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])

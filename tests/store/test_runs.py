@@ -20,7 +20,7 @@ from sqlalchemy.dialects import sqlite
 
 from promptops.errors import StoreError
 from promptops.models import Failure, Reply, Sample, SampleKey, Usage
-from promptops.store import run_tables
+from promptops.store import run_tables, runs
 from promptops.store.runs import DriftNight, RunRecord, RunStore, RunTotals
 
 PIN = "openai/gpt-4.1-mini-2025-04-14"
@@ -152,6 +152,21 @@ def test_the_drift_history_is_oldest_first_and_cut_to_the_newest(store: RunStore
     assert [n.night for n in store.nights("booking", limit=1)] == ["2026-11-22"]
     assert store.nights(pin="local/x") == [other]
     assert store.nights("booking")[0] == nights[0]
+
+
+def test_samples_and_rows_of_old_runs_are_dropped_and_their_records_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "KEPT_RUNS", 2)
+    moments = (MORNING + timedelta(seconds=n) for n in range(9))
+    with RunStore(tmp_path / "store.db", now=lambda: next(moments)) as store:
+        ids = []
+        for _ in range(4):
+            ids.append(store.start_run("pytest"))
+            store.append(ids[-1], [sample()], {"node": 1})
+        assert [store.totals(run).samples for run in ids] == [0, 0, 1, 1]
+        assert [len(store.rows_of(run)) for run in ids] == [0, 0, 1, 1]
+        assert len(store.runs()) == 4
 
 
 # --- resuming ---------------------------------------------------------------------------------------------------------
@@ -347,6 +362,12 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
     folder.mkdir(mode=0o555)
     with pytest.raises(StoreError, match="make it writable"):
         RunStore.in_folder(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody may write in /proc, root included")
+def test_a_folder_that_nobody_may_make_is_a_clear_error() -> None:
+    with pytest.raises(StoreError, match=r"/proc/promptops cannot be used for the run store: .*`store` in"):
+        RunStore.in_folder(Path("/proc/promptops"))
 
 
 def test_a_folder_where_the_file_should_be_is_a_clear_error(tmp_path: Path) -> None:
