@@ -44,7 +44,7 @@ class Project:
             return str(path)
 
     def prompt_names(self) -> list[str]:
-        """Return the names of all prompts, sorted: folders with a template or a prompt.yaml; not `_shared`, not `.git`."""
+        """Return the names of all prompts, sorted: folders with a template or a prompt.yaml, `_shared` left out."""
         try:
             folders = [path for path in self.prompts_dir.iterdir() if path.name[:1] not in ("_", ".")]
         except (FileNotFoundError, NotADirectoryError):

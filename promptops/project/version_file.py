@@ -99,9 +99,12 @@ def _front_matter(text: str, shown: str) -> FrontMatter:
     document = parse_yaml(text, path=shown, first_line=2)
     problems = Problems()
     front = problems.catch(lambda: validate(FrontMatter, document, path=shown))
-    if front is not None:
-        problems.catch(lambda: _check_pin(front.model, shown, document.line("model")))
-        problems.found += check_params(front.params, document, path=shown)
+    written = document.data if isinstance(document.data, dict) else {}
+    model, params = written.get("model"), written.get("params")
+    if isinstance(model, str):
+        problems.catch(lambda: _check_pin(model, shown, document.line("model")))
+    if isinstance(params, dict):
+        problems.found += check_params(params, document, path=shown)
     problems.raise_any()
     assert front is not None
     return front

@@ -117,19 +117,17 @@ def compile_template(
     try:
         tree = inliner.parse(source)
         sources = _Sources(inliner, path, first_line, paths or {})
+        roles = has_roles(tree)
+        inliner.found += structure(tree) if roles else ()
         if not inliner.found:
-            return _compiled(environment, tree, inliner, sources)
+            return _compiled(environment, tree, sources, roles=roles)
     except Exception as error:  # whatever a hostile file does to parser or compiler is that file's problem
         inliner.found.append((1, f"cannot be compiled: {_reason(error)}", "simplify it"))
     sources = _Sources(inliner, path, first_line, paths or {})
     raise ProblemsError(_problems(inliner.found, sources))
 
 
-def _compiled(environment: Sandbox, tree: nodes.Template, inliner: Inliner, sources: _Sources) -> Template:
-    roles = has_roles(tree)
-    inliner.found += structure(tree) if roles else ()
-    if inliner.found:
-        raise ProblemsError(_problems(inliner.found, sources))
+def _compiled(environment: Sandbox, tree: nodes.Template, sources: _Sources, *, roles: bool) -> Template:
     rewrite(tree)
     tree.set_environment(environment)
     names = _variables(tree)

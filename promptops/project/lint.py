@@ -1,0 +1,48 @@
+"""Every mistake that can be found without asking a model and without running code of the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from promptops.core.params import TASK_DEFAULTS
+from promptops.errors import Problem, ProblemsError
+from promptops.project.datasets import dataset_of
+from promptops.project.prompts import Prompt, load_prompt
+from promptops.project.root import Project
+
+_STEADY_TASKS: Final = ("extraction", "classification")
+_STEADY_TEMPERATURE: Final = 0.5
+
+
+def lint(project: Project, names: Iterable[str]) -> list[Problem]:
+    """Return the problems of these prompts and their datasets, sorted by path and line.
+
+    Raises `UsageError` for a name that is no prompt.
+    """
+    found: list[Problem] = []
+    for name in names:
+        try:
+            prompt = load_prompt(project, name)
+        except ProblemsError as error:
+            found += error.problems
+            continue
+        found += _params(project, prompt)
+        try:
+            dataset_of(project, prompt)
+        except ProblemsError as error:
+            found += error.problems
+    return sorted(set(found))
+
+
+def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:
+    """Params that work against the task."""
+    task = prompt.spec.task
+    if task not in _STEADY_TASKS:
+        return
+    for version in prompt.versions:
+        temperature = version.params.get("temperature")
+        if isinstance(temperature, (int, float)) and temperature > _STEADY_TEMPERATURE:
+            message = f"temperature {temperature:g} makes {task} vary from sample to sample"
+            hint = f"leave it out ({task} sets {TASK_DEFAULTS[task]['temperature']}), or choose another task"
+            yield Problem(project.relative(version.path), 1, message, hint)
