@@ -7,21 +7,41 @@ take is counted from when it has its turn: a deadline never fires because others
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from promptops.errors import ProviderError
-from promptops.models import Reply, Request
+from promptops.models import Pin, Reply, Request
 from promptops.providers.base import Limits, Provider
-from promptops.providers.local.catalog import LocalModel
+from promptops.providers.http import HttpProvider
+from promptops.providers.keys import KeySource
+from promptops.providers.local.catalog import LocalModel, model_of
+from promptops.providers.local.files import is_pulled, verified
 from promptops.providers.local.launcher import Launcher, Lease
 from promptops.providers.local.server import State
+from promptops.providers.local.settings import engine_version
 
 #: One slot: batching would change what the model answers. A long prompt takes seconds on a busy machine.
 LIMITS = Limits(concurrency=1, timeout=120.0, retries=2, fixed=True)
 
 Connect = Callable[[State], Provider]
+
+
+def open_model(pin: Pin, environ: Mapping[str, str]) -> LocalProvider:
+    """Find the model of `pin` and see that this machine can serve it; see `open_local`."""
+    model = model_of(pin)
+    engine_version()
+    launcher = Launcher.from_environ(environ)
+    if not is_pulled(model, launcher.cache):
+        verified(model, launcher.cache)  # says what is wrong, and what to do
+    return LocalProvider(model, launcher, connect)
+
+
+def connect(state: State) -> Provider:
+    """The server speaks chat completions, and wants the token that only users of this machine's state file know."""
+    key = KeySource("PROMPTOPS_LOCAL_API_KEY", {"PROMPTOPS_LOCAL_API_KEY": state.token})
+    return HttpProvider("local", f"{state.url}/v1", key=key, limits=LIMITS)
 
 
 class DoorClosedError(Exception):

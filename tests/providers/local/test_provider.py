@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from promptops.errors import ModelFileError, ProviderError
-from promptops.models import Message, Reply, Request
+from promptops.errors import ModelFileError, ProviderError, UsageError
+from promptops.models import Message, Pin, Reply, Request
+from promptops.providers.local import open_local
+from promptops.providers.local.catalog import CATALOG
 from promptops.providers.local.launcher import Launcher
-from promptops.providers.local.provider import LocalProvider
+from promptops.providers.local.provider import LocalProvider, connect
 from tests.providers.local.kit import FAKE_PROGRAM, Chat, ended_within, is_running, put_file, tiny_model
 
 MODEL = tiny_model()
@@ -158,3 +160,38 @@ def test_without_the_model_the_error_says_what_to_run(tmp_path: Path) -> None:
             await ask(provider)
 
     with_providers(Launcher(tmp_path, program=FAKE_PROGRAM), scene)
+
+
+def test_a_pin_opens_the_model_it_names_if_the_model_is_here(tmp_path: Path) -> None:
+    environ = {"PROMPTOPS_CACHE_DIR": str(tmp_path)}
+    with pytest.raises(ModelFileError, match="promptops models pull smollm2-135m-instruct"):
+        open_local(CATALOG[0].pin, environ)
+    with pytest.raises(UsageError, match="does not say which file"):
+        open_local(Pin("local", "smollm2-135m-instruct"), environ)
+
+
+def test_the_wire_format_is_chat_completions_with_the_token_as_key(launcher: Launcher) -> None:
+    async def run() -> Reply:
+        provider = LocalProvider(MODEL, launcher, connect)
+        try:
+            return await ask(provider)
+        finally:
+            await provider.aclose()
+
+    reply = asyncio.run(run())
+    assert (reply.text, reply.served_model, reply.finish_reason) == ("tiny", MODEL.model_id, "stop")
+    assert reply.latency > 0
+
+
+def test_a_server_that_names_another_model_is_no_sample_of_the_pin(launcher: Launcher) -> None:
+    async def run() -> None:
+        provider = LocalProvider(MODEL, launcher, connect)
+        other = Request(Pin("local", "tiny@000000000000"), (Message("user", "hello"),))
+        try:
+            await provider.ask(other, seed=None, deadline=asyncio.get_running_loop().time() + 10)
+        finally:
+            await provider.aclose()
+
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(run())
+    assert caught.value.kind == "identity"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from promptops.models import Message, Reply, Request
+from promptops.providers.local import open_local
 from promptops.providers.local.catalog import CATALOG
 from promptops.providers.local.files import cache_dir, is_pulled, model_file, verified
 from promptops.providers.local.launcher import Launcher
@@ -85,3 +88,20 @@ def test_the_api_is_closed_to_who_does_not_know_the_token(launcher: Launcher) ->
     with launcher.lease(MODEL) as lease:
         for path in ("/v1/models", "/v1/chat/completions", "/metrics"):
             assert httpx.post(lease.state.url + path, json={}, trust_env=False).status_code == 401
+
+
+def test_the_provider_asks_the_model_and_says_what_it_used(launcher: Launcher) -> None:
+    async def run() -> Reply:
+        provider = open_local(MODEL.pin, {"PROMPTOPS_CACHE_DIR": str(launcher.cache), "PROMPTOPS_LOCAL_GRACE": "1"})
+        request = Request(MODEL.pin, (Message("user", "Say yes."),), {"temperature": 0.0, "max_tokens": 4})
+        try:
+            return await provider.ask(request, seed=1, deadline=asyncio.get_running_loop().time() + 60)
+        finally:
+            await provider.aclose()
+
+    reply = asyncio.run(run())
+    assert reply.text
+    assert reply.served_model == MODEL.model_id
+    assert (reply.finish_reason, reply.usage.output_tokens) == ("length", 4)
+    assert reply.usage.input_tokens is not None
+    assert 10 < reply.usage.input_tokens < 60
