@@ -43,6 +43,7 @@ class ProviderConfig(Strict):
 
     `concurrency` is requests in flight, `rpm` and `tpm` requests and tokens a minute, `retries` further attempts after
     a failure that can pass. `api_key_env` names the environment variable with the key; left out, no key is sent.
+    `seed` false sends no seed, for an endpoint that refuses one.
     """
 
     format: Literal["openai-chat"] = "openai-chat"
@@ -53,6 +54,7 @@ class ProviderConfig(Strict):
     tpm: Annotated[int, Field(ge=1)] | None = None
     timeout: Duration = "60s"
     retries: Annotated[int, Field(ge=0, le=10)] = 3
+    seed: bool = True
 
 
 class Config(Strict):

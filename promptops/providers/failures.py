@@ -1,0 +1,95 @@
+"""One word for everything that can go wrong on the way to a model: HTTP statuses and library errors become kinds."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+
+from promptops.errors import FailureKind, ProviderError
+from promptops.providers.replies import error_message, excerpt, retry_after
+
+_STATUS: Mapping[int, FailureKind] = {
+    401: "auth",
+    402: "auth",
+    403: "auth",
+    404: "not_found",
+    408: "timeout",
+    409: "server",
+    425: "server",
+    429: "rate_limit",
+}
+_WORDS: Mapping[FailureKind, str] = {
+    "auth": "refuses the key",
+    "not_found": "does not know the model or path",
+    "timeout": "gave up waiting",
+    "rate_limit": "asks to slow down",
+    "server": "is in trouble",
+    "request": "refuses the request",
+}
+_NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"})
+
+
+def of_status(
+    status: int, headers: Mapping[str, str], body: bytes, *, provider: str, model: str, key: str | None
+) -> ProviderError:
+    """Return the error for a reply whose status is no success. `key` names the variable of the key that was sent."""
+    if 300 <= status < 400:
+        return ProviderError(
+            "request",
+            f"{provider} redirects to {excerpt(headers.get('location', ''))}: redirects are not followed, "
+            "set base_url to where it really is",
+            status=status,
+        )
+    kind: FailureKind = _STATUS.get(status, "server" if status >= 500 else "request")
+    said, code = error_message(body)
+    if code in _NO_MONEY:
+        kind = "auth"
+    text = f"{provider} {_WORDS[kind]} ({status}): {said}"
+    if kind == "auth":
+        text += f" [the key is ${key}]" if key else " [no key was sent: api_key_env is not set]"
+    elif kind == "not_found":
+        text += f" [{model!r} is retired or misspelt, or base_url is wrong]"
+    return ProviderError(kind, text, status=status, retry_after=retry_after(headers))
+
+
+def of_exception(error: Exception, *, provider: str, url: str) -> ProviderError:
+    """Return the `ProviderError` for anything that httpx, aiohttp, ssl or the socket raised while asking."""
+    kind = kind_of(error)
+    told = next((excerpt(str(link)) for link in _chain(error) if str(link)), type(error).__name__)
+    what = {
+        "timeout": "did not answer in time",
+        "connection": "cannot be reached, or broke off",
+        "bad_reply": "sent something that is not HTTP",
+        "request": "cannot be asked like this",
+    }[kind]
+    refused = any(isinstance(link, OSError) and link.errno == errno.ECONNREFUSED for link in _chain(error))
+    hint = " [is the server running?]" if refused else ""
+    return ProviderError(kind, f"{provider} at {url} {what}: {told}{hint}")
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Return the kind of a library's exception: `timeout`, `connection`, `bad_reply` or `request`."""
+    import aiohttp
+    import httpx
+
+    # httpx-aiohttp calls every lost connection a ConnectTimeout: the cause knows better.
+    cause = error.__cause__
+    if isinstance(error, httpx.ConnectTimeout) and isinstance(cause, aiohttp.ClientConnectionError):
+        return "timeout" if isinstance(cause, TimeoutError) else "connection"
+    table: tuple[tuple[tuple[type[BaseException], ...], FailureKind], ...] = (
+        ((httpx.TimeoutException, TimeoutError), "timeout"),
+        ((httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.CookieConflict), "request"),
+        ((httpx.TooManyRedirects, aiohttp.InvalidURL), "request"),
+        ((httpx.DecodingError, httpx.HTTPStatusError, httpx.StreamError, aiohttp.ClientResponseError), "bad_reply"),
+        ((httpx.HTTPError, aiohttp.ClientError, OSError, EOFError), "connection"),
+        ((ValueError, TypeError), "request"),
+    )
+    return next((kind for types, kind in table if isinstance(error, types)), "connection")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(8):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__

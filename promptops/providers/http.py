@@ -1,0 +1,76 @@
+"""A provider that is reached over HTTP: one endpoint, one wire format, one key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from promptops.errors import ProviderError
+from promptops.models import Reply, Request
+from promptops.providers.base import Limits
+from promptops.providers.connection import Connection
+from promptops.providers.failures import of_status
+from promptops.providers.formats import WireFormat, format_for
+from promptops.providers.identity import check_identity
+from promptops.providers.keys import KeySource, parse_endpoint
+from promptops.providers.replies import parse_object
+
+
+class HttpProvider:
+    """Asks `base_url` in the wire format `format_name`.
+
+    `key` None sends no key; `takes_seed` False sends no seed. Raises `ValueError` for a base URL that may not be asked
+    (see `keys.parse_endpoint`), `KeyError` for an unknown format.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        format_name: str = "openai-chat",
+        key: KeySource | None = None,
+        limits: Limits | None = None,
+        takes_seed: bool = True,
+    ) -> None:
+        endpoint = parse_endpoint(base_url)
+        self.name = name
+        self._wire: WireFormat = format_for(format_name, endpoint.host)
+        self._connection = Connection(name, endpoint)
+        self._key, self._limits, self._takes_seed = key, limits or Limits(), takes_seed
+
+    def limits(self) -> Limits:
+        """The limits given to the constructor."""
+        return self._limits
+
+    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+        """Send `request` once; see `Provider.ask`."""
+        key = self._key.read(self.name) if self._key else None
+        body = self._encoded(request, seed)
+        response = await self._connection.post(self._wire.path, body, self._wire.headers(key), deadline=deadline)
+        if not 200 <= response.status < 300:
+            raise of_status(
+                response.status,
+                response.headers,
+                response.body,
+                provider=self.name,
+                model=request.pin.model,
+                key=self._key.variable if self._key else None,
+            )
+        try:
+            reply = self._wire.reply(parse_object(response.body))
+        except ProviderError as error:
+            raise ProviderError(error.kind, f"{self.name}: {error}", status=response.status) from None
+        check_identity(request.pin, reply.served_model, response.headers)
+        return replace(reply, latency=response.latency)
+
+    async def aclose(self) -> None:
+        """Close every connection. May be called twice."""
+        await self._connection.aclose()
+
+    def _encoded(self, request: Request, seed: int | None) -> bytes:
+        try:
+            body = self._wire.body(request, seed if self._takes_seed else None)
+            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise ProviderError("request", f"{self.name}: the request cannot be written as JSON: {error}") from None

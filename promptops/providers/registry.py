@@ -1,0 +1,80 @@
+"""From a pin to the provider that answers for it: `local/`, known vendors, and `[tool.promptops.providers]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from promptops.config import Config, ProviderConfig, parse_duration
+from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
+from promptops.models import Pin
+from promptops.providers.base import Limits, Provider
+from promptops.providers.http import HttpProvider
+from promptops.providers.keys import KeySource, check_key_goes_home, parse_endpoint
+
+KNOWN: Mapping[str, ProviderConfig] = {
+    "openai": ProviderConfig(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+}
+"""What needs no configuration. An entry of the same name in pyproject.toml replaces it whole."""
+
+
+def provider_for(pin: Pin, config: Config, environ: Mapping[str, str]) -> Provider:
+    """Return a new provider for `pin`; it connects to nothing before it is asked.
+
+    Raises `UsageError` for an unknown provider, `ConfigError` where its settings would send a key to a stranger or
+    anything unencrypted.
+    """
+    if pin.provider == "local":
+        return _local(pin, environ)
+    settings = config.providers.get(pin.provider) or KNOWN.get(pin.provider)
+    if settings is None:
+        known = sorted({"local", *KNOWN, *config.providers})
+        raise UsageError(
+            f"{pin}: no provider is called {pin.provider!r}{did_you_mean(pin.provider, known)} "
+            f"(known: {', '.join(known)}); add [tool.promptops.providers.{pin.provider}] with its base_url "
+            "to pyproject.toml"
+        )
+    return _remote(pin.provider, settings, environ)
+
+
+def check_providers(config: Config, *, path: str = "pyproject.toml") -> None:
+    """Check every configured provider without asking any; raises `ConfigError` with all problems at once."""
+    problems = []
+    for name, settings in config.providers.items():
+        try:
+            check_settings(name, settings)
+        except ValueError as error:
+            problems.append(Problem(path, 0, f"tool.promptops.providers.{name}: {error}"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_settings(name: str, settings: ProviderConfig) -> None:
+    """Raise `ValueError` where a provider's settings must not be used."""
+    if name == "local":
+        raise ValueError("the name 'local' is taken by the models on this machine; choose another")
+    endpoint = parse_endpoint(settings.base_url)
+    if settings.api_key_env:
+        check_key_goes_home(settings.api_key_env, endpoint)
+
+
+def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> Provider:
+    try:
+        check_settings(name, settings)
+    except ValueError as error:
+        raise ConfigError([Problem("pyproject.toml", 0, f"tool.promptops.providers.{name}: {error}")]) from None
+    limits = Limits(settings.concurrency, settings.rpm, parse_duration(settings.timeout), settings.retries)
+    key = KeySource(settings.api_key_env, environ) if settings.api_key_env else None
+    return HttpProvider(
+        name,
+        settings.base_url,
+        format_name=settings.format,
+        key=key,
+        limits=limits,
+        takes_seed=settings.seed,
+    )
+
+
+def _local(pin: Pin, environ: Mapping[str, str]) -> Provider:
+    from promptops.providers.local import open_local
+
+    return open_local(pin, environ)
