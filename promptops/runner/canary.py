@@ -119,6 +119,12 @@ class CanaryResult:
         return (sum(cand) / len(cand)) / (sum(base) / len(base))
 
     @property
+    def free(self) -> bool:
+        """Whether the prices are known and every request cost nothing."""
+        costs = [*_costs(self.baseline), *_costs(self.candidate)]
+        return bool(costs) and not any(costs)
+
+    @property
     def latency_ratio(self) -> float | None:
         """Median latency of the candidate over that of the baseline."""
         return ratio_of_medians(_latencies(self.candidate), _latencies(self.baseline))

@@ -53,12 +53,16 @@ class Choices:
 
 @dataclass
 class Session:
-    """One run's view of a project. Files are read once; nothing is asked before an engine is started."""
+    """One run's view of a project. Files are read once; nothing is asked before an engine is started.
+
+    `asker` makes what asks the providers (default: `providers.client.Client`).
+    """
 
     project: Project
     mode: Mode
     environ: Mapping[str, str]
     choices: Choices = field(default_factory=Choices)
+    asker: Callable[[], Asker] | None = None
 
     def __post_init__(self) -> None:
         self.environment = environment_name(self.project.config, self.choices.environment, self.environ)
@@ -87,9 +91,7 @@ class Session:
         pin = pin or self.choices.pin
         key = (prompt, version, str(pin or ""))
         if key not in self._targets:
-            target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
-            self._targets[key] = target
-            self._recordings_of(target.prompt, target.version, target.pin)
+            self._targets[key] = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
         return self._targets[key]
 
     def served(self, prompt: str, environment: str | None = None) -> str:
@@ -163,6 +165,8 @@ class Session:
 
     def open_client(self) -> Asker:
         """Make what asks the providers; to be called in the loop that uses it."""
+        if self.asker is not None:
+            return self.asker()
         from promptops.providers.client import Client
 
         return Client(self.project.config, environ=self.environ)

@@ -16,7 +16,7 @@ from promptops.formats import Accepted, Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import dataset_of
 from promptops.project.evidence import load_evidence
-from promptops.project.prompts import Prompt, PromptVersion, load_prompt
+from promptops.project.prompts import Prompt, PromptVersion, load_prompt, version_names
 from promptops.project.released import is_released, load_closure
 from promptops.project.user_code import check_sources, load_contract
 from promptops.runner.targets import Frozen, Target
@@ -42,13 +42,11 @@ class TargetFiles:
 
     def versions(self) -> dict[str, tuple[str, ...]]:
         """The versions of each prompt, as files say, in numeric order."""
-        from promptops.project.prompts import version_names
-
         return {name: tuple(version_names(self.project, name)) for name in self.project.prompt_names()}
 
     def redact_patterns(self, prompt: str) -> Sequence[str]:
         """The `redact:` patterns of a prompt."""
-        return list(self.prompt(prompt).spec.redact)
+        return self.prompt(prompt).spec.redact
 
     def prompt(self, name: str) -> Prompt:
         """One prompt, with every version."""
@@ -115,8 +113,7 @@ class TargetFiles:
 
     def _measurement(self, source: Prompt, contract: Contract, cases: Sequence[Case]) -> Measurement:
         if source.name not in self._measurements:
-            specs = [*source.checks, *(spec for case in cases for spec in case.checks)]
-            python = check_sources(source, specs)
+            python = check_sources(source, cases)
             self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python)
         return self._measurements[source.name]
 

@@ -1,0 +1,127 @@
+"""What the commands that ask models share: options, selectors, the estimate, the run's record, how a run ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptops.cli.commands._shared import note
+from promptops.cli.progress import duration
+from promptops.errors import UsageError
+from promptops.models import Mode, Pin, Verdict
+
+if TYPE_CHECKING:
+    from promptops.project.root import Project
+    from promptops.runner.estimates import Estimate
+    from promptops.runner.session import Choices, Session
+    from promptops.store.runs import RunStore
+
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "unmeasurable": 10, "inconclusive": 11}
+
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="Only cases with this tag; may be given again.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Only the first N cases (0: all).")]
+SamplesOption = Annotated[
+    int | None, typer.Option("--samples", metavar="N", min=1, max=100, help="Samples per case (default: prompt.yaml).")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="PIN", help="Ask this model instead of the one the version names.")
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Requests in flight.")
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", help="Stop before the worst case exceeds this many dollars.")
+]
+
+
+def parse_pin(text: str | None) -> Pin | None:
+    """Read `--model`; raises `UsageError`."""
+    try:
+        return Pin.parse(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"--model: {error}") from None
+
+
+def parse_mode(text: str, *allowed: Mode) -> Mode:
+    """Read `--mode`; raises `UsageError` where this command does not know it."""
+    for mode in allowed:
+        if text == mode:
+            return mode
+    raise UsageError(f"--mode {text!r} makes no sense here: write {' or '.join(allowed)}")
+
+
+def choices(
+    *,
+    tag: list[str] | None,
+    limit: int,
+    samples: int | None,
+    pin: Pin | None = None,
+    concurrency: int | None = None,
+    budget: float | None = None,
+    environment: str | None = None,
+    accept: bool = False,
+) -> Choices:
+    """The session's choices from a command's options; raises `UsageError` for a budget of nothing."""
+    from promptops.runner.session import Choices
+
+    if budget is not None and not budget > 0:
+        raise UsageError("--budget is a number of dollars above 0")
+    return Choices(environment, pin, samples, tuple(tag or ()), limit, concurrency, budget, accept)
+
+
+def say_estimate(estimate: Estimate, *, cap: float | None) -> None:
+    """Say on standard error what is about to be asked, before it is."""
+    if not estimate.requests:
+        note(f"nothing to ask: {estimate.recorded} samples are recorded")
+        return
+    parts = [f"asking {estimate.requests} request{'s' * (estimate.requests != 1)}"]
+    if estimate.recorded:
+        parts.append(f"{estimate.recorded} are recorded")
+    parts.append(money_words(estimate, cap))
+    if estimate.seconds is not None:
+        parts.append(f"about {duration(estimate.seconds)}")
+    note(", ".join(parts))
+
+
+def money_words(estimate: Estimate, cap: float | None) -> str:
+    """`at most $0.42 (about $0.03)`, or which price is not known."""
+    capped = f", capped at ${cap:g}" if cap else ""
+    if estimate.worst_case is None:
+        return f"cost unknown (no price for {', '.join(estimate.unpriced)})" + capped
+    if not estimate.worst_case:
+        return "at no cost"
+    about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
+    return f"at most ${estimate.worst_case:.4f}{about}{capped}"
+
+
+@contextmanager
+def recorded_run(
+    project: Project, session: Session, kind: str, plan: dict[str, object]
+) -> Iterator[tuple[RunStore, str]]:
+    """A run in the store, ended as `interrupted` where the block is left by an exception."""
+    from promptops.store.runs import INTERRUPTED, RunStore
+
+    with RunStore.in_folder(project.store_dir) as store:
+        run = store.start_run(
+            kind,
+            plan=plan,  # type: ignore[arg-type]
+            environment=session.environment,
+            command=" ".join(sys.argv[1:])[:500],
+        )
+        try:
+            yield store, run
+        except BaseException:
+            store.finish_run(run, INTERRUPTED)
+            raise
+
+
+def environ() -> dict[str, str]:
+    """The environment variables that a session may read."""
+    return dict(os.environ)

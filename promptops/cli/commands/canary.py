@@ -1,0 +1,224 @@
+"""`promptops canary`: compare a candidate with what is served, case by case."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptops.cli.commands._asking import (
+    EXIT_CODES,
+    BudgetOption,
+    ConcurrencyOption,
+    LimitOption,
+    ModelOption,
+    SamplesOption,
+    TagOption,
+    choices,
+    environ,
+    parse_mode,
+    parse_pin,
+    recorded_run,
+    say_estimate,
+)
+from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptops.models import Pin
+    from promptops.project.root import Project
+    from promptops.runner.canary import CanaryResult, Comparison
+    from promptops.runner.session import Session
+    from promptops.runner.targets import Target
+
+EXAMPLES = (
+    "promptops canary booking@v3",
+    "promptops canary booking@v3 --against staging --tag quick",
+    "promptops canary booking@v2 --model openai/gpt-4.1-mini-2025-04-14",
+)
+
+
+def canary(
+    ref: Annotated[str, typer.Argument(metavar="NAME@vN", help="The candidate (NAME alone: its newest version).")],
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="REF", help="The baseline: an environment, or a version such as v1."),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option("--baseline", metavar="live|recorded", help="Ask it, or replay it.")
+    ] = "live",
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="live|replay", help="Ask both sides, or replay both.")
+    ] = "live",
+    model: ModelOption = None,
+    tag: TagOption = None,
+    limit: LimitOption = 0,
+    samples: SamplesOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the random order (default: a new one).")] = None,
+    concurrency: ConcurrencyOption = None,
+    budget: BudgetOption = None,
+    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a candidate with what is served, case by case, both asked now and next to each other.
+
+    Ends in pass (0), regress (1), inconclusive (11) or unmeasurable (10). A whole canary is appended to the
+    candidate's evidence; one of some cases only (--tag, --limit) licenses nothing and is not.
+    """
+    from promptops.runner.session import Session
+
+    project = current_project()
+    chosen = choices(tag=tag, limit=limit, samples=samples, concurrency=concurrency, budget=budget)
+    session = Session(project, parse_mode(mode, "live", "replay"), environ(), chosen)
+    if baseline not in ("live", "recorded"):
+        raise UsageError(f"--baseline {baseline!r}: write live or recorded")
+    comparison = _comparison(session, ref, against, parse_pin(model), seed, recorded=baseline == "recorded")
+    result = _run(project, session, comparison)
+    finish(_conclude(project, result, write=not no_evidence, as_json=as_json))
+
+
+def _comparison(
+    session: Session, ref: str, against: str | None, pin: Pin | None, seed: int | None, *, recorded: bool
+) -> Comparison:
+    from promptops.runner.canary import Comparison
+
+    prompt, version = one_version(session, ref, newest=pin is None)
+    candidate = session.target(prompt, version, pin)
+    base = session.target(prompt, _baseline_version(session, prompt, against or (version if pin else None)))
+    chosen_seed = secrets.randbelow(2**31) if seed is None else seed
+    return Comparison(session, base, candidate, chosen_seed, "recorded" if recorded else "live")
+
+
+def one_version(session: Session, ref: str, *, newest: bool = True) -> tuple[str, str]:
+    """Read `NAME@vN`, `NAME@ENV` or `NAME` (the newest version, or the served one); raises `UsageError`."""
+    found = session.select([ref])
+    if "@" not in ref and len({prompt for prompt, _ in found}) == 1:
+        prompt = found[0][0]
+        return (prompt, found[-1][1]) if newest else (prompt, session.served(prompt))
+    if len(found) != 1:
+        raise UsageError(f"{ref!r} names {len(found)} versions: name one, such as booking@v3")
+    return found[0]
+
+
+def _baseline_version(session: Session, prompt: str, against: str | None) -> str:
+    """What to compare with: what the environment in force serves, or what `--against` names."""
+    if against is None:
+        return session.served(prompt)
+    if against in session.manifest.environments:
+        return session.served(prompt, against)
+    ref = against if "@" in against else f"{prompt}@{against}"
+    found, version = one_version(session, ref)
+    if found != prompt:
+        raise UsageError(f"--against {against!r} is another prompt: a canary compares versions of one")
+    return version
+
+
+def _run(project: Project, session: Session, comparison: Comparison) -> CanaryResult:
+    from promptops.cli.progress import RunProgress
+    from promptops.runner.canary import run_canary
+    from promptops.runner.estimates import estimate
+    from promptops.runner.sinks import RunStoreSink
+
+    targets = (comparison.baseline, comparison.candidate)
+    for notice in dict.fromkeys(n for target in targets for n in target.notices):
+        note(f"notice: {notice}")
+    expected = estimate(session, comparison.plan(), targets)
+    say_estimate(expected, cap=session.choices.budget or project.config.budget)
+    title = f"{comparison.candidate.name} against {comparison.baseline.version}"
+    plan: dict[str, object] = {
+        "baseline": comparison.baseline.side.model_dump(),
+        "candidate": comparison.candidate.side.model_dump(),
+        "seed": comparison.seed,
+    }
+    total = expected.requests + expected.recorded + expected.refused
+    with recorded_run(project, session, "canary", plan) as (store, run), RunProgress(title, total) as progress:
+        try:
+            result = run_canary(comparison, run=run, sinks=(RunStoreSink(store, run),), progress=progress)
+        except KeyboardInterrupt:
+            note(f"stopped after {progress.done} of {total} samples; the candidate's replies so far are recorded")
+            raise
+        store.finish_run(run, result.decision(1).verdict)
+    return result
+
+
+def _conclude(project: Project, result: CanaryResult, *, write: bool, as_json: bool) -> int:
+    """Write the evidence, show the result, and return the exit code."""
+    from promptops.project.evidence import load_evidence
+    from promptops.release.records import append_canary, next_attempt
+
+    comparison = result.comparison
+    candidate, baseline = comparison.candidate, comparison.baseline
+    sides = (candidate.side, baseline.side, candidate.measurement.digest)
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    written = ""
+    if write and not comparison.partial:
+        path, record = append_canary(project, candidate.prompt, *sides, lambda attempt: result.evidence(attempt, at))
+        attempt, written = record.attempt, project.relative(path)
+    else:
+        attempt = next_attempt(load_evidence(project, candidate.prompt, candidate.version), *sides)
+    decision = result.decision(attempt)
+    if as_json:
+        emit_json(canary_json(result, attempt, at, written))
+    else:
+        from promptops.reporting.canary import canary_lines
+        from promptops.reporting.lines import painted
+
+        lines = canary_lines(result, decision, attempt, evidence=written, next_step=_next_step(result, written))
+        typer.echo(painted(lines, color=colour()))
+    return EXIT_CODES[decision.verdict]
+
+
+def _next_step(result: CanaryResult, written: str) -> str:
+    """The command that comes after a canary that shows no harm; empty where there is none."""
+    candidate, session = result.comparison.candidate, result.comparison.session
+    if not written or candidate.options:
+        return ""
+    return f"promptops promote {candidate.name} --to {session.environment}"
+
+
+def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> dict[str, Any]:
+    """Everything a canary found, as plain data."""
+    comparison, decision = result.comparison, result.decision(attempt)
+
+    def side(target: Target) -> dict[str, Any]:
+        return {"prompt": target.prompt, **target.side.model_dump(mode="json")}
+
+    return {
+        **result.evidence(attempt, at).model_dump(mode="json"),
+        "candidate": side(comparison.candidate),
+        "baseline": side(comparison.baseline),
+        "reason": decision.reason,
+        "p_not_worse": decision.p_not_worse,
+        "baseline_rate": decision.baseline_rate,
+        "candidate_rate": decision.candidate_rate,
+        "measured": decision.measured,
+        "broke": list(decision.broke),
+        "fixed": list(decision.fixed),
+        "missing": list(decision.missing),
+        "same": decision.same,
+        "improved": decision.improved,
+        "detectable_drop": decision.detectable,
+        "settle": decision.settle,
+        "warnings": list(decision.warnings),
+        "cost_ratio": result.cost_ratio,
+        "latency_ratio": result.latency_ratio,
+        "cost": result.finished.cost,
+        "partial": comparison.partial,
+        "evidence": written or None,
+        "flips": [
+            {
+                "case": flip.case,
+                "kind": flip.kind,
+                "baseline": flip.baseline.value,
+                "candidate": flip.candidate.value,
+                "differences": [
+                    {"path": d.path, "kind": d.kind, "baseline": d.expected, "candidate": d.actual}
+                    for d in flip.differences
+                ],
+            }
+            for flip in result.flips(decision)
+        ],
+    }

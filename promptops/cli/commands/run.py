@@ -1,0 +1,212 @@
+"""`promptops run`: ask versions for their datasets, and judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptops.cli.commands._asking import (
+    EXIT_CODES,
+    BudgetOption,
+    ConcurrencyOption,
+    LimitOption,
+    ModelOption,
+    SamplesOption,
+    TagOption,
+    choices,
+    environ,
+    parse_mode,
+    parse_pin,
+    recorded_run,
+    say_estimate,
+)
+from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.errors import ProblemsError, UsageError
+from promptops.models import Verdict
+
+if TYPE_CHECKING:
+    from promptops.project.root import Project
+    from promptops.runner.session import Session
+    from promptops.runner.sinks import RecordingSink
+    from promptops.runner.targets import Target
+    from promptops.runner.versions import VersionResult
+
+EXAMPLES = (
+    "promptops run booking@v3",
+    "promptops run booking@v3 --mode record --samples 3",
+    "promptops run --mode replay",
+)
+
+
+def run(
+    selectors: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SELECTOR]…", help="booking, booking@v3, booking@production, env:production, candidate, all."
+        ),
+    ] = None,
+    *,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode", metavar="new|replay|record|live", help="Ask what is missing, nothing, all and write, all."
+        ),
+    ] = "new",
+    samples: SamplesOption = None,
+    tag: TagOption = None,
+    limit: LimitOption = 0,
+    model: ModelOption = None,
+    concurrency: ConcurrencyOption = None,
+    budget: BudgetOption = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
+    ] = False,
+    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask versions for their datasets, judge the answers, and compare with what was accepted.
+
+    Without a selector: what environments serve and the newest version of every prompt. Recordings are written in the
+    modes `new` (what is missing) and `record` (everything). Ends in 0, 1 (something broke), 10 (not measured) or 11.
+    """
+    from promptops.runner.session import Session
+
+    project = current_project()
+    pin = parse_pin(model)
+    chosen = choices(
+        tag=tag, limit=limit, samples=samples, pin=pin, concurrency=concurrency, budget=budget, accept=accept
+    )
+    session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
+    if accept and (pin is not None or session.mode == "live"):
+        raise UsageError("--accept accepts what is recorded with a version's own model: leave --model and `live` out")
+    targets = _targets(session, selectors or ())
+    found = _ask(project, session, targets)
+    _conclude(project, session, found, evidence=not no_evidence, as_json=as_json)
+    if accept:
+        _accept(project, found)
+    finish(EXIT_CODES[_verdict(found)])
+
+
+def _targets(session: Session, selectors: Sequence[str]) -> list[Target]:
+    pairs = session.select(selectors)
+    if not pairs:
+        raise UsageError("nothing is selected: there is no prompt yet (start one with `promptops new NAME`)")
+    targets = [session.target(prompt, version) for prompt, version in pairs]
+    if problems := [target.frozen.problem for target in targets if target.frozen]:
+        raise ProblemsError(problems)
+    if not any(target.cases for target in targets):
+        raise UsageError("no case is selected: write fixtures/<prompt>/cases.jsonl, or choose another --tag")
+    return [target for target in targets if target.cases]
+
+
+def _ask(project: Project, session: Session, targets: Sequence[Target]) -> list[VersionResult]:
+    from promptops.cli.progress import RunProgress
+    from promptops.runner.collect import collect
+    from promptops.runner.estimates import estimate
+    from promptops.runner.sinks import RecordingSink, RunStoreSink
+    from promptops.runner.versions import results_of
+
+    for notice in dict.fromkeys(notice for target in targets for notice in target.notices):
+        note(f"notice: {notice}")
+    if session.mode != "replay":
+        say_estimate(
+            estimate(session, session.plan(targets), targets), cap=session.choices.budget or project.config.budget
+        )
+    total = sum(len(target.cases) * target.samples for target in targets)
+    title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
+    plan: dict[str, object] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
+    with recorded_run(project, session, "run", plan) as (store, run_id), RunProgress(title, total) as progress:
+        settings = session.engine_settings(targets, run=run_id, sinks=(RunStoreSink(store, run_id),))
+        try:
+            collected = collect(session, session.plan(targets), targets, settings, progress=progress)
+        except KeyboardInterrupt:
+            again = "; run it again: what is recorded is not asked twice" if session.mode == "new" else ""
+            note(f"stopped after {progress.done} of {total} samples{again}")
+            raise
+        found = list(results_of(session, targets, collected))
+        store.finish_run(run_id, _verdict(found))
+    for sink in settings.sinks:
+        if isinstance(sink, RecordingSink):
+            _say_recorded(sink)
+    return found
+
+
+def _say_recorded(sink: RecordingSink) -> None:
+    if sink.written:
+        note(f"recorded {sink.written} replies")
+    if sink.kept_back:
+        note(
+            f"{sink.kept_back} replies of served versions were not recorded: what they were accepted with is replaced "
+            "with --accept only"
+        )
+
+
+def _verdict(found: Sequence[VersionResult]) -> Verdict:
+    from promptops.runner.versions import worst
+
+    return worst([result.verdict for result in found])
+
+
+def _conclude(
+    project: Project, session: Session, found: Sequence[VersionResult], *, evidence: bool, as_json: bool
+) -> None:
+    from promptops.release.records import append_run
+
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    written: dict[str, str] = {}
+    for result in found:
+        record = result.evidence(session, at) if evidence else None
+        if record is not None:
+            written[result.target.name] = project.relative(append_run(project, result.target.prompt, record))
+    if as_json:
+        emit_json(run_json(session, found, at, written))
+        return
+    from promptops.reporting.lines import painted
+    from promptops.reporting.run import run_lines
+
+    typer.echo(painted(run_lines(found, written), color=colour()))
+
+
+def run_json(session: Session, found: Sequence[VersionResult], at: str, written: dict[str, str]) -> dict[str, Any]:
+    """Everything a run found, as plain data."""
+    from dataclasses import asdict
+
+    from promptops.core.report import summarise
+
+    return {
+        "verdict": _verdict(found),
+        "mode": session.mode,
+        "environment": session.environment,
+        "finished_at": at,
+        "versions": [
+            {
+                "prompt": result.target.prompt,
+                **result.target.side.model_dump(mode="json"),
+                "verdict": result.verdict,
+                "complete": result.complete,
+                "measurement": result.target.measurement.digest,
+                "evidence": written.get(result.target.name),
+                "suite": [asdict(finding) for finding in result.suite.findings] if result.suite else [],
+                "summary": asdict(summarise(result.rows)[0]) if result.rows else None,
+                "cases": [row.to_json() for row in result.rows],
+            }
+            for result in found
+        ],
+    }
+
+
+def _accept(project: Project, found: Sequence[VersionResult]) -> None:
+    """Accept what is recorded now of the cases that ran."""
+    from promptops.cli.commands._measured import measure, now
+    from promptops.release.accept import accept_outcomes
+
+    for result in found:
+        target = result.target
+        only = tuple(result.results) if target.partial else ()
+        done = accept_outcomes(project, measure(project, target.prompt, target.version), at=now(), only=only)
+        what = "the same outcomes as before" if done.same else f"{len(done.added)} new, {len(done.changed)} changed"
+        note(f"accepted {target.name}: {what}; review and commit evidence/{target.version}.json")

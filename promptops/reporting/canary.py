@@ -1,0 +1,153 @@
+"""A canary in words: the verdict first, what it rests on, and every case that flipped with how the outputs differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from promptops.core.canary import CanaryDecision
+from promptops.models import Difference, Json, Judgement
+from promptops.reporting.lines import Line, Style
+from promptops.reporting.safe import one_line
+from promptops.runner.canary import CanaryResult, Flip
+
+_STYLES: dict[str, Style] = {"pass": "good", "regress": "bad", "inconclusive": "warn", "unmeasurable": "warn"}
+_FLIPS, _DIFFERENCES = 20, 6
+
+
+def canary_lines(
+    result: CanaryResult, decision: CanaryDecision, attempt: int, *, evidence: str, next_step: str
+) -> list[Line]:
+    """All lines of a canary's report, safe for a terminal; `evidence` is the file written, if any."""
+    return [
+        *_verdict(result, decision),
+        *_figures(result, decision),
+        *_flips(result, decision),
+        *_unmeasured(result, decision),
+        *_ending(result, decision, attempt, evidence, next_step),
+    ]
+
+
+def _verdict(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
+    cand, base = result.comparison.candidate, result.comparison.baseline
+    better = " (improved)" if decision.improved else ""
+    partial = f", partial: {len(cand.cases)} of {cand.total} cases" if result.comparison.partial else ""
+    yield Line(
+        f"{decision.verdict.upper()}{better}: {one_line(decision.reason, 400)}{partial}", _STYLES[decision.verdict]
+    )
+    pins = f" on {cand.pin}" if cand.pin == base.pin else f" on {cand.pin} (baseline on {base.pin})"
+    yield Line(one_line(f"{cand.name} against {base.version}{pins}", 400), "title")
+
+
+def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
+    if decision.measured and decision.difference is not None and decision.interval is not None:
+        base, cand = decision.baseline_rate or 0.0, decision.candidate_rate or 0.0
+        low, high = decision.interval
+        level = 100 * (1 - 2 * result.comparison.candidate.spec.canary.alpha)
+        yield Line(
+            f"  pass rate   {base:.1%} → {cand:.1%}, {_points(decision.difference)} points "
+            f"({level:g}% interval {_points(low)} to {_points(high)})"
+        )
+        yield Line(
+            f"  cases       {decision.measured} compared: {len(decision.broke)} broke, {len(decision.fixed)} fixed, "
+            f"{decision.same} same"
+        )
+        yield Line(f"  tests       {_tests(decision)}")
+        if decision.detectable is not None:
+            yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
+    yield Line(
+        f"  cost        {_ratio(result.cost_ratio)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}"
+    )
+
+
+def _tests(decision: CanaryDecision) -> str:
+    worse, not_worse = decision.p_value, decision.p_not_worse
+    return f"worse: p = {worse:.3g} (McNemar, exact); not worse: p = {not_worse:.3g} (Tango)"
+
+
+def _source(result: CanaryResult) -> str:
+    comparison = result.comparison
+    if comparison.session.mode == "replay":
+        return "; both sides replayed, figures as recorded"
+    return "; the baseline is replayed, its figures as recorded" if comparison.baseline_source == "recorded" else ""
+
+
+def _cost(result: CanaryResult) -> str:
+    return "nothing" if result.cost_ratio is None and result.free else _ratio(result.cost_ratio)
+
+
+def _ratio(ratio: float | None) -> str:
+    return "not known" if ratio is None else f"{ratio:.2f}x"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
+    flips = list(result.flips(decision))
+    for flip in flips[:_FLIPS]:
+        yield Line("")
+        yield Line(f"  {flip.kind} {one_line(flip.case)}", "bad" if flip.kind == "broke" else "good")
+        yield from _outputs(flip)
+    if len(flips) > _FLIPS:
+        yield Line(f"  … and {len(flips) - _FLIPS} more flipped cases (--json has them all)", "dim")
+
+
+def _outputs(flip: Flip) -> Iterator[Line]:
+    if flip.differences and any(d.path != "root" for d in flip.differences):
+        for difference in flip.differences[:_DIFFERENCES]:
+            yield Line(f"    {one_line(difference.path, 120)}: {_change(difference)}")
+        if len(flip.differences) > _DIFFERENCES:
+            yield Line(f"    … and {len(flip.differences) - _DIFFERENCES} more differences", "dim")
+    else:
+        yield Line(f"    baseline:  {_text(flip.baseline)}")
+        yield Line(f"    candidate: {_text(flip.candidate)}")
+    failed = [
+        check for check in (flip.candidate if flip.kind == "broke" else flip.baseline).checks if check.status != "pass"
+    ]
+    for check in failed[:2]:
+        yield Line(f"    {one_line(check.label)}: {one_line(check.message)}", "dim")
+
+
+def _change(difference: Difference) -> str:
+    return f"{_json(difference.expected)} → {_json(difference.actual)}"
+
+
+def _json(value: Json) -> str:
+    return one_line(json.dumps(value, ensure_ascii=False, default=str), 120)
+
+
+def _text(judgement: Judgement) -> str:
+    return one_line(judgement.sample.reply.text if judgement.sample.reply else "(no reply)", 160)
+
+
+def _unmeasured(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
+    for case in decision.missing[:5]:
+        sides = (("baseline", result.baseline[case]), ("candidate", result.candidate[case]))
+        for name, found in sides:
+            failure = next((j.sample.failure for j in found.judgements if j.sample.failure), None)
+            if failure is not None:
+                hint = f"; next: {one_line(failure.hint, 300)}" if failure.hint else ""
+                yield Line(f"  {one_line(case)}: {name} not measured: {one_line(failure.message)}{hint}", "warn")
+    if len(decision.missing) > 5:
+        yield Line(f"  … and {len(decision.missing) - 5} more cases not measured", "warn")
+
+
+def _ending(
+    result: CanaryResult, decision: CanaryDecision, attempt: int, evidence: str, next_step: str
+) -> Iterator[Line]:
+    yield Line("")
+    for warning in decision.warnings:
+        yield Line(f"warning: {warning}", "warn")
+    if decision.settle:
+        yield Line(f"what would settle it: {decision.settle}")
+    if result.candidate_written:
+        path = result.comparison.session.project.relative(result.comparison.candidate.recordings_path)
+        yield Line(f"{result.candidate_written} replies of the candidate had no recording yet and are recorded: {path}")
+    if evidence:
+        yield Line(f"evidence: {evidence} (attempt {attempt}); commit it")
+    elif result.comparison.partial:
+        yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
+    if next_step and decision.verdict in ("pass", "inconclusive"):
+        yield Line(f"next: {next_step}")
