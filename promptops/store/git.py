@@ -237,7 +237,10 @@ class Repo:
 
 @contextlib.contextmanager
 def _known_to_the_index(root: Path, pathspecs: Sequence[str]) -> Iterator[None]:
-    """`git commit -- FILE` knows only files in the index: new ones are put there, and taken out if it fails."""
+    """`git commit -- FILE` knows only files in the index: new ones are put there, and taken out if it fails.
+
+    Taken out by `reset`, which leaves them where another process has committed them meanwhile.
+    """
     if not pathspecs:
         yield
         return
@@ -245,7 +248,7 @@ def _known_to_the_index(root: Path, pathspecs: Sequence[str]) -> Iterator[None]:
         _run(root, "add", "--intent-to-add", "--", *pathspecs)
         yield
     except BaseException:
-        _execute(root, "rm", "--cached", "--quiet", "--force", "--ignore-unmatch", "--", *pathspecs)
+        _execute(root, "reset", "--quiet", "--", *pathspecs)
         raise
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def test_a_repository_without_files_is_told_so(project: Path, tmp_path: Path, pl
 
 OPEN = """
 import sys
+import threading
 from pathlib import Path
 from promptops.errors import GitError
 from promptops.store.git import Repo
@@ -541,6 +543,57 @@ def test_without_a_name_for_the_author_git_says_how_to_set_it(project: Path, mon
     put(project / "prompts/a.txt", "ours")
     with pytest.raises(GitError, match=r"git config --global user\.email"):
         Repo.open(project).commit([project / "prompts/a.txt"], "Promote")
+
+
+def test_of_two_commits_at_once_each_is_made_whole_or_told_why_not(project: Path) -> None:
+    repo = Repo.open(project)
+    for n in range(3):
+        new = put(project / f"evidence/{n}.json", "{}")
+        refused: list[str] = []
+
+        def promote(path: Path = new, refused: list[str] = refused) -> None:
+            try:
+                repo.commit([path], "Promote")
+            except GitError as error:
+                refused.append(str(error))
+
+        threads = [threading.Thread(target=promote) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(refused) <= 1
+        assert git(project, "status", "--porcelain", "-uall") == ""
+        assert repo.show("HEAD", new) == b"{}"
+
+
+ODD_CONFIG = """
+[user]\n\tname = Test\n\temail = test@example.invalid
+[color]\n\tui = always
+[core]\n\tquotePath = true\n\tpager = false\n\teditor = false\n\tuntrackedCache = true
+[status]\n\tshort = true\n\tbranch = true\n\tshowUntrackedFiles = no\n\trelativePaths = true
+[diff]\n\trenames = copies\n\tmnemonicPrefix = true\n\texternal = false\n\tcolorMoved = zebra\n\trelative = true
+[log]\n\tshowSignature = true\n\tdecorate = full\n\tfollow = true\n\tdate = relative\n\tabbrevCommit = true
+[format]\n\tpretty = fuller
+[commit]\n\tverbose = true\n\tcleanup = strip\n\tstatus = true
+[submodule]\n\trecurse = true
+[alias]\n\tstatus = log\n\tcommit = log
+"""
+
+
+def test_no_setting_of_the_user_changes_what_is_read_and_committed(project: Path) -> None:
+    (Path(os.environ["HOME"]) / ".gitconfig").write_text(ODD_CONFIG)
+    folder = project / "prompts"
+    repo = Repo.open(folder)
+    before = repo.head()
+    changed, new = put(folder / "a.txt", "changed"), put(folder / "grüße.txt", "new")
+    assert repo.dirty([folder]) == [changed, new]
+    assert repo.changed_since("HEAD") == {changed, new}
+    sha = repo.commit([changed, new], "Subject\n\n# kept")
+    assert repo.changed_since(before) == {changed, new}
+    assert [(c.sha, c.subject) for c in repo.commits_of([new])] == [(sha, "Subject")]
+    assert "# kept" in git(project, "cat-file", "commit", sha)
+    assert repo.merge_base() == sha
 
 
 def test_a_folder_that_vanished_is_an_error_and_nothing_runs_elsewhere(project: Path) -> None:
