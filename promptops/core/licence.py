@@ -14,6 +14,8 @@ from typing import Literal
 from promptops.core.digest import sha256_of
 from promptops.formats import CanaryEvidence, Environment, Evidence, RunEvidence, Served, Side
 
+Needs = Literal["", "run", "canary", "ack", "after"]
+
 
 @dataclass(frozen=True, slots=True)
 class Licence:
@@ -29,7 +31,7 @@ class Licence:
     acknowledged: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     attempts: int = 0
-    needs: Literal["", "run", "canary", "ack", "after"] = ""
+    needs: Needs = ""
     notices: tuple[str, ...] = ()
 
     @property
@@ -44,10 +46,10 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants in where: the candidate as it is now, `measurement` is today's digest, `serving` what it replaces.
+    """Who wants in where: `candidate` as it is now, `measurement` today's digest, `serving` what it replaces.
 
     `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is
-    what the environment named by `after` serves.
+    what the environment named by `after` serves; `cases` is the whole dataset.
     """
 
     prompt: str
@@ -58,6 +60,7 @@ class Claim:
     serving: Served | None = None
     ahead: Served | None = None
     known_failures: Collection[str] = ()
+    cases: Collection[str] = ()
 
 
 def licence(claim: Claim, evidence: Evidence, acknowledged: Collection[str] = ()) -> Licence:
@@ -98,7 +101,7 @@ def _by_run(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> 
     if unsettled:
         text = f"a run in which every case could be measured: {unsettled}"
         return Licence(missing=(text,), record=record, needs="run")
-    return _acknowledged(record, claim, acknowledged, ())
+    return _acknowledged(record, claim, acknowledged, _all_cases(record, claim, "run"))
 
 
 def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> Licence:
@@ -115,7 +118,9 @@ def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) 
             why = f"the last one was against {was}, and {claim.environment} serves {now} now"
         return Licence(missing=(f"{what}: {why}",), needs="canary")
     record = matching[-1]
-    found = _acknowledged(record, claim, acknowledged, _verdict_missing(record, claim, what))
+    found = _acknowledged(
+        record, claim, acknowledged, (*_verdict_missing(record, claim, what), *_all_cases(record, claim, "canary"))
+    )
     return replace(found, attempts=len(matching), notices=_notices(record, matching))
 
 
@@ -126,12 +131,19 @@ def _verdict_missing(record: CanaryEvidence, claim: Claim, what: str) -> tuple[s
     return (f"{what} with the verdict {' or '.join(wanted)}: the last one says {record.verdict}",)
 
 
+def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:
+    """A part of the dataset licenses nothing, whatever it says."""
+    left_out = set(claim.cases) - set(record.outcomes)
+    return (f"a {what} of all {len(claim.cases)} cases: {len(left_out)} were left out",) if left_out else ()
+
+
 def _acknowledged(
     record: RunEvidence | CanaryEvidence, claim: Claim, acknowledged: Collection[str], missing: tuple[str, ...]
 ) -> Licence:
     broken = broken_cases(record, claim.known_failures)
     open_cases = [case for case in broken if case not in acknowledged]
-    needs: Literal["", "run", "canary", "ack", "after"] = "canary" if missing else ""
+    again: Needs = "canary" if isinstance(record, CanaryEvidence) else "run"
+    needs: Needs = again if missing else ""
     if open_cases:
         was = "broken" if isinstance(record, CanaryEvidence) else "failing"
         missing = (

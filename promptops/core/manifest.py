@@ -56,7 +56,18 @@ def rollback(
     target = _named(current, environment, prompt, to) if to else _before(current, environment, prompt)
     text = reason or f"rolled back from {current.version}"
     again = Served(version=target.version, digest=target.digest, pin=target.pin, how="rolled-back", reason=text, at=at)
-    return serve(manifest, environment, prompt, again)
+    return _remembered(serve(manifest, environment, prompt, again), environment, prompt, target)
+
+
+def _remembered(manifest: Manifest, environment: str, prompt: str, target: Served) -> Manifest:
+    """Keep what was rolled back to among the last ten, so that anybody can see that it was served before."""
+    entry = manifest.environments[environment].prompts[prompt]
+    if any(_same(item, target) for item in entry.previous):
+        return manifest
+    kept = entry.model_copy(update={"previous": [*entry.previous[: KEPT - 1], target]})
+    known = manifest.environments[environment]
+    changed = known.model_copy(update={"prompts": {**known.prompts, prompt: kept}})
+    return manifest.model_copy(update={"environments": {**manifest.environments, environment: changed}})
 
 
 def as_served(entry: Served) -> Served:

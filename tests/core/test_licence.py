@@ -75,6 +75,7 @@ def decide(
     known: tuple[str, ...] = (),
     after: str | None = None,
     ahead: Served | None = None,
+    cases: tuple[str, ...] = (),
 ) -> Licence:
     claim = Claim(
         prompt="booking",
@@ -85,6 +86,7 @@ def decide(
         serving=serving,
         ahead=ahead,
         known_failures=known,
+        cases=cases,
     )
     return licence(claim, Evidence(prompt="booking", version="v3", runs=list(runs), canaries=list(canaries)), ack)
 
@@ -194,3 +196,9 @@ def test_everything_missing_is_said_at_once() -> None:
 
 def test_a_side_is_what_is_served() -> None:
     assert side_of(served(V3)) == V3
+
+
+def test_a_part_of_the_dataset_licenses_nothing() -> None:
+    found = decide(serving=served(), canaries=[canary("pass", SAME)], cases=("c1", "c2", "c3"))
+    assert (found.missing, found.needs) == (("a canary of all 3 cases: 1 were left out",), "canary")
+    assert decide(runs=[run({"c1": "pass"})], cases=("c1", "c2")).needs == "run"

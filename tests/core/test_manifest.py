@@ -93,3 +93,9 @@ def test_a_misspelt_environment_is_refused_with_the_nearest_one() -> None:
     check_environment(manifest, "production", "production")
     with pytest.raises(UsageError, match="no environment 'prodution', did you mean 'production'"):
         check_environment(manifest, "prodution", "production")
+
+
+def test_what_was_rolled_back_to_stays_among_the_last_ten() -> None:
+    manifest = rollback(after(*(f"v{n}" for n in range(1, 12))), "production", "booking", at="x", to="v1")
+    version, previous = now(manifest)
+    assert (version, len(previous), previous[0], previous[-1]) == ("v1", KEPT, "v11", "v1")

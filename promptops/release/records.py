@@ -1,0 +1,47 @@
+"""Adding what a run or canary proved to `evidence/vN.json`: appended under a lock, nothing is ever rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from promptops.formats import CanaryEvidence, Evidence, RunEvidence, Side
+from promptops.project.evidence import evidence_path, load_evidence, render_evidence
+from promptops.project.root import Project
+from promptops.store.atomic import locked, write_text
+
+
+def append_run(project: Project, prompt: str, record: RunEvidence) -> Path:
+    """Append a run to the evidence of its candidate; returns the file."""
+    path = evidence_path(project, prompt, record.candidate.version)
+    with locked(path):
+        evidence = load_evidence(project, prompt, record.candidate.version)
+        write_text(path, render_evidence(evidence.model_copy(update={"runs": [*evidence.runs, record]})))
+    return path
+
+
+def append_canary(
+    project: Project,
+    prompt: str,
+    candidate: Side,
+    baseline: Side,
+    measurement: str,
+    build: Callable[[int], CanaryEvidence],
+) -> tuple[Path, CanaryEvidence]:
+    """Append the canary that `build` makes for the attempt it is; returns the file and the record.
+
+    The attempt is counted under the lock, so that two canaries at once are not both the first: what an attempt
+    has to show depends on its number.
+    """
+    path = evidence_path(project, prompt, candidate.version)
+    with locked(path):
+        evidence = load_evidence(project, prompt, candidate.version)
+        record = build(next_attempt(evidence, candidate, baseline, measurement))
+        write_text(path, render_evidence(evidence.model_copy(update={"canaries": [*evidence.canaries, record]})))
+    return path, record
+
+
+def next_attempt(evidence: Evidence, candidate: Side, baseline: Side, measurement: str) -> int:
+    """Which attempt (from 1) a canary of this comparison would be; `measurement` is the measurement digest."""
+    same = (candidate, baseline, measurement)
+    return 1 + sum((c.candidate, c.baseline, c.measurement.digest) == same for c in evidence.canaries)

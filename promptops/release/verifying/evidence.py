@@ -1,0 +1,79 @@
+"""Evidence against itself: every verdict and figure is recomputed from the outcomes that it claims to come from."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from pydantic import ValidationError
+
+from promptops.core.canary import decide
+from promptops.core.plan import case_order
+from promptops.formats import CanaryEvidence, CanarySettings, Evidence, RunEvidence
+from promptops.project.evidence import evidence_path
+from promptops.release.verifying.findings import Collector
+
+HINT = "evidence is appended by `promptops run` and `promptops canary`, never edited: restore the file"
+
+
+def check_evidence(found: Collector, version: str, evidence: Evidence) -> None:
+    """Check every record of one evidence file."""
+    path = evidence_path(found.project, found.prompt, version)
+    attempts: Counter[tuple[object, object, str]] = Counter()
+    for number, canary in enumerate(evidence.canaries):
+        where = f"canaries[{number}]"
+        key = (canary.candidate.model_dump_json(), canary.baseline.model_dump_json(), canary.measurement.digest)
+        attempts[key] += 1
+        for message in _wrong_in_canary(canary, version, attempts[key]):
+            found.problem(path, f"{where}: {message}", HINT)
+    for number, run in enumerate(evidence.runs):
+        for message in _wrong_in_run(run, version):
+            found.problem(path, f"runs[{number}]: {message}", HINT)
+    records = len(evidence.canaries) + len(evidence.runs)
+    if records:
+        found.recomputed.append(f"{found.prompt}@{version}: {records} verdicts from their outcomes")
+
+
+def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list[str]:
+    wrong = []
+    if canary.candidate.version != version:
+        wrong.append(f"its candidate is {canary.candidate.version}, and the file is of {version}")
+    if canary.order != case_order(canary.outcomes, canary.seed):
+        wrong.append(f"its order is not the one that seed {canary.seed} gives for these cases")
+    if canary.attempt != attempt:
+        wrong.append(f"says attempt {canary.attempt}, and is number {attempt} of this comparison")
+    try:
+        settings = CanarySettings(alpha=canary.alpha, delta=canary.delta)
+    except ValidationError:
+        return [*wrong, f"alpha {canary.alpha} and delta {canary.delta} are no settings of a canary"]
+    pairs = {case: (pair.baseline, pair.candidate) for case, pair in canary.outcomes.items()}
+    again = decide(pairs, settings, attempt=canary.attempt, gates=canary.gates)
+    if canary.verdict != again.verdict:
+        wrong.append(f"says verdict {canary.verdict}, and its outcomes give {again.verdict}")
+    if not _close(canary.p_value, again.p_value):
+        wrong.append(f"says p = {canary.p_value}, and its outcomes give {again.p_value}")
+    if not _close(canary.difference, again.difference):
+        wrong.append(f"says a difference of {canary.difference}, and its outcomes give {again.difference}")
+    said, given = canary.interval or (None, None), again.interval or (None, None)
+    if not all(_close(one, other) for one, other in zip(said, given, strict=True)):
+        wrong.append(f"says an interval of {canary.interval}, and its outcomes give {again.interval}")
+    return wrong
+
+
+def _wrong_in_run(run: RunEvidence, version: str) -> list[str]:
+    wrong = []
+    if run.candidate.version != version:
+        wrong.append(f"its candidate is {run.candidate.version}, and the file is of {version}")
+    outcomes = set(run.outcomes.values())
+    if run.verdict == "pass" and not outcomes <= {"pass", "fail"}:
+        wrong.append("says verdict pass, and some cases were not measured or raised")
+    if run.verdict == "regress" and outcomes <= {"pass", "unmeasurable"}:
+        wrong.append("says verdict regress, and no case failed")
+    return wrong
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    """Equal but for the last digits, which another processor may compute differently."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)

@@ -1,0 +1,160 @@
+"""Accepted outcomes against recordings and dataset: recomputed wherever that needs no Python of the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from promptops.core.contract import Contract, JsonSchemaContract, TextContract
+from promptops.core.digest import version_digest
+from promptops.core.judge import judge
+from promptops.core.measurement import judged_alike, measurement_of
+from promptops.core.plan import plan_samples
+from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
+from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample, Sample
+from promptops.project.datasets import cases_of
+from promptops.project.evidence import evidence_path
+from promptops.project.prompts import Prompt
+from promptops.release.verifying.findings import Collector
+from promptops.store.recordings import Recordings, load, recordings_path
+
+HINT = "accepted outcomes are written by `promptops accept`: restore the file, or accept anew in a reviewed diff"
+
+
+def check_recordings(found: Collector) -> None:
+    """Every line of every recordings file of the prompt matches its own digest."""
+    folder = found.project.fixtures_dir / found.prompt / "recordings"
+    lines = 0
+    for path in sorted(folder.glob("*/*.jsonl")):
+        with found.isolated(path):
+            recordings = load(path, root=found.project.root)
+            lines += len(recordings)
+            for problem in recordings.edited():
+                found.problem(path, problem.message, problem.hint, line=problem.line)
+    if lines:
+        found.recomputed.append(f"{found.prompt}: {lines} recorded samples against their digests")
+
+
+def check_accepted(found: Collector, prompt: Prompt | None, version: str, closure: Closure, accepted: Accepted) -> None:
+    """The accepted outcomes of a released version are of its closure, its recordings, and what these give."""
+    path = evidence_path(found.project, found.prompt, version)
+    if accepted.version != version_digest(closure) or accepted.pin != closure.model:
+        found.problem(path, "its accepted outcomes are of another content or pin than the released version", HINT)
+        return
+    source = recordings_path(found.project.fixtures_dir, found.prompt, version, Pin.parse(accepted.pin))
+    with found.isolated(source):
+        recordings = load(source, root=found.project.root)
+        _check_samples(found, version, accepted, recordings)
+        if prompt is not None:
+            _recompute(found, prompt, version, closure, accepted, recordings)
+
+
+def _check_samples(found: Collector, version: str, accepted: Accepted, recordings: Recordings) -> None:
+    """Each accepted sample is still the one that was recorded."""
+    known = {line.fields["digest"] for line in recordings.lines.values()}
+    gone = [case for case, entry in accepted.cases.items() if set(entry.samples) - known]
+    if gone:
+        name = f"{found.prompt}@{version}"
+        found.problem(
+            recordings.path,
+            f"no longer holds the samples that these cases were accepted with: {_listed(gone)}",
+            f"restore the file, or record and accept anew: promptops run {name} --mode record, promptops accept {name}",
+        )
+
+
+def _recompute(
+    found: Collector, prompt: Prompt, version: str, closure: Closure, accepted: Accepted, recordings: Recordings
+) -> None:
+    name = f"{found.prompt}@{version}"
+    cases = cases_of(found.project, prompt)
+    measured = _measurement(prompt, cases, closure)
+    _notice_older(found, version, accepted, cases, measured)
+    if not judged_alike(accepted.measurement, measured):
+        found.skipped.append(f"{name}: accepted outcomes, because checks or contract changed since they were accepted")
+        return
+    if reason := needs_python(prompt, cases):
+        found.skipped.append(f"{name}: accepted outcomes, because {reason}")
+        return
+    wrong, count = [], 0
+    contract: Contract = TextContract() if closure.output_schema is None else JsonSchemaContract(closure.output_schema)
+    for case in cases:
+        entry = accepted.cases.get(case.id)
+        if entry is None or entry.case != case.digest or len(entry.samples) != entry.of:
+            continue
+        count += 1
+        if told := _compare(entry, _again(case, entry, closure, prompt.checks, contract, recordings)):
+            wrong.append(f"{case.id} ({told})")
+    if wrong:
+        path = evidence_path(found.project, found.prompt, version)
+        found.problem(path, f"accepted outcomes that the recordings do not give: {_listed(wrong)}", HINT)
+    found.recomputed.append(f"{name}: {count} accepted outcomes from the recordings")
+
+
+def needs_python(prompt: Prompt, cases: Sequence[Case]) -> str:
+    """Why judging needs Python of the repository; an empty string where it does not."""
+    if prompt.spec.output and not prompt.spec.output.endswith(".json"):
+        return f"the output contract is Python ({prompt.spec.output})"
+    specs = [*prompt.checks, *(spec for case in cases for spec in case.checks)]
+    return "a check is Python" if any(spec.name == "python" for spec in specs) else ""
+
+
+def _measurement(prompt: Prompt, cases: Sequence[Case], closure: Closure) -> Measurement:
+    """Today's measurement; a contract that is a class counts as it was at release, because it is not run."""
+    from promptops.project.user_code import check_sources, load_contract
+
+    written = prompt.spec.output
+    schema: Any = closure.output_schema
+    if written is None or written.endswith(".json"):
+        schema = load_contract(prompt).schema
+    return measurement_of(cases, prompt.checks, schema, check_sources(prompt, cases))
+
+
+def _again(
+    case: Case,
+    entry: AcceptedCase,
+    closure: Closure,
+    checks: Sequence[CheckSpec],
+    contract: Contract,
+    recordings: Recordings,
+) -> CaseResult:
+    """Judge the recorded samples of one case."""
+    found: list[Sample] = []
+    for planned in plan_samples(closure, [case], samples=entry.of, released=True):
+        found.append(recordings.find(planned) if isinstance(planned, PlannedSample) else planned)
+    return CaseResult(case.id, tuple(judge(sample, case, contract, checks, _no_python) for sample in found))
+
+
+def _no_python(reference: str) -> Callable[..., Any]:
+    raise AssertionError(f"verify runs no Python, and {reference!r} was asked for")
+
+
+def _compare(entry: AcceptedCase, result: CaseResult) -> str:
+    if (entry.outcome, entry.passes, entry.of) == (result.outcome, result.passes, result.of):
+        return ""
+    failed = next((j.sample.failure for j in result.judgements if j.sample.failure), None)
+    why = f": {failed.kind.replace('_', ' ')}" if failed else ""
+    return f"{entry.outcome} {entry.passes}/{entry.of} accepted, {result.outcome} {result.passes}/{result.of} now{why}"
+
+
+def _notice_older(
+    found: Collector, version: str, accepted: Accepted, cases: Sequence[Case], measured: Measurement
+) -> None:
+    """Evidence is a dated fact: a dataset that grew since is worth knowing, and breaks nothing."""
+    today = {case.id: case.digest for case in cases}
+    added = len(set(today) - set(accepted.cases))
+    removed = len(set(accepted.cases) - set(today))
+    changed = sum(case in today and today[case] != entry.case for case, entry in accepted.cases.items())
+    counts = [(f"+{added}", added), (f"-{removed}", removed), (f"{changed} changed", changed)]
+    told = ", ".join(text for text, count in counts if count)
+    name = f"{found.prompt}@{version}"
+    path = evidence_path(found.project, found.prompt, version)
+    if told and accepted.measurement.dataset != measured.dataset:
+        cases_word = "case" if added + removed + changed == 1 else "cases"
+        found.notice(path, f"evidence older than the dataset ({told} {cases_word})", f"promptops accept {name}")
+    elif not judged_alike(accepted.measurement, measured):
+        found.notice(path, "evidence older than the checks or the contract", f"promptops accept {name}")
+
+
+def _listed(items: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
