@@ -14,6 +14,7 @@ T = TypeVar("T")
 MAX_FRAMES = 12
 MAX_CHARACTERS = 8_000
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, not files
+_STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # noqa: PTH100, PTH120
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
 
 
@@ -63,4 +64,4 @@ def user_traceback(error: BaseException) -> str:
 
 
 def _is_users(filename: str) -> bool:
-    return not filename.startswith(_OURS) and not any(part in filename for part in _LIBRARIES)
+    return not filename.startswith((_OURS, _STDLIB)) and not any(part in filename for part in _LIBRARIES)
