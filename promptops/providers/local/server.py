@@ -32,6 +32,7 @@ from typing import Any
 from promptops.providers.local.locks import exclusive
 from promptops.providers.local.settings import SETTINGS, Settings
 
+LOAD_LIMIT = 600  # whole seconds
 TURN_LIMIT = 900.0  # seconds
 HELLO_LIMIT = 5.0  # seconds
 HOST = "127.0.0.1"
@@ -181,7 +182,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--grace", type=float, default=10.0, help="seconds without a user")
     options = parser.parse_args(arguments)
     token = secrets.token_hex(16)
+    signal.alarm(LOAD_LIMIT)  # the system's own: whoever would end a load that hangs may be gone
     engine = start_engine(options.model, options.alias, token, SETTINGS)
+    signal.alarm(0)
 
     def state_of(door_port: int) -> State:
         return State(os.getpid(), engine.listening_address, door_port, token, options.alias, options.sha256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +19,13 @@ from promptops.providers.local.settings import Settings
 def start_engine(path: Path, alias: str, token: str, settings: Settings) -> Any:
     if "broken" in alias:
         raise SystemExit("this model cannot be loaded")
+    if "slow" in alias:
+        sys.stdout.write(f"{os.getpid()}\n")
+        sys.stdout.flush()
+        time.sleep(1)
+    if "stuck" in alias:
+        signal.alarm(1)
+        time.sleep(60)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

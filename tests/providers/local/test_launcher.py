@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -27,7 +28,7 @@ import sys, time
 from pathlib import Path
 from promptops.providers.local.launcher import Launcher
 from tests.providers.local.kit import FAKE_PROGRAM, tiny_model
-lease = Launcher(Path(sys.argv[1]), grace=float(sys.argv[2]), program=FAKE_PROGRAM).lease(tiny_model())
+lease = Launcher(Path(sys.argv[1]), grace=float(sys.argv[2]), program=FAKE_PROGRAM).lease(tiny_model(sys.argv[3]))
 print(lease.state.pid, flush=True)
 time.sleep(60)
 """
@@ -45,9 +46,13 @@ def lease(launcher: Launcher) -> Iterator[Lease]:
         yield lease
 
 
+def begin_user(launcher: Launcher, model: str = "tiny") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", USER, str(launcher.cache), str(launcher.grace), model]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+
+
 def start_user(launcher: Launcher) -> tuple[subprocess.Popen[str], int]:
-    command = [sys.executable, "-c", USER, str(launcher.cache), str(launcher.grace)]
-    user = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+    user = begin_user(launcher)
     assert user.stdout is not None
     return user, int(user.stdout.readline())
 
@@ -93,6 +98,28 @@ def test_after_kill_9_of_its_only_user_the_server_ends_within_its_grace_period(l
     stop(user, signal.SIGKILL)
     assert ended_within(pid, GRACE + 5)
     assert read_state(launcher.state_file(MODEL)) is None
+
+
+def test_after_kill_9_of_its_starter_while_it_loads_the_server_ends_too(launcher: Launcher) -> None:
+    slow = tiny_model("slow")
+    put_file(slow, launcher.cache)
+    user = begin_user(launcher, "slow")
+    log = launcher.state_file(slow).with_suffix(".log")
+    for _ in range(1000):
+        if log.exists() and log.read_text().strip():
+            break
+        time.sleep(0.02)
+    pid = int(log.read_text())
+    stop(user, signal.SIGKILL)
+    assert is_running(pid)
+    assert ended_within(pid, 1 + GRACE + 5)
+
+
+def test_a_load_that_hangs_is_ended_by_the_system(launcher: Launcher) -> None:
+    stuck = tiny_model("stuck")
+    put_file(stuck, launcher.cache)
+    with pytest.raises(ProviderError, match="ended with signal 14"):
+        launcher.lease(stuck)
 
 
 def test_ctrl_c_in_the_users_terminal_does_not_reach_the_server(launcher: Launcher, lease: Lease) -> None:
