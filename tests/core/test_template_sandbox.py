@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
-import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,10 @@ def outcome(source: str, includes: dict[str, str] | None = None) -> str:
     except ProblemsError:
         return "problem"
     return "\n".join(message.content for message in messages)
+
+
+def repr_of(value: object) -> str:
+    return repr(value)[:40]
 
 
 ESCAPES = [
@@ -212,12 +218,12 @@ BOMBS = [
     "{% set ns = namespace(x=[1]) %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x=[1]) %}{% for i in range(100) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x=(1,)) %}{% for i in range(100) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ ns.x }}",
-    "{% set ns = namespace(x={}) %}{% for i in range(100) %}{% set ns.x = {'a': ns.x, 'b': ns.x} %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x={}) %}{% for i in range(99) %}{% set ns.x = {'a': ns.x, 'b': ns.x} %}{% endfor %}x",
     "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = [ns.x, ns.x]|join %}{% endfor %}x",
     "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = ns.x|replace('', ns.x) %}{% endfor %}x",
     "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = ns.x.replace('', ns.x) %}{% endfor %}x",
     "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = '%s%s' % (ns.x, ns.x) %}{% endfor %}x",
-    "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}x",
+    "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}{% endfor %}x",
     "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = ns.x.join([ns.x, ns.x]) %}{% endfor %}x",
     "{% set ns = namespace(x=1) %}{% for i in range(100) %}{% set ns.x = [ns.x, ns.x]|tojson %}{% endfor %}{{ ns.x }}",
     "{% for i in range(1000000000) %}{% endfor %}",
@@ -290,13 +296,70 @@ def test_an_escape_ends_in_a_problem_or_a_refusal(source: str) -> None:
 
 @pytest.mark.parametrize("source", BOMBS, ids=range(len(BOMBS)))
 def test_a_bomb_ends_soon_and_small(source: str) -> None:
-    began = time.thread_time()
-    tracemalloc.start()
-    try:
-        result = outcome(source)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert result in ("refused", "problem")
-    assert time.thread_time() - began < 12, "tracing memory makes it about five times slower than it is"
-    assert peak < 250_000_000
+    began, before = time.thread_time(), peak_memory()
+    assert outcome(source) in ("refused", "problem")
+    assert time.thread_time() - began < 4
+    assert peak_memory() - before < 300_000_000
+
+
+def peak_memory() -> int:
+    """The most memory this process ever had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ 10**10**10 }}", "1" + "0" * 100),  # from the left, as Jinja has it
+        ("{{ ('9' * 100000)|int }}", "0"),
+        ("{{ '{% user %}' }}{{ '{{ text }}' }}", "{% user %}{{ text }}"),
+        ("{% for _ in range(3) %}{{ loop.index }}{% endfor %}", "123"),
+    ],
+)
+def test_what_looks_dangerous_and_is_not_works(source: str, text: str) -> None:
+    assert outcome(source) == text
+
+
+def test_a_refusal_says_what_and_in_which_line_of_which_file() -> None:
+    template = compile_template(
+        "{% user %}\n{% include 'part.j2' %}\n{% enduser %}",
+        {"part.j2": "\n{{ text[under] }}"},
+        path="prompts/p/v1.j2",
+        first_line=4,
+        paths={"part.j2": "prompts/p/part.j2"},
+    )
+    with pytest.raises(TemplateRefused) as caught:
+        template.render(INPUTS)
+    assert str(caught.value) == "prompts/p/part.j2:2: '__class__' begins with an underscore: this is refused"
+    assert (caught.value.path, caught.value.line) == ("prompts/p/part.j2", 2)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"text": object()},
+        {"text": b"bytes"},
+        {"text": {1: "a"}},
+        {"text": {"a": {"b": {1, 2}}}},
+        {"text": float("nan")},
+        {"text": float("inf")},
+        {"text": Path("/etc/passwd")},
+        {"text": type("Sneaky", (str,), {})("x")},
+        {"text": "half a pair \ud800"},
+        {"text": "x" * 3_000_000},
+        {"text": 10**1000},
+    ],
+    ids=repr_of,
+)
+def test_inputs_are_plain_json_within_limits(inputs: dict[str, Any]) -> None:
+    template = compile_template("{{ text }}", {}, path="v1.j2")
+    with pytest.raises(TemplateRefused):
+        template.render(inputs)
+
+
+def test_an_input_nested_in_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(TemplateRefused, match="nested deeper"):
+        compile_template("{{ text }}", {}, path="v1.j2").render({"text": endless})
