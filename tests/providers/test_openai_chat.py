@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from promptops.errors import ProviderError
+from promptops.models import Message, Pin, Reply, Request, Usage
+from promptops.providers.formats import format_for
+from promptops.providers.http import HttpProvider
+from promptops.providers.openai_chat import OpenAIChat
+from promptops.testing import LoopbackServer
+from tests.providers.kit import request
+
+TOOL = {"type": "function", "function": {"name": "book", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "seed", "extra"),
+    [
+        ({}, None, {}),
+        ({}, 7, {"seed": 7}),
+        ({"seed": 42}, 7, {"seed": 42}),
+        ({"temperature": 0.0, "top_p": 0.9, "max_tokens": 300, "stop": ["\n"]}, None, None),
+        (
+            {"extra_body": {"provider": {"allow_fallbacks": False}}},
+            7,
+            {"seed": 7, "provider": {"allow_fallbacks": False}},
+        ),
+        ({"temperature": 1, "extra_body": {"temperature": 0}}, None, {"temperature": 0}),
+        ({"response_format": {"type": "json_object"}}, None, None),
+    ],
+)
+def test_params_go_under_their_own_names(
+    params: dict[str, Any], seed: int | None, extra: dict[str, Any] | None
+) -> None:
+    body = OpenAIChat().body(request("hi", params=params), seed)
+    assert body == {
+        "model": "m-2025-01-01",
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
+        **(params if extra is None else extra),
+    }
+
+
+def test_tools_are_sent_and_left_out_where_there_are_none() -> None:
+    with_tools = Request(Pin("acme", "m"), (Message("user", "x"),), tools=(TOOL,))
+    assert OpenAIChat().body(with_tools, None)["tools"] == [TOOL]
+    assert "tools" not in OpenAIChat().body(request(), None)
+
+
+def test_openai_itself_calls_the_limit_by_its_newer_name() -> None:
+    asked = request(params={"max_tokens": 5})
+    assert format_for("openai-chat", "api.openai.com").body(asked, None)["max_completion_tokens"] == 5
+    assert format_for("openai-chat", "gateway.example").body(asked, None)["max_tokens"] == 5
+
+
+def test_the_body_is_utf_8_and_carries_text_unchanged() -> None:
+    text = 'é 😀 "quoted" {% endsystem %}\n\x00'
+
+    async def run(url: str) -> Reply:
+        provider = HttpProvider("acme", url)
+        deadline = asyncio.get_running_loop().time() + 10
+        reply = await provider.ask(request(text), seed=1, deadline=deadline)
+        await provider.aclose()
+        return reply
+
+    with LoopbackServer(lambda asked: str(asked["messages"][1]["content"])) as server:
+        assert asyncio.run(run(server.base_url)).text == text
+    assert "é 😀".encode() in server.requests[0].body
+    assert server.requests[0].headers["content-type"] == "application/json"
+
+
+def test_what_cannot_be_json_is_a_failed_request_and_no_crash() -> None:
+    async def run() -> None:
+        await HttpProvider("acme", "http://127.0.0.1:9/v1").ask(
+            request(params={"temperature": float("nan")}), seed=None, deadline=0.0
+        )
+
+    with pytest.raises(ProviderError, match="cannot be written as JSON") as caught:
+        asyncio.run(run())
+    assert caught.value.kind == "request"
+
+
+def test_a_whole_reply_is_read() -> None:
+    document = json.loads(
+        '{"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant",'
+        '"content": "hi"}}], "usage": {"prompt_tokens": 3, "completion_tokens": null, "total_tokens": 3}}'
+    )
+    assert OpenAIChat().reply(document) == Reply("hi", "length", Usage(3, None), "m")
+
+
+def test_a_proxy_of_the_environment_is_asked_for_hosts_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        provider = HttpProvider("acme", "https://api.acme.invalid/v1")
+        try:
+            await provider.ask(request(), seed=None, deadline=asyncio.get_running_loop().time() + 10)
+        finally:
+            await provider.aclose()
+
+    with LoopbackServer() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ProviderError) as caught:
+            asyncio.run(run())
+        assert [(received.method, received.path) for received in proxy.requests] == [
+            ("CONNECT", "api.acme.invalid:443")
+        ]
+        assert caught.value.kind in ("connection", "bad_reply")
+        monkeypatch.setenv("NO_PROXY", "acme.invalid")
+        with pytest.raises(ProviderError):
+            asyncio.run(run())
+        assert proxy.count == 1
