@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,9 +12,9 @@ T = TypeVar("T")
 
 MAX_FRAMES = 12
 MAX_CHARACTERS = 8_000
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, not files
-_STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # noqa: PTH100, PTH120
-_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
+_OURS = __file__.removesuffix("user_calls.py")[:-1].removesuffix("core")
+_STDLIB = traceback.__file__.removesuffix("traceback.py")
+_LIBRARIES = ("site-packages", "dist-packages", "<frozen ")
 
 
 class Raised(Exception):
