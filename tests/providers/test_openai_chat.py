@@ -14,7 +14,7 @@ from promptops.providers.openai_chat import OpenAIChat
 from promptops.testing import LoopbackServer
 from tests.providers.kit import request
 
-TOOL = {"type": "function", "function": {"name": "book", "parameters": {"type": "object"}}}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "book", "parameters": {"type": "object"}}}
 
 
 @pytest.mark.parametrize(
