@@ -169,7 +169,7 @@ class Session:
             return self.asker()
         from promptops.providers.client import Client
 
-        return Client(self.project.config, environ=self.environ)
+        return Client(self.project.config, environ=self.environ, concurrency=self.choices.concurrency)
 
     def redacted(self, sample: Sample) -> Sample:
         """Return the sample as its recording would give it back, without secrets."""
