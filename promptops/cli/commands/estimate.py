@@ -1,0 +1,127 @@
+"""`promptops estimate`: what a run would cost, and what a canary on this dataset could detect."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptops.cli.commands._asking import (
+    LimitOption,
+    ModelOption,
+    SamplesOption,
+    TagOption,
+    choices,
+    environ,
+    money_words,
+    parse_mode,
+    parse_pin,
+)
+from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say
+from promptops.cli.progress import duration
+
+if TYPE_CHECKING:
+    from promptops.runner.estimates import Estimate
+    from promptops.runner.session import Session
+    from promptops.runner.targets import Target
+
+EXAMPLES = ("promptops estimate booking@v3", "promptops estimate all --mode record --samples 3")
+
+NOISE = (0.02, 0.04, 0.10)
+"""Shares of cases that flip although nothing is better or worse: what an estimate is made for."""
+
+
+def estimate(
+    selectors: Annotated[list[str] | None, typer.Argument(metavar="[SELECTOR]…", help="What would be asked.")] = None,
+    *,
+    mode: Annotated[str, typer.Option("--mode", metavar="new|record|live", help="The mode of the run.")] = "new",
+    samples: SamplesOption = None,
+    tag: TagOption = None,
+    limit: LimitOption = 0,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a run would ask and cost at most, and what a canary on the dataset can and cannot detect.
+
+    Nothing is asked. The worst case takes every byte for a token and every answer for as long as it may be.
+    """
+    from promptops.runner.session import Session
+
+    project = current_project()
+    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model))
+    session = Session(project, parse_mode(mode, "new", "record", "live"), environ(), chosen)
+    found = [_estimated(session, *pair) for pair in session.select(selectors or ())]
+    if as_json:
+        emit_json([_json(target, expected) for target, expected in found])
+        return
+    for target, expected in found:
+        _show(target, expected, session)
+    if not found:
+        note("nothing is selected: there is no prompt yet")
+
+
+def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Estimate]:
+    from promptops.runner.estimates import estimate as walk
+
+    target = session.target(prompt, version)
+    return target, walk(session, session.plan([target]), [target])
+
+
+def _show(target: Target, expected: Estimate, session: Session) -> None:
+    say(
+        f"{target.name} on {target.pin}: {len(target.cases)} cases, {target.samples} sample{'s' * (target.samples != 1)} each"
+    )
+    if not target.cases:
+        say("  no dataset: nothing to ask, nothing to compare")
+        return
+    asked = f"{expected.requests} requests" if expected.requests else "nothing to ask"
+    recorded = f", {expected.recorded} recorded" if expected.recorded else ""
+    time = f", about {duration(expected.seconds)}" if expected.seconds is not None else ""
+    money = f", {money_words(expected, None)}" if expected.requests else ""
+    say(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
+    power = detectability(target)
+    drop = power["detectable_drop"]
+    found = (
+        f"a drop of {100 * drop:.0f} points or more" if drop is not None else "no drop at all: there are too few cases"
+    )
+    say(f"  canary ({2 * len(target.cases) * target.samples} requests): REGRESS finds {found} (4 times in 5)")
+    for row in power["pass"]:
+        say(
+            f"    an equal candidate with {row['noise']:.0%} flips is shown not worse by "
+            f"{100 * target.spec.canary.delta:g} points with probability {row['probability']:.2f}"
+        )
+    if len(target.cases) < power["least_cases"]:
+        say(
+            f"    at least {power['least_cases']} cases are needed for any PASS: add {power['least_cases'] - len(target.cases)}"
+        )
+
+
+def detectability(target: Target) -> dict[str, Any]:
+    """What a canary on this dataset can decide, by the exact power of its tests."""
+    from promptops.core.paired import detectable_drop, pairs_for_no_flip, power_to_pass
+
+    settings, n = target.spec.canary, len(target.cases)
+    return {
+        "cases": n,
+        "alpha": settings.alpha,
+        "delta": settings.delta,
+        "least_cases": pairs_for_no_flip(settings.delta, settings.alpha),
+        "detectable_drop": detectable_drop(n, NOISE[1], settings.alpha),
+        "pass": [
+            {"noise": noise, "probability": power_to_pass(n, noise, settings.delta, settings.alpha) if n else 0.0}
+            for noise in NOISE
+        ],
+    }
+
+
+def _json(target: Target, expected: Estimate) -> dict[str, Any]:
+    return {
+        "prompt": target.prompt,
+        "version": target.version,
+        "pin": str(target.pin),
+        "samples": target.samples,
+        **asdict(expected),
+        "unpriced": list(expected.unpriced),
+        "canary": detectability(target),
+    }
