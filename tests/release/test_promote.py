@@ -195,7 +195,7 @@ def test_hooks_run_on_a_promotion(releases: Releases) -> None:
 def test_outside_git_it_says_how_to_go_on(tmp_path: Path) -> None:
     releases = Releases(tmp_path)
     releases.record("v1")
-    with pytest.raises(GitError, match="not in a git repository.*\n--no-commit writes the files"):
+    with pytest.raises(GitError, match=r"not in a git repository.*\n--no-commit writes the files"):
         releases.adopt("v1")
     assert not (tmp_path / "prompts/manifest.yaml").exists()
     releases.adopt("v1", commit=False)

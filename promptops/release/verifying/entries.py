@@ -42,7 +42,7 @@ def _check_served(found: Collector, where: str, served: Served, closures: Mappin
     path = manifest_path(found.project)
     released = found.project.relative(released_path(found.project, found.prompt, served.version))
     if served.version not in closures:
-        hint = f"restore it: git log --diff-filter=D -- {released} names the commit, git checkout <that commit>^ -- {released}"
+        hint = f"restore it: git checkout <the commit before> -- {released}"
         found.problem(released, f"is gone, and {where} serves or served {served.version}", hint)
         return
     closure = closures[served.version]
@@ -86,6 +86,7 @@ def _check_evidence(
     if record is None:
         what = "holds no record with" if path.exists() else "is gone, and with it the record of"
         hint = f"restore {found.project.relative(path)} as it was when {entry.version} was promoted"
+        hint += found.last_change(manifest_path(found.project))
         found.problem(path, f"{what} digest {short(entry.evidence)}, which {where} stands on", hint)
         return
     _check_record(found, where, entry, environment, record, evidence)

@@ -88,6 +88,12 @@ class Collector:
         except RecursionError:
             self.problem(path, "is nested too deeply")
 
+    def last_change(self, path: Path) -> str:
+        """`; prompts/x was last touched by …`, for a second file that may be to blame; empty where git cannot say."""
+        shown = self.project.relative(path)
+        commit = self._commit(shown)
+        return f"; {shown} was last touched by {commit}" if commit else ""
+
     def _add(self, kind: Kind, path: Path | str, message: str, hint: str, line: int) -> None:
         shown = self.project.relative(path) if isinstance(path, Path) else path
         found = Finding(kind, self.prompt, shown, line, message, hint, self._commit(shown))

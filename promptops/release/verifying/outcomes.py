@@ -11,7 +11,7 @@ from promptops.core.judge import judge
 from promptops.core.measurement import judged_alike, measurement_of
 from promptops.core.plan import plan_samples
 from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
-from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample, Sample
+from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
 from promptops.project.datasets import cases_of
 from promptops.project.evidence import evidence_path
 from promptops.project.prompts import Prompt
@@ -58,7 +58,8 @@ def _check_samples(found: Collector, version: str, accepted: Accepted, recording
         found.problem(
             recordings.path,
             f"no longer holds the samples that these cases were accepted with: {_listed(gone)}",
-            f"restore the file, or record and accept anew: promptops run {name} --mode record, promptops accept {name}",
+            f"restore the file, or record and accept anew: promptops run {name} --mode record, promptops accept {name}"
+            + found.last_change(evidence_path(found.project, found.prompt, version)),
         )
 
 
@@ -118,9 +119,8 @@ def _again(
     recordings: Recordings,
 ) -> CaseResult:
     """Judge the recorded samples of one case."""
-    found: list[Sample] = []
-    for planned in plan_samples(closure, [case], samples=entry.of, released=True):
-        found.append(recordings.find(planned) if isinstance(planned, PlannedSample) else planned)
+    plan = plan_samples(closure, [case], samples=entry.of, released=True)
+    found = [recordings.find(planned) if isinstance(planned, PlannedSample) else planned for planned in plan]
     return CaseResult(case.id, tuple(judge(sample, case, contract, checks, _no_python) for sample in found))
 
 

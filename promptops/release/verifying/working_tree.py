@@ -37,7 +37,7 @@ def check_working_tree(
 def _gone(found: Collector, name: str, served: Mapping[str, str]) -> None:
     path = found.project.prompts_dir / found.prompt / f"{name}.j2"
     shown = found.project.relative(path)
-    hint = f"restore it: git log --diff-filter=D -- {shown} names the commit, git checkout <that commit>^ -- {shown}"
+    hint = f"restore it: git checkout <the commit before> -- {shown}"
     if name in served:
         text = f"is gone, and {served[name]} serves {found.prompt} {name}; what is served still works, by its closure"
         found.problem(path, text, hint)
