@@ -69,9 +69,8 @@ def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Est
 
 
 def _show(target: Target, expected: Estimate, session: Session) -> None:
-    say(
-        f"{target.name} on {target.pin}: {len(target.cases)} cases, {target.samples} sample{'s' * (target.samples != 1)} each"
-    )
+    each = f"{target.samples} sample{'s' * (target.samples != 1)} each"
+    say(f"{target.name} on {target.pin}: {len(target.cases)} cases, {each}")
     if not target.cases:
         say("  no dataset: nothing to ask, nothing to compare")
         return
@@ -91,10 +90,8 @@ def _show(target: Target, expected: Estimate, session: Session) -> None:
             f"    an equal candidate with {row['noise']:.0%} flips is shown not worse by "
             f"{100 * target.spec.canary.delta:g} points with probability {row['probability']:.2f}"
         )
-    if len(target.cases) < power["least_cases"]:
-        say(
-            f"    at least {power['least_cases']} cases are needed for any PASS: add {power['least_cases'] - len(target.cases)}"
-        )
+    if (more := power["least_cases"] - len(target.cases)) > 0:
+        say(f"    at least {power['least_cases']} cases are needed for any PASS: add {more}")
 
 
 def detectability(target: Target) -> dict[str, Any]:
