@@ -110,7 +110,7 @@ def github_workflow(config: Config, environment: str, hour: int, minute: int) ->
     """The text of the workflow for the providers of `config`."""
     keys = sorted({p.api_key_env for p in config.providers.values() if p.api_key_env} | {"OPENAI_API_KEY"})
     lines = "".join(f"          {key}: ${{{{ secrets.{key} }}}}\n" for key in keys)
-    local = "      # For a local/ model: install pytest-promptops[local], and `- run: promptops models pull NAME` here.\n"
+    local = "      # For a local/ model: install pytest-promptops[local] and run `promptops models pull NAME` here.\n"
     return _GITHUB.format(
         hour=hour,
         minute=minute,
