@@ -207,6 +207,7 @@ def _worded(expected: Any, actual: Any) -> tuple[Difference, ...]:
         actual,
         view="tree",
         threshold_to_diff_deeper=0,
+        ignore_private_variables=False,  # a key such as __x counts like any other
         zip_ordered_iterables=longest > MAX_ZIPPED,
     )
     found = [_difference(kind, level) for kind in _KINDS for level in tree.get(kind, ())]

@@ -212,7 +212,7 @@ def _mend(body: str, wants: Wants, words: str) -> Found:
         value, log = json_repair.repair_json(body, return_objects=True, skip_json_loads=True, logging=True)
         text = json.dumps(value, allow_nan=False)
         found = parse_strictly(text)
-    except (ValueError, RecursionError, TypeError, IndexError, KeyError, AttributeError):
+    except Exception:  # json-repair meets text that its authors did not think of, and then raises anything
         return Found(problem="the JSON in the output is broken beyond repair")
     if not value or not isinstance(value, list if wants == "array" else (dict, list)):
         return Found(problem="the JSON in the output is broken beyond repair")

@@ -77,6 +77,8 @@ def test_equal_under_the_options(expected: Any, actual: Any, options: dict[str, 
             {"ignore_order": True},
             [("root[1]['v']", "values_changed", 2, 3)],
         ),
+        ({"__x": 1}, {"__x": 2}, {}, [("root['__x']", "values_changed", 1, 2)]),
+        ({"it's": 1}, {"it's": 2}, {}, [('root["it\'s"]', "values_changed", 1, 2)]),
         ({"a": "x"}, {"a": "X"}, {}, [("root['a']", "values_changed", "x", "X")]),
         ({"a": 1.234}, {"a": 1.239}, {"significant_digits": 3}, [("root['a']", "values_changed", 1.234, 1.239)]),
         (

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptops.core.json_text import MAX_REPAIR, MAX_TEXT, Wants, find_json
@@ -113,6 +113,21 @@ def test_hostile_text_is_answered_soon(text: str) -> None:
     begin = time.perf_counter()
     find_json(text)
     assert time.perf_counter() - begin < 5
+
+
+PARTS = ["{", "}", "[", "]", '"a"', '"b"', ":", ",", "1", "1e400", "NaN", "null", '"x"', "```json\n", "```", "\n", "'"]
+
+
+@given(
+    st.lists(
+        st.sampled_from([*PARTS, "\\u0000", "\ud800", "\x1b[2J", '"\\ud83d"', "9" * 400, "-", "\0", "prose "]),
+        max_size=30,
+    )
+)
+@settings(max_examples=400)
+def test_no_rubble_of_json_raises(parts: list[str]) -> None:
+    found = find_json("".join(parts))
+    assert found.problem == "" or found.value is None
 
 
 @given(st.text(alphabet="{}[]\":,\\`ab1 \n/eN-.'", max_size=60))
