@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import Any, get_args
 
@@ -119,3 +121,12 @@ def test_judging_is_deterministic_and_fast() -> None:
     begin = time.perf_counter()
     assert all(judge(sample, the_case, BOOKING, specs, _resolve) == first for _ in range(10_000))
     assert time.perf_counter() - begin < 10  # about 1 s on an idle core
+
+
+def test_judging_imports_nothing_heavy_before_it_is_needed() -> None:
+    code = (
+        "import sys, promptops.core.judge, promptops.core.standing, promptops.core.cases\n"
+        "heavy = {'deepdiff', 'jsonschema', 'json_repair', 'regex', 'httpx', 'git'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
