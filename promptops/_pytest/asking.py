@@ -17,7 +17,7 @@ from promptops.models import Case, PlannedSample, Sample, SampleKey
 from promptops.runner.background import BackgroundEngine, EventStream
 from promptops.runner.events import SampleDone
 from promptops.runner.session import Session, plan_target
-from promptops.runner.sinks import RunStoreSink
+from promptops.runner.sinks import RecordingSink, RunStoreSink
 from promptops.runner.targets import Target
 from promptops.store.runs import RUNNING, RunStore
 
@@ -47,6 +47,7 @@ class Asked:
     def __init__(self, session: Session, wanted: Wanted) -> None:
         self.session, self.wanted = session, wanted
         self.targets = list({id(target): target for target, _ in wanted}.values())
+        self._recorders: list[RecordingSink] = []
         self.store = RunStore.in_folder(session.project.store_dir)
         self.run = self.store.start_run(
             "pytest",
@@ -64,7 +65,13 @@ class Asked:
         """The session's settings, with this run's number of samples; `stored`: the engine fills the run store."""
         sinks = [RunStoreSink(self.store, self.run)] if stored else []
         settings = self.session.engine_settings(self.targets, run=self.run, sinks=sinks)
+        self._recorders = [sink for sink in settings.sinks if isinstance(sink, RecordingSink)]
         return replace(settings, planned=sum(target.samples for target, _ in self.wanted))
+
+    @property
+    def kept_back(self) -> int:
+        """How many replies were not recorded, because an environment serves the version."""
+        return sum(recorder.kept_back for recorder in self._recorders)
 
     def finish(self, status: str) -> None:
         """End the run with one word and give the store back."""

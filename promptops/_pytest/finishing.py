@@ -28,6 +28,8 @@ def finish(run: Run, rows: Sequence[CaseRow], standings: Iterable[ItemStanding])
     """Do what the options ask for at the end; returns lines for the summary. Raises `PromptopsError`."""
     lines = [Line(run.estimate)] if run.estimate else []
     lines += [Line(notice, "warn") for target in _targets(run, rows) for notice in target.notices]
+    if run.asked is not None and (kept := run.asked.kept_back):
+        lines.append(Line(f"{kept} recordings of served versions were kept: --promptops-accept rewrites them", "warn"))
     try:
         if run.options.accept:
             lines += _accept(run, rows)

@@ -86,18 +86,18 @@ class Marking:
         if isinstance(item, PromptItem):
             _harmless(report)
             if call.when == "call" and item.standing is not None:
-                _mark(report, item.kind, item.standing, item.data)
+                _mark(report, item, item.kind, item.standing, item.data)
                 if item.standing == "known" and not item.config.option.runxfail and report.failed:
                     report.outcome = "skipped"
                     report.wasxfail = "known failure, accepted in git"
         elif isinstance(error, ItemUnmeasured):
-            _mark(report, "python", "unmeasurable", None)
+            _mark(report, item, "python", "unmeasurable", None)
         return report
 
 
-def _mark(report: pytest.TestReport, kind: str, standing: ItemStanding, data: object) -> None:
+def _mark(report: pytest.TestReport, item: pytest.Item, kind: str, standing: ItemStanding, data: object) -> None:
     setattr(report, ATTRIBUTE, {"kind": kind, "standing": standing, "data": data})
-    report.user_properties.append(("promptops.standing", standing))
+    item.user_properties.append(("promptops.standing", standing))  # JUnit takes it from the report of the teardown
 
 
 def _harmless(report: pytest.TestReport) -> None:

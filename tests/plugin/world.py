@@ -62,7 +62,9 @@ class World:
         session = self.session(**choices)
         target = session.target(name, version)
         results = [
-            session.judge(target, [session.find(p) for p in plan_target(target, [case]) if isinstance(p, PlannedSample)])
+            session.judge(
+                target, [session.find(p) for p in plan_target(target, [case]) if isinstance(p, PlannedSample)]
+            )
             for case in target.cases
         ]
         cases = {case.id: case.digest for case in target.cases}
@@ -78,6 +80,13 @@ class World:
         adopt(self.project.project, self.measured(version, name=name, **choices), "production", terms)
 
     def run(self, *arguments: str, randomly: bool = False) -> pytest.RunResult:
+        """`pytest …` in this process: for what neither asks a model nor starts workers."""
+        return self.pytester.runpytest_inprocess(*_quiet(randomly=randomly), *arguments)
+
+    def process(self, *arguments: str, randomly: bool = False) -> pytest.RunResult:
         """`pytest …` in a process of its own."""
-        quiet = () if randomly else ("-p", "no:randomly")
-        return self.pytester.runpytest_subprocess(*quiet, *arguments, timeout=60)
+        return self.pytester.runpytest_subprocess(*_quiet(randomly=randomly), *arguments, timeout=90)
+
+
+def _quiet(*, randomly: bool) -> tuple[str, ...]:
+    return () if randomly else ("-p", "no:randomly")
