@@ -147,6 +147,8 @@ def _ending(
         yield Line(f"{result.candidate_written} replies of the candidate had no recording yet and are recorded: {path}")
     if evidence:
         yield Line(f"evidence: {evidence} (attempt {attempt}); commit it")
+    elif not decision.measured:
+        yield Line("no evidence was written and no attempt spent: nothing was measured", "dim")
     elif result.comparison.partial:
         yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
     if next_step and decision.verdict in ("pass", "inconclusive"):

@@ -61,6 +61,8 @@ def _evidence(result: VersionResult, written: Mapping[str, str]) -> Iterator[Lin
     name = result.target.name
     if name in written:
         yield Line(f"evidence: {written[name]}; commit it")
+    elif result.cases_verdict == "unmeasurable":
+        yield Line(f"{name}: not every case could be measured, so this is no evidence", "dim")
     elif result.target.partial:
         yield Line(
             f"{name}: {len(result.results)} of {result.target.total} cases were run, so this is no evidence", "dim"

@@ -95,6 +95,11 @@ class CanaryResult:
     finished: RunFinished
     candidate_written: int
 
+    @property
+    def licenses(self) -> bool:
+        """Whether this is evidence: every case was compared, and it was no outage from end to end."""
+        return not self.comparison.partial and self.decision(1).measured > 0
+
     def decision(self, attempt: int) -> CanaryDecision:
         """Decide as attempt `attempt` (from 1) at this comparison."""
         return decide(self.pairs, self.comparison.candidate.spec.canary, attempt=attempt, gates=self.gates)

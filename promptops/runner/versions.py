@@ -48,8 +48,12 @@ class VersionResult:
         return next(verdict for verdict in _WORST if verdict in found)
 
     def evidence(self, session: Session, finished_at: str) -> RunEvidence | None:
-        """The record of this run; None where it is no evidence (cases left out, a promise of the suite broken)."""
-        if not self.complete or (self.suite is not None and self.suite.status == "fail"):
+        """The record of this run; None where it is no evidence.
+
+        That is where cases were left out or not measured, or a promise of the suite is broken.
+        """
+        broken = self.suite is not None and self.suite.status == "fail"
+        if not self.complete or broken or self.cases_verdict == "unmeasurable":
             return None
         return RunEvidence(
             candidate=self.target.side,

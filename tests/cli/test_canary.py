@@ -84,6 +84,8 @@ def test_an_outage_is_unmeasurable_and_never_green(world: World, capsys: pytest.
     world.behaviour.down = {f"c{n}" for n in range(CASES)}
     code, found = canary(capsys)
     assert (code, found["verdict"], found["measured"]) == (10, "unmeasurable", 0)
+    world.behaviour.down = set()
+    assert canary(capsys)[1]["attempt"] == 1
 
 
 def test_attempts_are_counted_and_a_later_one_must_show_more(world: World, capsys: pytest.CaptureFixture[str]) -> None:

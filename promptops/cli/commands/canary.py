@@ -154,7 +154,7 @@ def _conclude(project: Project, result: CanaryResult, *, write: bool, as_json: b
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     written = ""
-    if write and not comparison.partial:
+    if write and result.licenses:
         path, record = append_canary(project, candidate.prompt, *sides, lambda attempt: result.evidence(attempt, at))
         attempt, written = record.attempt, project.relative(path)
     else:
