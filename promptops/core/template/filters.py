@@ -72,7 +72,7 @@ def _batch(value: Any, linecount: Any, fill_with: Any = None) -> Any:
 
 
 def _slice(value: Any, slices: Any, fill_with: Any = None) -> Any:
-    return list(jinja.do_slice(value, max(text.within(slices, "a number of slices"), 1), fill_with))
+    return list(jinja.sync_do_slice(value, max(text.within(slices, "a number of slices"), 1), fill_with))
 
 
 def _format(value: Any, *args: Any, **kwargs: Any) -> str:
@@ -141,7 +141,7 @@ _PLAIN: dict[str, Callable[..., Any]] = {
 }
 
 _WITH_ENVIRONMENT: dict[str, Callable[..., Any]] = {
-    "first": jinja.do_first,
+    "first": jinja.sync_do_first,
     "groupby": _listed(jinja.sync_do_groupby),
     "join": _join,
     "last": jinja.do_last,

@@ -124,6 +124,13 @@ def _loop(obj: Any, key: Any) -> Any:
     return getattr(obj, key)
 
 
+def _attribute(obj: Any, key: Any) -> Any:
+    try:
+        return getattr(obj, key)
+    except (AttributeError, TypeError):
+        raise KeyError(key) from None
+
+
 def _nothing(_obj: Any, key: Any) -> Any:
     raise KeyError(key)
 
@@ -136,7 +143,7 @@ _READERS: dict[type, Callable[[Any, Any], Any]] = {
     str: _index,
     _GroupTuple: _group,
     LoopContext: _loop,
-    Namespace: _key,
+    Namespace: _attribute,
     **dict.fromkeys((int, float, bool, type(None)), _nothing),
 }
 
