@@ -45,11 +45,11 @@ def render(
     project = current_project()
     chosen = choose(project, ref)
     schemas = {**(chosen.prompt.inputs if chosen.prompt else {}), **chosen.closure.inputs}
-    values: dict[str, Any] = dict(_case_inputs(project, chosen, case)) if case is not None else {}
-    values |= _file_inputs(inputs) if inputs is not None else {}
-    values |= _written_inputs(one or [], schemas)
-    used = {name: schema for name, schema in schemas.items() if name in chosen.closure.inputs or name in values}
-    if problems := check_inputs(used, values):
+    by_hand = _file_inputs(inputs) if inputs is not None else {}
+    by_hand |= _written_inputs(one or [], schemas)
+    values = {**(_case_inputs(project, chosen, case) if case is not None else {}), **by_hand}
+    unknown = [text for text in check_inputs(schemas, by_hand) if text.startswith("unknown")]
+    if problems := [*check_inputs(chosen.closure.inputs, values, unknown=False), *unknown]:
         raise UsageError(f"{chosen.name}: " + f"\n{chosen.name}: ".join(problems))
     request = request_for(chosen.closure, values)
     if as_json:
@@ -80,8 +80,8 @@ def _case_inputs(project: Project, chosen: Chosen, case: str) -> Mapping[str, An
     dataset = dataset_of(project, chosen.prompt or load_prompt(project, name))
     cases = {found.id: found for found in dataset.cases} if dataset else {}
     if case not in cases:
-        where = f"{len(cases)} cases" if cases else "no dataset"
-        raise UsageError(f"{name} has no case {case!r}{did_you_mean(case, cases)} (it has {where})")
+        listed = ", ".join(list(cases)[:5]) + (" …" if len(cases) > 5 else "") if cases else "none"
+        raise UsageError(f"{name} has no case {case!r}{did_you_mean(case, cases)} (there is: {listed})")
     return cases[case].inputs
 
 
