@@ -13,8 +13,6 @@ import typer
 
 from promptops.errors import PromptopsError
 
-ISSUES = "https://github.com/pytest-promptops/pytest-promptops/issues"
-
 #: The root of the errors of an option or argument. It has no public name in every typer, `BadParameter` has.
 CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -50,7 +48,7 @@ def report_bug(error: BaseException, arguments: list[str], environ: Mapping[str,
     from promptops.reporting.safe import terminal
 
     name = terminal(f"{type(error).__name__}: {secretless(str(error), environ)}"[:300])
-    sys.stderr.write(f"promptops has a bug, and stopped: {name}\n{where}\nPlease send it to {ISSUES}\n")
+    sys.stderr.write(f"promptops has a bug, and stopped: {name}\n{where}\nPlease send it to the maintainers of promptops.\n")
     return 70
 
 
