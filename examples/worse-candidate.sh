@@ -25,6 +25,6 @@ git add -- "$version" "$recordings"
 git commit --quiet --message "sentiment v3: the examples in a more natural order" -- "$version" "$recordings"
 
 echo "Committed sentiment v3. Now see what it breaks:"
-echo "  pytest --promptops                                # red"
-echo "  promptops canary sentiment@v3                     # the verdict is regress"
+echo "  pytest --promptops                                # red: what broke, case by case"
+echo "  promptops canary sentiment@v3 --mode replay       # regress (without --mode: asked live, five minutes)"
 echo "  promptops promote sentiment@v3 --to production    # refused"
