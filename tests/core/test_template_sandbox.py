@@ -166,6 +166,13 @@ ESCAPES = [
     "{{ nothing.x.y }}",
     "{{ data.missing.__class__ }}",
     "{{ data.missing() }}",
+    "{{ [('x' if false)] }}",
+    "{{ [range] }}",
+    "{{ range|list }}",
+    "{{ (range or 1)(3) }}",
+    "{% for x in data %}{{ data[x] }}{% endfor %}",
+    "{{ text.split.__func__ }}",
+    "{{ rows|selectattr('a', 'callable')|list }}",
     "{{ text() }}",
     "{{ (text)() }}",
     "{{ data['name']() }}",
@@ -315,6 +322,9 @@ def peak_memory() -> int:
         ("{{ ('9' * 100000)|int }}", "0"),
         ("{{ '{% user %}' }}{{ '{{ text }}' }}", "{% user %}{{ text }}"),
         ("{% for _ in range(3) %}{{ loop.index }}{% endfor %}", "123"),
+        ("{{ 'x' if false }}", ""),  # as Jinja has it
+        ("{% set r = range %}{{ r(2) }}", "[0, 1]"),
+        ("{% for name, value in data.items() %}{{ name }} {% endfor %}", "name _secret items format "),
     ],
 )
 def test_what_looks_dangerous_and_is_not_works(source: str, text: str) -> None:

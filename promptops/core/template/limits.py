@@ -133,9 +133,9 @@ def _number(kind: type, value: Any) -> None:
     elif kind is float:
         if value != value or value in (float("inf"), float("-inf")):
             raise TemplateRefused("a number is not finite")
-    elif isinstance(value, Undefined):
-        str(value)  # raises, and names what is missing
     else:
+        if isinstance(value, Undefined):
+            str(value)  # raises, and names what is missing, unless it comes from an `if` without `else`
         raise TemplateRefused(f"{_name(value)} is not plain data (text, numbers, true, false, null, lists, mappings)")
 
 
