@@ -152,7 +152,7 @@ class Session:
     def find(self, planned: PlannedSample) -> Sample:
         """Look a planned sample up in the recordings, which are read once."""
         key = planned.key
-        recordings = self._recordings_of(key.prompt, key.version, Pin.parse(key.pin))
+        recordings = self._recordings_of(key.prompt, key.version, key.pin)
         sample = recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
         if sample.failure is not None and sample.failure.kind == "stale_recording":
             closure = self.target(key.prompt, key.version).closure
@@ -161,7 +161,7 @@ class Session:
 
     def recordings(self, target: Target) -> Recordings:
         """The recordings of a target as they were when the session read them."""
-        return self._recordings_of(target.prompt, target.version, target.pin)
+        return self._recordings_of(target.prompt, target.version, str(target.pin))
 
     def open_client(self) -> Asker:
         """Make what asks the providers; to be called in the loop that uses it."""
@@ -186,8 +186,8 @@ class Session:
         """The most US dollars that one request can cost; None where no price is known."""
         return pricing.worst_case(request, self.project.config.prices)
 
-    def _recordings_of(self, prompt: str, version: str, pin: Pin) -> Recordings:
-        key = (prompt, version, str(pin))
+    def _recordings_of(self, prompt: str, version: str, pin: str) -> Recordings:
+        key = (prompt, version, pin)
         if key not in self._recordings:
             path = store_recordings.recordings_path(self.project.fixtures_dir, prompt, version, pin)
             self._recordings[key] = store_recordings.load(path, root=self.project.root)

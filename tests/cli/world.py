@@ -61,7 +61,7 @@ class World:
 
     def evidence(self, version: str) -> dict[str, Any]:
         path = self.files.path / f"prompts/greet/evidence/{version}.json"
-        return json.loads(path.read_text()) if path.exists() else {}  # type: ignore[no-any-return]
+        return json.loads(path.read_text()) if path.exists() else {}
 
     def recorded(self, version: str) -> list[dict[str, Any]]:
         folder = self.files.path / f"fixtures/greet/recordings/{version}"

@@ -130,7 +130,7 @@ def test_all_attempts_together_spend_less_than_twice_alpha() -> None:
 )
 def test_the_order_of_cases_and_their_names_change_nothing(counts: dict[str, int], attempt: int) -> None:
     given_pairs = pairs(**counts)
-    turned = dict(reversed(given_pairs.items()))
+    turned = dict(sorted(given_pairs.items(), reverse=True))
     assert decide(given_pairs, SETTINGS, attempt=attempt) == decide(turned, SETTINGS, attempt=attempt)
 
 
