@@ -12,7 +12,7 @@ from promptops.reporting.safe import one_line
 from promptops.runner.canary import CanaryResult, Flip
 
 _STYLES: dict[str, Style] = {"pass": "good", "regress": "bad", "inconclusive": "warn", "unmeasurable": "warn"}
-_FLIPS, _DIFFERENCES = 20, 6
+_BROKE, _FIXED, _DIFFERENCES = 20, 5, 6
 
 
 def canary_lines(
@@ -55,9 +55,7 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
         yield Line(f"  tests       {_tests(decision)}")
         if decision.detectable is not None:
             yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
-    yield Line(
-        f"  cost        {_ratio(result.cost_ratio)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}"
-    )
+    yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
 
 
 def _tests(decision: CanaryDecision) -> str:
@@ -86,12 +84,16 @@ def _points(share: float) -> str:
 
 def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     flips = list(result.flips(decision))
-    for flip in flips[:_FLIPS]:
-        yield Line("")
-        yield Line(f"  {flip.kind} {one_line(flip.case)}", "bad" if flip.kind == "broke" else "good")
-        yield from _outputs(flip)
-    if len(flips) > _FLIPS:
-        yield Line(f"  … and {len(flips) - _FLIPS} more flipped cases (--json has them all)", "dim")
+    for kind, most in (("broke", _BROKE), ("fixed", _FIXED)):
+        some = [flip for flip in flips if flip.kind == kind]
+        for flip in some[:most]:
+            yield Line("")
+            yield Line(f"  {kind} {one_line(flip.case)}", "bad" if kind == "broke" else "good")
+            yield from _outputs(flip)
+        if len(some) > most:
+            names = ", ".join(flip.case for flip in some[most:])
+            yield Line("")
+            yield Line(f"  {len(some) - most} more {kind}: {one_line(names, 400)} (--json has their outputs)", "dim")
 
 
 def _outputs(flip: Flip) -> Iterator[Line]:
@@ -106,7 +108,7 @@ def _outputs(flip: Flip) -> Iterator[Line]:
     failed = [
         check for check in (flip.candidate if flip.kind == "broke" else flip.baseline).checks if check.status != "pass"
     ]
-    for check in failed[:2]:
+    for check in failed[:1]:
         yield Line(f"    {one_line(check.label)}: {one_line(check.message)}", "dim")
 
 
@@ -151,5 +153,6 @@ def _ending(
         yield Line("no evidence was written and no attempt spent: nothing was measured", "dim")
     elif result.comparison.partial:
         yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
+    yield Line(f"verdict: {decision.verdict.upper()}", _STYLES[decision.verdict])
     if next_step and decision.verdict in ("pass", "inconclusive"):
         yield Line(f"next: {next_step}")
