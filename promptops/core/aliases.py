@@ -1,7 +1,8 @@
 """Which pins float: a name that the vendor points at another model whenever it likes is no pin.
 
-Source: the vendors' model pages (OpenAI "Models", Anthropic "Model IDs", Google "Gemini models", Mistral "Models
-overview"), read 2026-11. The table names a snapshot to use; a version may name any other dated one.
+Source: the naming of the vendors' model pages (OpenAI "Models", Anthropic "Model IDs", Google "Gemini models", Mistral
+"Models overview"). The table names one snapshot to use; a version may name any other dated one, and whether a snapshot
+is still served is the provider's to say.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ SNAPSHOTS: Final[Mapping[str, str]] = {
     "gemini-1.5-flash": "gemini-1.5-flash-002",
     "gemini-2.0-flash": "gemini-2.0-flash-001",
     "gemini-2.0-flash-lite": "gemini-2.0-flash-lite-001",
-    "gemini-flash-latest": "gemini-2.0-flash-001",
+    "gemini-flash-latest": "gemini-2.5-flash",
+    "gemini-pro-latest": "gemini-2.5-pro",
+    "gemini-flash-lite-latest": "gemini-2.5-flash-lite",
     # mistral
     "mistral-large-latest": "mistral-large-2411",
     "mistral-medium-latest": "mistral-medium-2508",
