@@ -99,4 +99,4 @@ def _served(manifest: Manifest, prompt: str) -> dict[str, tuple[str, str]]:
 
 def _then(repo: Repo, since: str, path: Path) -> str:
     """The text of a file at a commit; empty where it did not exist."""
-    return repo.show(since, path) or ""
+    return (repo.show(since, path) or b"").decode("utf-8", "replace")

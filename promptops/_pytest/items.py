@@ -81,7 +81,7 @@ class SuiteItem(PromptItem):
         if len(selected) < every:
             self._settle("partial", [f"partial: {len(selected)} of {every} cases are selected"])
             return
-        rows = [run.row(self.target, case, keep=True) for case in self.target.cases]
+        rows = [run.row(self.target, case) for case in self.target.cases]
         spec = self.target.spec
         verdict = judge_suite(rows, pass_rate=spec.pass_rate, budgets=spec.budgets)
         found: dict[str, ItemStanding] = {"pass": "passed", "fail": "broke"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from promptops._pytest.items import CaseItem
+from promptops._pytest.items import CaseItem, SuiteItem
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
 from promptops.models import Case, CaseResult, Sample
@@ -47,6 +47,7 @@ class Run:
         self.estimate = ""
         self.pytest_session: pytest.Session | None = None
         self._consumers: Counter[WantedKey] = Counter()
+        self._suites: set[str] = set()
         self._results: dict[WantedKey, CaseResult] = {}
         self._told: set[Problem] = set()
 
@@ -78,9 +79,10 @@ class Run:
                 story = f"{target.prompt}@{gone} is served, and its file is gone\n  next: git restore {path}"
                 yield f"[{gone} is gone]", story
 
-    def want(self, items: Iterable[pytest.Item]) -> None:
+    def want(self, items: Sequence[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, in which order, and by how many items."""
         self.wanted, self._consumers = {}, Counter()
+        self._suites = {item.target.name for item in items if isinstance(item, SuiteItem)}
         for target, case in wanted_by(items):
             key = (target.prompt, target.version, case.id)
             self.wanted.setdefault(key, (target, case))
@@ -99,7 +101,7 @@ class Run:
         session = self.pytest_session
         return session is not None and bool(session.shouldstop or session.shouldfail)
 
-    def result(self, target: Target, case: Case, *, keep: bool = False) -> CaseResult:
+    def result(self, target: Target, case: Case) -> CaseResult:
         """Wait for the samples of one case and judge them; once, even where several items want it."""
         key = (target.prompt, target.version, case.id)
         if (kept := self._results.get(key)) is not None:
@@ -107,13 +109,13 @@ class Run:
         if self.source is None:
             raise RuntimeError("an item runs only inside the test loop")
         result = self.session.judge(target, self.source.samples(target, case))
-        if keep or self._consumers[key] > 1:
+        if self._consumers[key] > 1 or target.name in self._suites:
             self._results[key] = result
         return result
 
-    def row(self, target: Target, case: Case, *, keep: bool = False) -> CaseRow:
+    def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline."""
-        result = self.result(target, case, keep=keep)
+        result = self.result(target, case)
         return case_row(self.session, target, case, result, always_asked=bool(self.options.reports))
 
 
