@@ -60,9 +60,7 @@ SNAPSHOTS: Final[Mapping[str, str]] = {
     "gemini-1.5-flash": "gemini-1.5-flash-002",
     "gemini-2.0-flash": "gemini-2.0-flash-001",
     "gemini-2.0-flash-lite": "gemini-2.0-flash-lite-001",
-    "gemini-flash-latest": "gemini-2.5-flash",
-    "gemini-pro-latest": "gemini-2.5-pro",
-    "gemini-flash-lite-latest": "gemini-2.5-flash-lite",
+    "gemini-flash-latest": "gemini-2.0-flash-001",
     # mistral
     "mistral-large-latest": "mistral-large-2411",
     "mistral-medium-latest": "mistral-medium-2508",
