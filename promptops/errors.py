@@ -8,6 +8,7 @@
     ├── ProblemsError              one or many problems of files, each with path and line
     │   └── ConfigError            … of [tool.promptops] in pyproject.toml
     ├── TemplateRefused            rendering hit the sandbox, a cap or a missing variable
+    ├── OutputInvalid              a reply does not satisfy the output contract (Python API only)
     ├── UserCodeError              schema.py or a Python check could not be loaded
     ├── MissingExtra               an optional dependency is not installed
     ├── GitError                   no git, no repository, a shallow clone, dirty files
@@ -96,6 +97,16 @@ class TemplateRefused(PromptopsError):
         self.path, self.line, self.reason = path, line, message
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
         super().__init__(where + message)
+
+
+class OutputInvalid(PromptopsError):
+    """A reply's text does not satisfy the output contract; `text` is the reply, `problems` say where it fails."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, problems: Sequence[str], *, text: str) -> None:
+        self.problems, self.text = tuple(problems), text
+        super().__init__("\n".join([f"{what} does not satisfy the output contract", *(f"  - {p}" for p in problems)]))
 
 
 class UserCodeError(PromptopsError):

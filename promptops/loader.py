@@ -1,0 +1,287 @@
+"""Prompts at run time: `promptops.load("booking")` is what the manifest serves.
+
+Reads manifest and closures, and nothing else: no git, no network, no code of the repository. A model is asked only by
+`run` and `arun`, through the client that the tests use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from promptops.config import environment_name
+from promptops.core.closure import render
+from promptops.core.digest import request_digest, version_digest
+from promptops.errors import OutputInvalid, Problem, ProblemsError, ProviderError, UsageError, did_you_mean
+from promptops.formats import Closure, Manifest
+from promptops.models import Json, Message, Pin, PlannedSample, Request, Sample, SampleKey, Usage
+from promptops.project.manifest import load_manifest, manifest_path
+from promptops.project.released import load_closure, released_path, released_versions
+from promptops.project.root import Project, load_project
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from promptops.core.contract import Contract
+
+M = TypeVar("M", bound="BaseModel")
+
+logger = logging.getLogger("promptops")
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered to a served prompt.
+
+    `cost` is US dollars (None: price unknown), `latency` seconds, `served_by` the model that the provider says it was.
+    `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest.
+    """
+
+    text: str
+    prompt: str
+    version: str
+    pin: str
+    pinned: bool
+    usage: Usage
+    cost: float | None
+    latency: float
+    served_by: str | None
+    finish_reason: str | None = None
+    tool_calls: tuple[Mapping[str, Json], ...] = ()
+    _closure: Closure = field(repr=False, compare=False, kw_only=True)
+
+    @cached_property
+    def parsed(self) -> Json:
+        """The text as JSON, validated by the output schema; the text itself where the prompt has no contract.
+
+        Raises `OutputInvalid`. Normalising is Python of the repository and not run here: see `parsed_as`.
+        """
+        from promptops.core.contract import JsonSchemaContract, TextContract
+
+        schema = self._closure.output_schema
+        return self._parse(TextContract() if schema is None else JsonSchemaContract(schema))
+
+    def parsed_as(self, model: type[M]) -> M:
+        """The text as an object of a pydantic model of yours; raises `OutputInvalid`."""
+        from promptops.core.contract import PydanticContract
+
+        return model.model_validate(self._parse(PydanticContract(model)))
+
+    def _parse(self, contract: Contract) -> Json:
+        found = contract.parse(self.text)
+        if not found.valid:
+            raise OutputInvalid(f"the reply of {self.prompt} {self.version}", found.problems, text=self.text)
+        return found.value
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as an environment serves it. `pin` is the model, `digest` that of everything the version is."""
+
+    name: str
+    environment: str
+    version: str
+    pin: str
+    digest: str
+    pinned: bool
+    _closure: Closure = field(repr=False, compare=False, kw_only=True)
+    _project: Project = field(repr=False, compare=False, kw_only=True)
+
+    def render(self, **inputs: Json) -> list[Message]:
+        """The messages for `inputs`, for anybody's SDK.
+
+        An input that only other released versions use is left out, so that a rollback breaks no caller. Raises
+        `TemplateRefused` for missing, mistyped and unknown inputs.
+        """
+        return list(self._messages(inputs))
+
+    def _messages(self, inputs: Mapping[str, Json]) -> tuple[Message, ...]:
+        unknown = inputs.keys() - self._closure.inputs.keys()
+        return render(self._closure, inputs, refuse_unknown=bool(unknown) and not unknown <= self._other_inputs)
+
+    @cached_property
+    def _other_inputs(self) -> frozenset[str]:
+        """The inputs of all released versions that can be read."""
+        found: set[str] = set()
+        for version in released_versions(self._project, self.name):
+            with contextlib.suppress(ProblemsError):
+                found |= load_closure(self._project, self.name, version).inputs.keys()
+        return frozenset(found)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The model parameters of the version, such as temperature."""
+        return dict(self._closure.params)
+
+    @property
+    def tools(self) -> list[Mapping[str, Any]]:
+        """The tools that the model may call, as the version defines them."""
+        return [dict(tool) for tool in self._closure.tools]
+
+    @property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema of the output, as it was at release; None where there is no contract."""
+        return self._closure.output_schema
+
+    def run(self, **inputs: Json) -> Reply:
+        """Ask the model and wait for the reply; works inside a running event loop too, such as Jupyter's.
+
+        Raises `TemplateRefused` for wrong inputs and `ProviderError` where there is no answer.
+        """
+        from promptops.runner.private_loop import ask
+
+        planned = self._planned(inputs)
+        return self._reply(ask(self._project.config, planned).result())
+
+    async def arun(self, **inputs: Json) -> Reply:
+        """`run`, awaited; cancelling it cancels the request."""
+        import asyncio
+
+        from promptops.runner.private_loop import ask
+
+        planned = self._planned(inputs)
+        return self._reply(await asyncio.wrap_future(ask(self._project.config, planned)))
+
+    def _planned(self, inputs: Mapping[str, Json]) -> PlannedSample:
+        """What is asked. Each call is a sample of its own: its number decides the seed, where a provider takes one."""
+        request = Request(Pin.parse(self.pin), self._messages(inputs), self._closure.params, tuple(self._closure.tools))
+        number = int.from_bytes(os.urandom(4), "big")
+        key = SampleKey(self.name, self.version, self.pin, "run", number)
+        return PlannedSample(key, request, request_digest(request), released=True)
+
+    def _reply(self, sample: Sample) -> Reply:
+        if sample.reply is None:
+            failure = sample.failure
+            assert failure is not None
+            hint = f" ({failure.hint})" if failure.hint else ""
+            raise ProviderError(failure.kind, f"{self.name} {self.version} on {self.pin}: {failure.message}{hint}")
+        reply = sample.reply
+        return Reply(
+            text=reply.text,
+            prompt=self.name,
+            version=self.version,
+            pin=self.pin,
+            pinned=self.pinned,
+            usage=reply.usage,
+            cost=sample.cost,
+            latency=reply.latency,
+            served_by=reply.served_model,
+            finish_reason=reply.finish_reason,
+            tool_calls=reply.tool_calls,
+            _closure=self._closure,
+        )
+
+
+def load(name: str, *, env: str | None = None, root: str | os.PathLike[str] | None = None) -> Prompt:
+    """Return the version of prompt `name` that environment `env` serves.
+
+    `env` is else `$PROMPTOPS_ENV`, else the project's own (`production`). `root` is a folder of the project (the
+    current one if left out). `$PROMPTOPS_PIN` (`booking=v2,sentiment=v1`) serves a released version instead: the
+    break-glass, logged as a warning. Cheap to call again: files are read anew only when they changed.
+
+    Raises `UsageError` where nothing is served, `ProblemsError` for a manifest or closure that is malformed or edited.
+    """
+    project = _project(Path(root) if root is not None else Path.cwd())
+    environment = environment_name(project.config, env)
+    pinned = parse_pins(os.environ.get("PROMPTOPS_PIN", "")).get(name)
+    key = (str(project.root), environment, name, pinned or "")
+    known = _loaded.get(key)
+    if known is not None and known.stamps == _stamps(known.paths):
+        return known.prompt
+    loaded = _load(project, name, environment, pinned)
+    _loaded[key] = loaded
+    if pinned:
+        logger.warning("PROMPTOPS_PIN: serving %s %s instead of what %s serves", name, pinned, environment)
+    return loaded.prompt
+
+
+def parse_pins(text: str) -> dict[str, str]:
+    """Read `booking=v2,sentiment=v1`; raises `UsageError` where it is anything else."""
+    from promptops.core.select import parse_selector
+
+    pins: dict[str, str] = {}
+    for part in filter(None, (item.strip() for item in text.split(","))):
+        name, equals, version = part.partition("=")
+        try:
+            selector = parse_selector(f"{name.strip()}@{version.strip()}")
+        except UsageError:
+            selector = None
+        if not equals or selector is None or selector.kind != "version" or selector.prompt in pins:
+            raise UsageError(f"PROMPTOPS_PIN={text!r}: {part!r} is wrong: write booking=v2,sentiment=v1")
+        pins[selector.prompt] = selector.version
+    return pins
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    prompt: Prompt
+    paths: tuple[Path, ...]
+    stamps: tuple[Stamp | None, ...]
+
+
+_loaded: dict[tuple[str, str, str, str], _Loaded] = {}
+_projects: dict[Path, tuple[Project, Stamp | None]] = {}
+
+
+def _project(start: Path) -> Project:
+    """The project of a folder; its pyproject.toml is read anew when it changed."""
+    known = _projects.get(start)
+    if known is not None and known[1] == _stamp(known[0].root / "pyproject.toml") and known[0].prompts_dir.is_dir():
+        return known[0]
+    project = load_project(start)
+    _projects[start] = (project, _stamp(project.root / "pyproject.toml"))
+    return project
+
+
+def _load(project: Project, name: str, environment: str, pinned: str | None) -> _Loaded:
+    manifest_file = manifest_path(project)
+    stamp = _stamp(manifest_file)
+    version, digest = (pinned, None) if pinned else _served(project, load_manifest(project), name, environment)
+    path = released_path(project, name, version)
+    stamps = (stamp, _stamp(path))
+    if pinned and stamps[1] is None:
+        known = ", ".join(released_versions(project, name)) or "none"
+        raise UsageError(f"PROMPTOPS_PIN: {name} has no released version {pinned!r} (released: {known})")
+    closure = load_closure(project, name, version)
+    actual = version_digest(closure)
+    if digest not in (None, actual):
+        shown = project.relative(manifest_file)
+        message = f"says {digest} for {name} in {environment}, and {project.relative(path)} has {actual}"
+        raise ProblemsError([Problem(shown, 0, message, "promptops verify says more, promptops rollback mends it")])
+    prompt = Prompt(name, environment, version, closure.model, actual, bool(pinned), _closure=closure, _project=project)
+    return _Loaded(prompt, (manifest_file, path), stamps)
+
+
+def _served(project: Project, manifest: Manifest, name: str, environment: str) -> tuple[str, str]:
+    """The version that an environment serves, and its digest."""
+    shown = project.relative(manifest_path(project))
+    if environment not in manifest.environments:
+        near = did_you_mean(environment, manifest.environments)
+        listed = ", ".join(sorted(manifest.environments)) or "none yet"
+        raise UsageError(f"{shown} has no environment {environment!r}{near} (there is: {listed})")
+    prompts = manifest.environments[environment].prompts
+    if name not in prompts:
+        near, listed = did_you_mean(name, prompts), ", ".join(sorted(prompts)) or "nothing"
+        raise UsageError(f"{environment} serves no prompt {name!r}{near} (it serves: {listed})")
+    return prompts[name].version, prompts[name].digest
+
+
+def _stamps(paths: tuple[Path, ...]) -> tuple[Stamp | None, ...]:
+    return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """What changes when a file is replaced or written: time, size and inode; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
