@@ -48,7 +48,9 @@ def report_bug(error: BaseException, arguments: list[str], environ: Mapping[str,
     from promptops.reporting.safe import terminal
 
     name = terminal(f"{type(error).__name__}: {secretless(str(error), environ)}"[:300])
-    sys.stderr.write(f"promptops has a bug, and stopped: {name}\n{where}\nPlease send it to the maintainers of promptops.\n")
+    sys.stderr.write(
+        f"promptops has a bug, and stopped: {name}\n{where}\nPlease send it to the maintainers of promptops.\n"
+    )
     return 70
 
 

@@ -35,13 +35,13 @@ def measure(project: Project, prompt: str, version: str) -> Measured:
         closure=target.closure,
         measurement=target.measurement if target.cases else None,
         cases={case.id: case.digest for case in target.cases},
-        results=_results(session, target),
+        results=tuple(judged(session, target).values()),
         sources=tuple(sources_of(project, target)),
         recordings=target.recordings_path,
     )
 
 
-def _results(session: Session, target: Target) -> list[CaseResult]:
+def judged(session: Session, target: Target) -> dict[str, CaseResult]:
     """What the recordings give, of the cases that have one; an edited or stale recording is an error outcome."""
     from promptops.models import Sample as SampleType
 
@@ -49,8 +49,8 @@ def _results(session: Session, target: Target) -> list[CaseResult]:
     for planned in session.plan([target]):
         sample = planned if isinstance(planned, SampleType) else session.find(planned)
         samples.setdefault(sample.key.case, []).append(sample)
-    judged = (session.judge(target, found) for found in samples.values())
-    return [result for result in judged if result.outcome != "unmeasurable"]
+    results = (session.judge(target, found) for found in samples.values())
+    return {result.case: result for result in results if result.outcome != "unmeasurable"}
 
 
 def sources_of(project: Project, target: Target) -> set[Path]:
