@@ -54,7 +54,9 @@ class CaseRow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, read back by `from_json`."""
-        return dataclasses.asdict(self)
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain["checks"] = [dataclasses.asdict(check) for check in self.checks]
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CaseRow:

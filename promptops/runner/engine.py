@@ -85,7 +85,7 @@ class Engine:
         self._client: Asker | None = None
         self._budget: Budget | None = None
         self._workers: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._stopping = self._dropped = False
         self.in_flight = 0
 
     def cancel(self) -> None:
@@ -126,7 +126,7 @@ class Engine:
             tally.cost,
             max((writer.written for writer in writers), default=0),
             time.monotonic() - began,
-            self._stopping,
+            cancelled=self._stopping and (self._dropped or next(self._plan, None) is not None),
         )
 
     async def _samples(self) -> AsyncGenerator[Sample, None]:
@@ -153,6 +153,9 @@ class Engine:
                 self.in_flight += 1
                 try:
                     found.put_nowait(await self._one(planned))
+                except asyncio.CancelledError:
+                    self._dropped = True
+                    raise
                 finally:
                     self.in_flight -= 1
         except asyncio.CancelledError:
