@@ -102,22 +102,19 @@ def _only_tells(config: pytest.Config) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    wanted = "_prompt_request" in metafunc.fixturenames
-    marker = metafunc.definition.get_closest_marker("promptops")
-    if not wanted and marker is None:
-        return
-    if enabled(metafunc.config):
+    if "_prompt_request" in metafunc.fixturenames and enabled(metafunc.config):
         from promptops._pytest.python_tests import parametrise
 
         parametrise(metafunc)
-    elif marker is not None and not wanted:
-        metafunc.definition.add_marker(pytest.mark.skip(reason=OFF))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("promptops") is not None and not enabled(item.config):
+        pytest.skip(OFF)
 
 
 @pytest.fixture
 def _prompt_request(request: pytest.FixtureRequest) -> Any:
-    if not enabled(request.config):
-        pytest.skip(OFF)
     if not hasattr(request, "param"):
         pytest.fail(
             "prompt_case and prompt_output need a marker such as @pytest.mark.promptops('booking')", pytrace=False

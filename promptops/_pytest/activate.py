@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,10 +32,15 @@ def activate(config: pytest.Config) -> None:
     except PromptopsError as error:
         raise pytest.UsageError(terminal(str(error))) from None
     config.stash[RUN] = run
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if config.args_source is not pytest.Config.ArgsSource.ARGS and not _covered(config, run.project.prompts_dir):
         config.args.append(str(run.project.prompts_dir))
     for hooks in _hooks(run, told):
         config.pluginmanager.register(hooks, f"promptops-{type(hooks).__name__.lower()}")
+
+
+def _covered(config: pytest.Config, folder: Path) -> bool:
+    """Whether pytest is about to search a folder that holds the prompts."""
+    return any(folder.is_relative_to(config.invocation_params.dir / arg) for arg in config.args)
 
 
 def _run(config: pytest.Config, told: dict[str, Any] | None) -> Run:

@@ -60,8 +60,6 @@ class PromptOutput:
 
 def parametrise(metafunc: pytest.Metafunc) -> None:
     """Run the test once for each case of what its markers name and this run selects."""
-    if "_prompt_request" not in metafunc.fixturenames:
-        return
     run = metafunc.config.stash[RUN]
     selectors = [str(name) for mark in metafunc.definition.iter_markers("promptops") for name in mark.args]
     if not selectors:

@@ -80,7 +80,9 @@ def test_failures_of_workers_read_like_failures_of_this_process(world: World) ->
 
     result = world.process("--promptops", "-n", "2")
 
-    result.stdout.fnmatch_lines(["*BROKE: greeting@v1 case c1*", "*answered   no*", "FAILED *::c1 - broke: matches: root"])
+    result.stdout.fnmatch_lines(
+        ["*BROKE: greeting@v1 case c1*", "*answered   no*", "FAILED *::c1 - broke: matches: root"]
+    )
 
 
 def test_known_failures_and_unmeasurable_cases_come_through(world: World) -> None:
