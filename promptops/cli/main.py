@@ -44,6 +44,10 @@ def _examples(module: Any) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in lines) if lines else ""
 
 
+class Interrupted(Exception):
+    """Ctrl-C, on its way to the boundary."""
+
+
 class LazyGroup(TyperGroup):
     """The group of all commands: listing reads the table, calling imports one module."""
 
@@ -55,6 +59,13 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Typer would swallow Ctrl-C here and exit without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is typer's
         """List the commands under their groups, in the order of the table."""
@@ -111,7 +122,7 @@ def run(arguments: list[str]) -> int:
     except CLICK_ERROR as error:
         error.show()
         return int(getattr(error, "exit_code", EXIT_USAGE)) or EXIT_USAGE
-    except (KeyboardInterrupt, typer.Abort):
+    except (Interrupted, KeyboardInterrupt, typer.Abort):
         return interrupted()
     except BrokenPipeError:
         return silence_output()

@@ -24,21 +24,16 @@ prompts/**/*.j2 text eol=lf
 
 IGNORE = ".promptops/\n"
 
-VERSION = """\
----
-model: {pin}
-params: {{temperature: 0.0, max_tokens: 5}}
----
-{{% system %}}You label reviews. Answer with one word: positive or negative.{{% endsystem %}}
-{{% user %}}Review: Lovely room and a very kind host.
-Label:{{% enduser %}}
-{{% message "assistant" %}}positive{{% endmessage %}}
-{{% user %}}Review: The tap dripped all night and nobody came.
-Label:{{% enduser %}}
-{{% message "assistant" %}}negative{{% endmessage %}}
-{{% user %}}Review: {{{{ text }}}}
-Label:{{% enduser %}}
-"""
+EXAMPLES = (
+    ("The toy broke on the first day.", "negative"),
+    ("The hotel was clean and the breakfast was great.", "positive"),
+    ("Terrible sound and rude staff.", "negative"),
+    ("What a wonderful evening, thank you!", "positive"),
+    ("My parcel was lost and nobody helped me.", "negative"),
+    ("The soap smells lovely and lasts long.", "positive"),
+    ("The battery is weak and the case is cracked.", "negative"),
+    ("A relaxing trip with very kind hosts.", "positive"),
+)
 
 SETTINGS = """\
 description: Is a review positive or negative?
@@ -59,10 +54,25 @@ CASES = """\
 """
 
 
+def version_text() -> str:
+    """A first version that works: a small model needs examples."""
+    lines = [
+        "---",
+        f"model: {PIN}",
+        "params: {temperature: 0.0, max_tokens: 8}",
+        "---",
+        "{% system %}Classify each review as positive or negative.{% endsystem %}",
+    ]
+    for review, label in EXAMPLES:
+        lines.append(f"{{% user %}}Review: {review}\nSentiment:{{% enduser %}}")
+        lines.append(f"{{% assistant %}}{label}{{% endassistant %}}")
+    return "\n".join([*lines, "{% user %}Review: {{ text }}\nSentiment:{% enduser %}", ""])
+
+
 def prompt_files(name: str, *, prompts: str = "prompts", fixtures: str = "fixtures") -> dict[str, str]:
     """The files of one prompt, by their path from the project's root."""
     return {
-        f"{prompts}/{name}/v1.j2": VERSION.format(pin=PIN),
+        f"{prompts}/{name}/v1.j2": version_text(),
         f"{prompts}/{name}/prompt.yaml": SETTINGS,
         f"{fixtures}/{name}/cases.jsonl": CASES,
     }
