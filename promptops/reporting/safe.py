@@ -7,6 +7,7 @@ shows such text passes it through the function of the place where it ends up; no
 from __future__ import annotations
 
 import html as _html
+import json
 import re
 import unicodedata
 
@@ -14,7 +15,9 @@ _LIMIT = 20_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _BIDI = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_CI_COMMAND = re.compile(r"^(\s*)(::|##\[|##vso\[|##teamcity\[)", re.MULTILINE)
+# GitHub reads `::` at the start of a line; Azure Pipelines and GitHub's older form read `##` wherever it stands.
+_CI_COMMAND = re.compile(r"^[^\S\n]*(?=::)|(?<=#)(?=#\w*\[)", re.MULTILINE)
+_CI_HASH = re.compile(r"#(?=#\w*\[)")
 _FENCE = re.compile(r"`{3,}")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -32,6 +35,14 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def _broken(match: re.Match[str]) -> str:
+    return f"{match.group()}\\"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match.group()).strip('"').replace("#", "\\u0023")
+
+
 def plain(text: str) -> str:
     """Control, direction-changing and unpaired surrogate characters as escapes; line feeds and tabs stay."""
     for pattern in (_SURROGATE, _CONTROL, _BIDI):
@@ -40,16 +51,24 @@ def plain(text: str) -> str:
 
 
 def terminal(text: str) -> str:
-    """For a terminal or a log: no escape sequence and no CI command (`::error`, `##[…]`) survives.
+    """For a terminal or a log: no escape sequence and no CI command (`::error`, `##[…]`, `##vso[…]`) survives.
 
-    A backslash is put before a CI command at the start of a line, because runners read the log line by line.
+    A backslash is put before `::` at the start of a line, because runners read the log line by line, and between the
+    two `#`, because some look for them anywhere in it.
     """
-    return _CI_COMMAND.sub(r"\1\\\2", plain(clipped(text)))
+    return _CI_COMMAND.sub(_broken, plain(clipped(text)))
 
 
 def one_line(text: str, limit: int = 200) -> str:
     """For one line of a terminal: line feeds and tabs become visible escapes."""
     return terminal(clipped(text, limit).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def json_document(text: str) -> str:
+    """For a JSON document in a terminal or a log: the same values, what could act there is escaped."""
+    for pattern in (_SURROGATE, _CONTROL, _BIDI, _CI_HASH):
+        text = pattern.sub(_escaped, text)
+    return text
 
 
 def github(text: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ HOSTILE = [
     "::error file=a.py::boom",
     "ok\n  ::add-mask::secret",
     "ok\n##[error]boom",
+    "in the middle ##vso[task.setvariable variable=x]y",
     "\u202eevil\u2066",
     "<script>alert(1)</script>",
     "]]>",
@@ -37,7 +39,16 @@ TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
 def test_a_terminal_never_sees_a_control_character_or_a_ci_command(text: str) -> None:
     shown = safe.terminal(text)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
-    assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
+    assert not re.search(r"^\s*::", shown, re.MULTILINE)
+    assert not re.search(r"##\w*\[", shown)
+    shown.encode("utf-8")
+
+
+@given(TEXT)
+def test_a_json_document_keeps_its_values_and_nothing_a_terminal_obeys(text: str) -> None:
+    shown = safe.json_document(json.dumps({text: [text]}, ensure_ascii=False, indent=2))
+    assert json.loads(shown) == {text: [text]}
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|##\w*\[", shown)
     shown.encode("utf-8")
 
 

@@ -58,8 +58,11 @@ def note(text: str = "") -> None:
 
 
 def emit_json(document: Any) -> None:
-    """Write one JSON document to standard output: UTF-8, sorted keys, two spaces."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+    """Write one JSON document to standard output: UTF-8, sorted keys, two spaces, nothing a terminal would obey."""
+    from promptops.reporting.safe import json_document
+
+    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
+    sys.stdout.write(json_document(text) + "\n")
 
 
 def colour() -> bool:
