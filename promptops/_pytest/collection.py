@@ -64,6 +64,17 @@ class Collecting:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self._others_failed = False
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """A link in the prompts folder that leads out of the project is no prompt, and may lead to a whole disk."""
+        if not collection_path.is_symlink() or not collection_path.is_relative_to(self.run.prompts_dir):
+            return None
+        return None if collection_path.resolve().is_relative_to(self.run.project.root) else True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not _VERSION_FILE.fullmatch(report.nodeid.rpartition("/")[2]):
+            self._others_failed = True
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> VersionFile | None:
         if file_path.suffix != ".j2" or not _VERSION_FILE.fullmatch(file_path.name):
@@ -97,6 +108,8 @@ class Collecting:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.run.want(session.items)
+        if session.testsfailed and not self._others_failed and not session.config.option.collectonly:
+            session.config.option.continue_on_collection_errors = True  # a broken prompt fails alone
 
     def pytest_report_collectionfinish(self) -> str:
         return f"promptops: {self.run.counted}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from promptops._pytest.items import CaseItem, SuiteItem
+from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
 from promptops.models import Case, CaseResult, Sample
@@ -131,5 +132,7 @@ def wanted_by(items: Iterable[Any]) -> Iterator[tuple[Target, Case]]:
     for item in items:
         if isinstance(item, CaseItem):
             yield item.target, item.case
-        elif request := getattr(getattr(item, "callspec", None), "params", {}).get("_prompt_request"):
+            continue
+        request = getattr(getattr(item, "callspec", None), "params", {}).get("_prompt_request")
+        if isinstance(request, PromptRequest):
             yield request.target, request.case

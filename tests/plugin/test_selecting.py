@@ -145,15 +145,34 @@ def test_all_problems_of_a_file_are_one_error_and_other_prompts_are_collected(wo
     world.project.write("prompts/other/v1.j2", "---\nmodel: nonsense\nparms: {}\n---\n{{ text }} {{ missing }}\n")
     world.record("v1", "yes")
 
-    result = world.run("--promptops", "--continue-on-collection-errors")
+    result = world.run("--promptops")
 
     result.assert_outcomes(passed=1, errors=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = result.stdout.str()
     assert "prompts/other/v1.j2:2" in text
     assert "prompts/other/v1.j2:3" in text
     assert "Traceback" not in text
     assert "collection.py" not in text
+    assert world.run("--promptops", "--collect-only").ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_broken_python_test_interrupts_as_ever(world: World) -> None:
+    world.greeting(cases=1)
+    world.project.write("prompts/greeting/v1.j2", "nothing")
+    world.pytester.makepyfile("import no_such_module")
+
     assert world.run("--promptops").ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_link_out_of_the_project_is_not_entered(world: World, tmp_path_factory: pytest.TempPathFactory) -> None:
+    world.greeting(cases=1)
+    world.record("v1", "yes")
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "test_outside.py").write_text("def test_it(): raise AssertionError\n")
+    (world.project.path / "prompts/linked").symlink_to(outside)
+
+    world.run("--promptops").assert_outcomes(passed=1)
 
 
 def test_shared_problems_are_told_once(world: World) -> None:
