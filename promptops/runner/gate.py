@@ -10,13 +10,16 @@ from collections import deque
 class Gate:
     """Lets the engine start a sample only while fewer than `limit` (≥ 1) are started and not yet consumed.
 
-    `consumed` and `open` may be called from any thread; everything else belongs to the loop of the engine. A sample
-    that is consumed wakes one waiter, not all of them.
+    `consumed` and `open` may be called from any thread; everything else belongs to the loop of the engine. What is
+    consumed is told to the loop in handfuls (a quarter of the limit), because each word across threads costs both of
+    them a turn, and it wakes as many waiters, not all of them.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
         self._free = self.limit
+        self._handful = max(1, self.limit // 4)
+        self._untold = 0
         self._opened = False
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,8 +55,12 @@ class Gate:
             if self._loop is None:
                 self._free += count
                 return
+            self._untold += count
+            if self._untold < self._handful and not self._opened:
+                return
+            told, self._untold = self._untold, 0
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._release, count)
+            self._loop.call_soon_threadsafe(self._release, told)
 
     def open(self) -> None:
         """Let everything pass from now on."""
