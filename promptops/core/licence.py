@@ -101,7 +101,10 @@ def _by_run(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> 
     if unsettled:
         text = f"a run in which every case could be measured: {unsettled}"
         return Licence(missing=(text,), record=record, needs="run")
-    return _acknowledged(record, claim, acknowledged, _all_cases(record, claim, "run"))
+    missing = _all_cases(record, claim, "run")
+    if record.verdict == "regress" and "fail" not in record.outcomes.values():
+        missing = (*missing, f"a run within its budgets and pass rate: the last one of {name} broke them")
+    return _acknowledged(record, claim, acknowledged, missing)
 
 
 def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> Licence:

@@ -9,7 +9,7 @@ from pathlib import Path
 from promptops.core.digest import version_digest
 from promptops.core.licence import Claim, Licence, licence
 from promptops.core.manifest import check_environment, policy, serve, serving
-from promptops.errors import PromotionRefused, UsageError
+from promptops.errors import GitError, PromotionRefused, UsageError
 from promptops.formats import Accepted, CanaryEvidence, Evidence, Manifest, Served
 from promptops.project.evidence import evidence_path, load_evidence, render_evidence
 from promptops.project.manifest import load_manifest, manifest_path, render_manifest
@@ -18,6 +18,7 @@ from promptops.project.root import Project
 from promptops.release.accept import candidate_outcomes, merge, with_licensed
 from promptops.release.measured import Measured
 from promptops.release.publishing import CommitWords, Publication, manifest_bytes, publish
+from promptops.store.git import Repo
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def promote(project: Project, measured: Measured, environment: str, terms: Terms
     claim = _claim(project, manifest, measured, environment, evidence)
     found = licence(claim, evidence, terms.acknowledged)
     if current is not None and (current.version, current.digest, current.pin) == _key(measured):
-        return Promotion(measured.prompt, environment, current, None, found, already=True)
+        notices = _uncommitted(project, measured)
+        return Promotion(measured.prompt, environment, current, None, found, already=True, notices=notices)
     _refuse(project, found, claim, terms)
     served = _served(measured, found, terms)
     accepted = _accepted(evidence, found, measured, terms)
@@ -113,6 +115,21 @@ def publication_of(
     ]
     along = [path for path in own if path.exists() and path not in files]
     return Publication(files=files, before=before, words=words, along=along, settled=measured.sources)
+
+
+def _uncommitted(project: Project, measured: Measured) -> tuple[str, ...]:
+    """What a promotion that was killed while git committed, or `--no-commit`, left to be committed."""
+    paths = [
+        manifest_path(project),
+        released_path(project, measured.prompt, measured.version),
+        evidence_path(project, measured.prompt, measured.version),
+    ]
+    try:
+        dirty = Repo.open(project.root).dirty([path for path in paths if path.exists()])
+    except GitError:
+        return ()
+    names = " ".join(project.relative(path) for path in dirty)
+    return (f"not committed yet: git add {names} && git commit",) if dirty else ()
 
 
 def _key(measured: Measured) -> tuple[str, str, str]:

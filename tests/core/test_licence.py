@@ -202,3 +202,8 @@ def test_a_part_of_the_dataset_licenses_nothing() -> None:
     found = decide(serving=served(), canaries=[canary("pass", SAME)], cases=("c1", "c2", "c3"))
     assert (found.missing, found.needs) == (("a canary of all 3 cases: 1 were left out",), "canary")
     assert decide(runs=[run({"c1": "pass"})], cases=("c1", "c2")).needs == "run"
+
+
+def test_a_run_that_broke_only_its_budgets_does_not_count() -> None:
+    found = decide(runs=[run({"c1": "pass"}, verdict="regress")])
+    assert found.missing == ("a run within its budgets and pass rate: the last one of booking@v3 broke them",)

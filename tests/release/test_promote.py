@@ -122,7 +122,14 @@ def test_no_commit_writes_the_files_only(releases: Releases) -> None:
 
 def test_what_is_served_already_is_left_alone(releases: Releases) -> None:
     assert releases.promote("v1").already
+    assert releases.promote("v1").notices == ()
     assert releases.status() == ""
+
+
+def test_what_is_served_and_not_committed_is_told(releases: Releases) -> None:
+    releases.canary("v2", "v1")
+    releases.promote("v2", commit=False)
+    assert "not committed yet: git add prompts/count/evidence/v2.json" in releases.promote("v2").notices[0]
 
 
 def test_a_released_version_is_frozen(releases: Releases) -> None:

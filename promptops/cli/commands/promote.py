@@ -77,6 +77,8 @@ def show_promotion(done: Promotion, dry_run: bool, *, as_json: bool) -> None:  #
     name = f"{done.prompt} {done.served.version}"
     if done.already:
         say(f"{done.environment} serves {name} already: nothing to do")
+        for line in done.notices:
+            note(f"note: {line}")
         return
     said = "would serve" if dry_run else "now serves"
     instead = f" instead of {done.replaced.version}" if done.replaced else ""
