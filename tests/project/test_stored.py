@@ -118,5 +118,5 @@ def test_a_file_that_is_not_plain_utf8_is_a_problem(tmp_path: Path, data: bytes,
 def test_a_missing_file_and_a_folder_are_problems(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match="is missing"):
         read_text(tmp_path / "none.json", "none.json")
-    with pytest.raises(ProblemsError, match="is not a plain file|cannot be read"):
+    with pytest.raises(ProblemsError, match=r"is not a plain file|cannot be read"):
         read_text(tmp_path, "folder")
