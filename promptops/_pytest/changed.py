@@ -66,7 +66,7 @@ def _config_changed(project: Project, repo: Repo, since: str, paths: list[Path])
         return False
     before = _then(repo, since, path)
     now = path.read_text(encoding="utf-8") if path.exists() else ""
-    return _table(before) != _table(now)
+    return bool(_table(before) != _table(now))
 
 
 def _table(text: str) -> Any:

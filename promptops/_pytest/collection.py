@@ -112,7 +112,16 @@ class Collecting:
             session.config.option.continue_on_collection_errors = True  # a broken prompt fails alone
 
     def pytest_report_collectionfinish(self) -> str:
-        return f"promptops: {self.run.counted}"
+        return f"promptops: {self.run.counted}{_asks(self.run)}"
+
+
+def _asks(run: Run) -> str:
+    """How much is about to be asked, in the modes that ask."""
+    if run.options.mode == "replay" or not run.wanted:
+        return ""
+    targets = list({id(target): target for target, _ in run.wanted.values()}.values())
+    samples = sum(target.samples for target, _ in run.wanted.values())
+    return f", up to {samples} requests, {run.session.concurrency(targets)} at a time"
 
 
 def check_collected(run: Run) -> None:

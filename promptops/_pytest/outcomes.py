@@ -8,8 +8,6 @@ from typing import Literal
 from promptops.models import Standing
 
 ItemStanding = Standing | Literal["undecided", "partial"]
-EXIT_UNMEASURABLE = 10
-EXIT_UNDECIDED = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +22,19 @@ class Shown:
     exit_code: int
 
 
+def _skipped(kind: str) -> str:
+    return f'`<skipped type="{kind}">`'
+
+
 SHOWN: dict[ItemStanding, Shown] = {
     "passed": Shown("passed", ".", "PASSED", "passed", "nothing", 0),
     "fixed": Shown("passed", ".", "PASSED", "passed", "nothing", 0),
     "broke": Shown("failed", "F", "FAILED", "failed", "`<failure>`", 1),
     "error": Shown("failed", "F", "FAILED", "failed", "`<error>`", 1),
-    "known": Shown("xfailed", "x", "XFAIL", "skipped, `wasxfail`", '`<skipped type="pytest.xfail">`', 0),
-    "unmeasurable": Shown(
-        "unmeasurable", "U", "UNMEASURABLE", "skipped", '`<skipped type="promptops.unmeasurable">`', EXIT_UNMEASURABLE
-    ),
-    "undecided": Shown(
-        "undecided", "?", "UNDECIDED", "skipped", '`<skipped type="promptops.undecided">`', EXIT_UNDECIDED
-    ),
-    "partial": Shown("skipped", "s", "SKIPPED", "skipped", '`<skipped type="pytest.skip">`', 0),
+    "known": Shown("xfailed", "x", "XFAIL", "skipped, `wasxfail`", _skipped("pytest.xfail"), 0),
+    "unmeasurable": Shown("unmeasurable", "U", "UNMEASURABLE", "skipped", _skipped("promptops.unmeasurable"), 10),
+    "undecided": Shown("undecided", "?", "UNDECIDED", "skipped", _skipped("promptops.undecided"), 11),
+    "partial": Shown("skipped", "s", "SKIPPED", "skipped", _skipped("pytest.skip"), 0),
 }
 
 
@@ -45,4 +43,4 @@ def exit_code(pytest_code: int, standings: set[ItemStanding]) -> int:
     if pytest_code != 0:
         return pytest_code
     codes = {SHOWN[standing].exit_code for standing in standings}
-    return next((code for code in (EXIT_UNMEASURABLE, EXIT_UNDECIDED) if code in codes), 0)
+    return next((code for code in (10, 11) if code in codes), 0)

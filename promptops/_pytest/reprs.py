@@ -34,6 +34,10 @@ class ItemUnmeasured(Skipped):
         super().__init__(message, _use_item_location=True)
 
 
+# pytest takes the name of its own class out of the messages that it shows, and so calls it a built-in one.
+ItemUnmeasured.__module__, ItemUnmeasured.__qualname__ = "builtins", "Skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class Crash:
     """What pytest's short summary and JUnit show of a failure."""

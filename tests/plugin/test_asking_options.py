@@ -17,7 +17,7 @@ def test_another_pin_is_asked_and_named(world: World) -> None:
 
         result = world.process("--promptops-mode", "live", "--promptops-model", "acme/model-2", "-v")
 
-        assert {request.body["model"] for request in server.requests} == {"model-2"}
+        assert {request.json["model"] for request in server.requests} == {"model-2"}
     result.stdout.fnmatch_lines(["prompts/greeting/v1.j2::acme/model-2::c1 PASSED*", "*greeting@v1  acme/model-2*"])
 
 

@@ -51,7 +51,9 @@ def test_live_asks_and_writes_no_recording(world: World) -> None:
         result.assert_outcomes(passed=3)
         assert server.count == 3
     assert not list(world.project.path.glob("fixtures/*/recordings/**/*.jsonl"))
-    result.stdout.fnmatch_lines(["*mode live*", "*3 live*"])
+    result.stdout.fnmatch_lines(
+        ["promptops: 3 cases of 1 prompt, up to 3 requests, 16 at a time", "*mode live*", "*3 live*"]
+    )
 
 
 def test_new_asks_only_for_what_is_missing_and_records_it(world: World) -> None:

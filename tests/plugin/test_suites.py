@@ -46,9 +46,11 @@ def test_it_is_chosen_by_its_node_id(world: World) -> None:
     world.greeting(yaml="pass_rate: 1.0\n")
     world.record("v1", "yes")
 
-    result = world.run("--promptops", "-v", "prompts/greeting/v1.j2::test/model-1::[suite]")
+    result = world.run("--promptops", "-v", "-rs", "prompts/greeting/v1.j2::test/model-1::[suite]")
 
-    result.stdout.fnmatch_lines(["prompts/greeting/v1.j2::test/model-1::[[]suite[]] SKIPPED*partial: 0 of 3*"])
+    result.stdout.fnmatch_lines(
+        ["prompts/greeting/v1.j2::test/model-1::[[]suite[]] SKIPPED*", "SKIPPED*: partial: 0 of 3 cases are selected"]
+    )
 
 
 def test_missing_samples_make_it_unmeasurable(world: World) -> None:
