@@ -13,7 +13,7 @@ from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
 from promptops._pytest.reprs import story_of
 from promptops._pytest.running import ATTRIBUTE
 from promptops.core.report import CaseRow, summarise
-from promptops.errors import PromptopsError
+from promptops.errors import PromptopsError, StoreError
 from promptops.reporting.lines import MARKUP, Line, Style
 from promptops.reporting.safe import one_line, terminal
 from promptops.reporting.summary import summary_lines
@@ -88,6 +88,8 @@ class Reporting:
         """Write what was accepted and the report files; an error here is a failure of the run."""
         try:
             self._notes += finish(self.run, self.rows, self.standings)
+            if (died := self.run.engine_error) is not None:
+                raise StoreError(f"the run ended early: {died or type(died).__name__}")
         except PromptopsError as error:
             self._notes.append(Line(f"promptops: {terminal(str(error))}", "bad"))
             if int(session.exitstatus) == 0:

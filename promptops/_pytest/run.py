@@ -46,6 +46,7 @@ class Run:
         self.source: Source | None = None
         self.asked: Asked | None = None
         self.estimate = ""
+        self.engine_error: BaseException | None = None
         self.pytest_session: pytest.Session | None = None
         self._consumers: Counter[WantedKey] = Counter()
         self._suites: set[str] = set()

@@ -93,6 +93,7 @@ class Controller:
         finally:
             if self._pump is not None:
                 self._pump.close()
+                self.run.engine_error = self._pump.error
 
     def pytest_runtest_logreport(self) -> None:
         if self._pump is not None and self.run.stopping:

@@ -63,7 +63,7 @@ def test_a_candidate_breaks_fixes_and_cannot_be_measured(world: World) -> None:
     result.stdout.fnmatch_lines(
         [
             "*BROKE: greeting@v2 case c1*",
-            "*baseline   greeting@v1, accepted 2026-11-22T07:00:00Z: pass*",
+            "*baseline   *v1, accepted 2026-11-22T07:00:00Z: pass*",
             "*asked      Version 2: say 1*",
             "*answered   no*",
             "*fixed: greeting@v2 c2*",
