@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptops.core.closure import render
 from promptops.core.report import CaseRow, row_of
-from promptops.core.standing import accepted_case, varies
+from promptops.core.standing import varies
 from promptops.errors import PromptopsError
 from promptops.models import Case, CaseResult
 from promptops.runner.session import Session
@@ -15,7 +15,7 @@ def case_row(session: Session, target: Target, case: Case, result: CaseResult, *
     """Judge the standing of `result`; what was asked is rendered for what a reader will look at."""
     stood = session.stand(target, result, varying=_varying(target, result))
     asked = _asked(target, case) if always_asked or stood.standing not in ("passed", "fixed") else ""
-    against = _against(target, case)
+    against = target.baseline.words(case, target.measurement)
     return row_of(result, case, standing=stood.standing, reason=stood.reason, against=against, asked=asked)
 
 
@@ -24,24 +24,11 @@ def _varying(target: Target, result: CaseResult) -> int:
 
     Known before the run ends, and the same for every order and every number of workers.
     """
-    entries = target.accepted.cases if target.accepted else {}
+    entries = target.baseline.entries
     before = sum(0 < entry.passes < entry.of for entry in entries.values())
     entry = entries.get(result.case)
     counted = entry is not None and 0 < entry.passes < entry.of
     return max(1, before + (varies(result, None) and not counted))
-
-
-def _against(target: Target, case: Case) -> str:
-    """The accepted baseline in words."""
-    accepted = target.accepted
-    if accepted is None:
-        return "none: nothing was accepted yet"
-    entry, same = accepted_case(accepted, case, target.measurement)
-    name = f"{target.prompt}@{target.accepted_from}, accepted {accepted.accepted_at}"
-    if entry is None:
-        return f"{name}: without this case"
-    samples = f" ({entry.passes} of {entry.of} samples)" if entry.of > 1 else ""
-    return f"{name}: {entry.outcome}{samples}" + ("" if same else ", of another case, checks or contract")
 
 
 def _asked(target: Target, case: Case) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from promptops.core.measurement import judged_alike
 from promptops.core.stats import fisher_exact
-from promptops.formats import Accepted, AcceptedCase, Measurement
-from promptops.models import Case, CaseResult, Standing
+from promptops.formats import AcceptedCase
+from promptops.models import CaseResult, Standing
 
 ALPHA = 0.05  # chance that any of the varying cases is called broken although nothing changed
 
@@ -29,7 +28,7 @@ def stand(
 ) -> Stood:
     """Compare `result` with the accepted outcome of its case.
 
-    `same_measurement`: the case and its rules are those that were accepted (`accepted_case`); otherwise the accepted
+    `same_measurement`: the case and its rules are those that were accepted (`Baseline.of`); otherwise the accepted
     outcome does not count. `varying` is how many cases of the run vary (`varies`), at least 1: so many chances for a
     false alarm.
     """
@@ -53,14 +52,6 @@ def stand(
 def varies(result: CaseResult, accepted: AcceptedCase | None) -> bool:
     """Whether samples of one case disagree among themselves, when it was accepted or now."""
     return 0 < result.passes < result.of or (accepted is not None and 0 < accepted.passes < accepted.of)
-
-
-def accepted_case(accepted: Accepted | None, case: Case, measurement: Measurement) -> tuple[AcceptedCase | None, bool]:
-    """The accepted outcome of `case`, and whether it was accepted for this case as it stands, judged by these rules."""
-    entry = accepted.cases.get(case.id) if accepted is not None else None
-    if accepted is None or entry is None:
-        return None, False
-    return entry, entry.case == case.digest and judged_alike(accepted.measurement, measurement)
 
 
 def _without_baseline(outcome: str, *, changed: bool) -> Stood:

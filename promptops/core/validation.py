@@ -61,14 +61,17 @@ def _written(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
     """The part of pydantic's location that stands in the file: without the names of union branches."""
     where: list[str | int] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+        if not _holds(data, part):
             continue
+        data = data[part]
         where.append(part)
     return tuple(where)
+
+
+def _holds(data: Any, part: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(part, int) and part < len(data)
+    return isinstance(data, dict) and part in data
 
 
 def _fields_at(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str]:

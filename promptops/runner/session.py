@@ -12,7 +12,7 @@ from promptops.core.judge import judge
 from promptops.core.plan import Planned, plan_samples
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
-from promptops.core.standing import Stood, accepted_case, stand, varies
+from promptops.core.standing import Stood, stand, varies
 from promptops.errors import UsageError
 from promptops.formats import Manifest
 from promptops.models import Case, CaseResult, CheckResult, Mode, Pin, PlannedSample, Request, Sample
@@ -220,13 +220,13 @@ class Session:
 
     def stand(self, target: Target, result: CaseResult, *, varying: int = 1) -> Stood:
         """Compare one judged case with what was accepted; `varying` is how many cases of the run vary."""
-        entry, same = accepted_case(target.accepted, target.case(result.case), target.measurement)
-        return stand(result, entry, same_measurement=same, gate=target.spec.gate, varying=varying)
+        found = target.baseline.of(target.case(result.case), target.measurement)
+        return stand(result, found.entry, same_measurement=found.same, gate=target.spec.gate, varying=varying)
 
     def stand_all(self, target: Target, results: Iterable[CaseResult]) -> Iterator[tuple[CaseResult, Stood]]:
         """Compare all judged cases of a target, correcting for how many of them vary."""
         listed = list(results)
-        entries = target.accepted.cases if target.accepted else {}
+        entries = target.baseline.entries
         varying = sum(varies(result, entries.get(result.case)) for result in listed)
         for result in listed:
             yield result, self.stand(target, result, varying=max(1, varying))

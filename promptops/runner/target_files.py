@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptops.core.baseline import Baseline, Layer
 from promptops.core.closure import build_closure, closure_differences
 from promptops.core.digest import version_digest
 from promptops.core.measurement import measurement_of
 from promptops.core.select import served_versions
 from promptops.errors import GitError, Problem, UsageError
-from promptops.formats import Accepted, Closure, Manifest, Measurement
+from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import dataset_of
 from promptops.project.evidence import load_evidence
@@ -81,14 +82,14 @@ class TargetFiles:
         assert closure is not None
         cases = self.cases(source)
         own_pin = pin or Pin.parse(closure.model)
-        accepted, accepted_from = self._accepted(prompt, version)
+        digest = version_digest(closure)
         target = Target(
             source=source,
             prompt=prompt,
             version=version,
             pin=own_pin,
             closure=closure,
-            digest=version_digest(closure),
+            digest=digest,
             released=released,
             served=version in served_versions(self.manifest, prompt),
             spec=source.spec,
@@ -99,8 +100,7 @@ class TargetFiles:
             contract=contract,
             measurement=self._measurement(source, contract, cases),
             recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
-            accepted=accepted,
-            accepted_from=accepted_from,
+            baseline=self._baseline(prompt, version, digest),
         )
         return self._compared(target, built, working) if released else target
 
@@ -117,16 +117,21 @@ class TargetFiles:
             self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python)
         return self._measurements[source.name]
 
-    def _accepted(self, prompt: str, version: str) -> tuple[Accepted | None, str]:
-        """A version's own accepted outcomes, else those of what the environment in force serves."""
-        if own := load_evidence(self.project, prompt, version).accepted:
-            return own, version
+    def _baseline(self, prompt: str, version: str, digest: str) -> Baseline:
+        """A version's own accepted outcomes, over those of what the environment in force serves.
+
+        What was accepted for an earlier text of the version (another digest) does not count for this one.
+        """
+        layers = []
+        own = load_evidence(self.project, prompt, version).accepted
+        if own is not None and own.version == digest:
+            layers.append(Layer(version, own))
         environment = self.manifest.environments.get(self.environment)
         entry = environment.prompts.get(prompt) if environment else None
-        if entry is None or entry.version == version:
-            return None, ""
-        found = load_evidence(self.project, prompt, entry.version).accepted
-        return found, entry.version if found else ""
+        if entry is not None and entry.version != version:
+            served = load_evidence(self.project, prompt, entry.version).accepted
+            layers += [Layer(entry.version, served)] if served else []
+        return Baseline(tuple(layers))
 
     def _compared(self, target: Target, built: Closure | None, working: PromptVersion | None) -> Target:
         """Say what a released version's files would yield today."""

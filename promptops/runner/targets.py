@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptops.core.baseline import Baseline
 from promptops.errors import Problem, ProblemsError
-from promptops.formats import Accepted, Closure, Measurement, PromptFile, Side
+from promptops.formats import Closure, Measurement, PromptFile, Side
 from promptops.models import Case, CheckSpec, Pin, SampleKey
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class Target:
     """What is tested.
 
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
-    `cases` are those selected, `total` how many the dataset has, `samples` how many of each are asked. `accepted` is
-    the baseline that outcomes are compared with and `accepted_from` the version it was accepted for; `notices` are
-    worth a line and change nothing. `frozen` is set where the working file was edited after its release.
+    `cases` are those selected, `total` how many the dataset has, `samples` how many of each are asked. `baseline` is
+    what outcomes are compared with; `notices` are worth a line and change nothing. `frozen` is set where the working
+    file was edited after its release.
     """
 
     source: Prompt = field(repr=False)
@@ -50,8 +51,7 @@ class Target:
     contract: Contract = field(repr=False)
     measurement: Measurement = field(repr=False)
     recordings_path: Path
-    accepted: Accepted | None = field(default=None, repr=False)
-    accepted_from: str = ""
+    baseline: Baseline = field(default=Baseline(), repr=False)
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
 

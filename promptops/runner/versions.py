@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptops.core.report import CaseRow, row_of
-from promptops.core.standing import accepted_case
 from promptops.core.suite import SuiteVerdict, judge_suite, promises
 from promptops.formats import RunEvidence
 from promptops.models import CaseResult, Verdict
@@ -76,7 +75,7 @@ def results_of(session: Session, targets: Sequence[Target], collected: Collected
                 target.case(result.case),
                 standing=stood.standing,
                 reason=stood.reason,
-                against=_against(target, result.case),
+                against=target.baseline.words(target.case(result.case), target.measurement),
             )
             for result, stood in session.stand_all(target, ordered.values())
         )
@@ -93,14 +92,3 @@ def _suite(target: Target, rows: Sequence[CaseRow]) -> SuiteVerdict | None:
     if not rows or target.partial or not promises(spec.pass_rate, spec.budgets):
         return None
     return judge_suite(rows, pass_rate=spec.pass_rate, budgets=spec.budgets)
-
-
-def _against(target: Target, case: str) -> str:
-    """The accepted baseline in words."""
-    if target.accepted is None:
-        return "none: nothing was accepted yet"
-    entry, same = accepted_case(target.accepted, target.case(case), target.measurement)
-    name = f"{target.prompt}@{target.accepted_from}, accepted {target.accepted.accepted_at}"
-    if entry is None:
-        return f"{name}: without this case"
-    return f"{name}: {entry.outcome}" + ("" if same else ", of another case, checks or contract")

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 import pytest
 
-from promptops.core.standing import Stood, accepted_case, stand, varies
-from promptops.formats import Accepted, AcceptedCase, Measurement
-from promptops.models import Case, CaseResult, Judgement, Outcome, Sample, SampleKey, Standing
+from promptops.core.standing import Stood, stand, varies
+from promptops.formats import AcceptedCase
+from promptops.models import CaseResult, Judgement, Outcome, Sample, SampleKey, Standing
 
 ZERO = "sha256:" + "0" * 64
 ONE = "sha256:" + "1" * 64
@@ -101,24 +101,3 @@ def test_one_sample_that_could_not_be_judged_decides_for_all(worse: Outcome) -> 
 
 def test_a_case_without_samples_is_unmeasurable() -> None:
     assert stand(result(), accepted(1), same_measurement=True).standing == "unmeasurable"
-
-
-@pytest.mark.parametrize(
-    ("case_digest", "checks", "contract", "dataset", "same"),
-    [
-        (ZERO, ZERO, ZERO, ZERO, True),
-        (ZERO, ZERO, ZERO, ONE, True),
-        (ONE, ZERO, ZERO, ZERO, False),
-        (ZERO, ONE, ZERO, ZERO, False),
-        (ZERO, ZERO, ONE, ZERO, False),
-    ],
-)
-def test_an_accepted_outcome_counts_for_the_same_case_judged_alike(
-    case_digest: str, checks: str, contract: str, dataset: str, same: bool
-) -> None:
-    before = Measurement(digest=ZERO, dataset=ZERO, checks=ZERO, contract=ZERO)
-    now = Measurement(digest=ONE, dataset=dataset, checks=checks, contract=contract)
-    whole = Accepted(pin="test/m", version=ZERO, measurement=before, accepted_at="now", cases={"c1": accepted(0)})
-    assert accepted_case(whole, Case("c1", {}, digest=case_digest), now) == (accepted(0), same)
-    assert accepted_case(whole, Case("c2", {}, digest=case_digest), now) == (None, False)
-    assert accepted_case(None, Case("c1", {}, digest=case_digest), now) == (None, False)

@@ -57,7 +57,7 @@ def release(files: TemporaryProject) -> None:
 def test_a_target_has_what_asking_and_judging_needs(files: TemporaryProject) -> None:
     target = session(files).target("greet", "v2")
     assert (target.name, str(target.pin), target.samples, target.total) == ("greet@v2", "test/model-1", 2, 6)
-    assert (target.released, target.served, target.partial, target.accepted) == (False, False, False, None)
+    assert (target.released, target.served, target.partial, target.baseline.layers) == (False, False, False, ())
     assert [key.index for key in target.keys(target.cases[0])] == [0, 1]
 
 
