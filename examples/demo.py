@@ -43,9 +43,9 @@ STEPS = [
         4,
     ),
     Step(
-        "A better candidate, asked live and interleaved with what is served (quick cases: too few to decide everything)",
-        "promptops canary booking@v3 --tag quick",
-        42,
+        "A better candidate, asked live and interleaved with what is served (the first 20 cases)",
+        "promptops canary booking@v3 --limit 20",
+        56,
     ),
     Step(
         "The same on all recorded cases: this is the evidence for a promotion",
@@ -66,7 +66,7 @@ STEPS = [
         3,
         1,
     ),
-    Step("The canary, asked live (quick cases), says no", "promptops canary sentiment@v3 --tag quick", 75, 1),
+    Step("The canary, asked live (the first 20 cases), says no", "promptops canary sentiment@v3 --limit 20", 70, 1),
     Step("On all recorded cases, too", "promptops canary sentiment@v3 --mode replay", 3, 1),
     Step("And so does the promotion", "promptops promote sentiment@v3 --to production", 2, 1),
     Step("Does the served model still answer as it did?", "promptops drift --limit 5", 15),
