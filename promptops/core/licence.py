@@ -2,19 +2,24 @@
 
 Evidence counts only for exactly these digests: version and pin of the candidate, the measurement (dataset, checks,
 contract), and version, digest and pin of what the environment serves now. Of several records that match, the last one
-decides: a canary that is asked again goes on with its sequence, and one good attempt does not erase a later bad one.
+decides; and a canary that said REGRESS counts until a later one says PASS, which each attempt makes harder: asking a
+noisy candidate again until it is merely INCONCLUSIVE must not let it in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sized
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from promptops.core.canary import pass_level
 from promptops.core.digest import sha256_of
-from promptops.formats import CanaryEvidence, Environment, Evidence, RunEvidence, Served, Side
+from promptops.formats import CanaryEvidence, CanarySettings, Environment, Evidence, RunEvidence, Served, Side
 
-Needs = Literal["", "run", "canary", "ack", "after"]
+Needs = Literal["", "run", "canary", "mend", "ack", "after"]
+
+_SINGLY, _NAMED = 5, 12
+_NO_HELP = "acknowledging does not help against the verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Claim:
     """Who wants in where: `candidate` as it is now, `measurement` today's digest, `serving` what it replaces.
 
     `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is
-    what the environment named by `after` serves; `cases` is the whole dataset.
+    what the environment named by `after` serves; `cases` is the whole dataset, `settings` are today's of a canary.
     """
 
     prompt: str
@@ -61,6 +66,7 @@ class Claim:
     ahead: Served | None = None
     known_failures: Collection[str] = ()
     cases: Collection[str] = ()
+    settings: CanarySettings | None = None
 
 
 def licence(claim: Claim, evidence: Evidence, acknowledged: Collection[str] = ()) -> Licence:
@@ -82,6 +88,21 @@ def broken_cases(record: RunEvidence | CanaryEvidence, known_failures: Collectio
         outcomes = record.outcomes.items()
         return tuple(sorted(c for c, o in outcomes if o.baseline == "pass" and o.candidate in ("fail", "error")))
     return tuple(sorted(c for c, o in record.outcomes.items() if o == "fail" and c not in known_failures))
+
+
+def standing_regress(canaries: Sequence[CanaryEvidence]) -> CanaryEvidence | None:
+    """The last REGRESS among canaries of one comparison, in order, that no later PASS took back."""
+    last: CanaryEvidence | None = None
+    for record in canaries:
+        if record.verdict in ("regress", "pass"):
+            last = record if record.verdict == "regress" else None
+    return last
+
+
+def same_comparison(one: CanaryEvidence, other: CanaryEvidence) -> bool:
+    """Whether two canaries compare the same contents and pins by the same measurement."""
+    sides = (one.candidate, one.baseline) == (other.candidate, other.baseline)
+    return sides and one.measurement.digest == other.measurement.digest
 
 
 def side_of(served: Served) -> Side:
@@ -121,17 +142,39 @@ def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) 
             why = f"the last one was against {was}, and {claim.environment} serves {now} now"
         return Licence(missing=(f"{what}: {why}",), needs="canary")
     record = matching[-1]
-    found = _acknowledged(
-        record, claim, acknowledged, (*_verdict_missing(record, claim, what), *_all_cases(record, claim, "canary"))
-    )
+    refused = _verdict_missing(matching, claim, what)
+    missing = (*refused, *_settings_missing(record, claim), *_all_cases(record, claim, "canary"))
+    found = _acknowledged(record, claim, acknowledged, missing, helps=not refused)
+    if refused and standing_regress(matching):
+        found = replace(found, needs="mend")
     return replace(found, attempts=len(matching), notices=_notices(record, matching))
 
 
-def _verdict_missing(record: CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:
-    wanted = ("pass",) if claim.policy.require == "shown-not-worse" else ("pass", "inconclusive")
+def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str) -> tuple[str, ...]:
+    """The verdict that the policy asks for; `matching` are all canaries of this comparison, in order."""
+    record, bad = matching[-1], standing_regress(matching)
+    wanted = ("pass",) if claim.policy.require == "shown-not-worse" or bad else ("pass", "inconclusive")
     if record.verdict in wanted:
         return ()
-    return (f"{what} with the verdict {' or '.join(wanted)}: the last one says {record.verdict}",)
+    asked = f"{what} with the verdict {' or '.join(wanted)}"
+    if bad is None:
+        return (f"{asked}: the last one says {record.verdict}",)
+    if bad is record:
+        return (f"{asked}: the last one says regress, and only a later pass takes that back",)
+    level = pass_level(record.alpha, record.attempt + 1)
+    said = (
+        f"attempt {bad.attempt} said regress, and {record.verdict} in attempt {record.attempt} does not take that back"
+    )
+    return (f"{asked}: {said}; attempt {record.attempt + 1} has to show p ≤ {level:.2g}",)
+
+
+def _settings_missing(record: CanaryEvidence, claim: Claim) -> tuple[str, ...]:
+    """The errors that the canary allowed itself are those that prompt.yaml allows."""
+    now = claim.settings
+    if now is None or (record.alpha, record.delta) == (now.alpha, now.delta):
+        return ()
+    asked = f"a canary with alpha {now.alpha:g} and delta {now.delta:g}, as prompt.yaml says"
+    return (f"{asked}: the last one had alpha {record.alpha:g} and delta {record.delta:g}",)
 
 
 def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:
@@ -141,18 +184,21 @@ def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) ->
 
 
 def _acknowledged(
-    record: RunEvidence | CanaryEvidence, claim: Claim, acknowledged: Collection[str], missing: tuple[str, ...]
+    record: RunEvidence | CanaryEvidence,
+    claim: Claim,
+    acknowledged: Collection[str],
+    missing: tuple[str, ...],
+    *,
+    helps: bool = True,
 ) -> Licence:
+    """The licence with the broken cases that nobody named; `helps`: naming them is all that is missing of them."""
     broken = broken_cases(record, claim.known_failures)
     open_cases = [case for case in broken if case not in acknowledged]
     again: Needs = "canary" if isinstance(record, CanaryEvidence) else "run"
     needs: Needs = again if missing else ""
     if open_cases:
         was = "broken" if isinstance(record, CanaryEvidence) else "failing"
-        missing = (
-            *missing,
-            *(f"{was} case {case}: mend it, or acknowledge it with --ack {case}" for case in open_cases),
-        )
+        missing = (*missing, *_open_words(open_cases, was, helps=helps))
         needs = needs or "ack"
     return Licence(
         missing=missing,
@@ -161,6 +207,20 @@ def _acknowledged(
         acknowledged=tuple(case for case in broken if case in acknowledged),
         unused=tuple(sorted(set(acknowledged) - set(broken))),
         needs=needs,
+    )
+
+
+def _open_words(cases: Sequence[str], was: str, *, helps: bool) -> tuple[str, ...]:
+    """A few broken cases singly, many in one line."""
+    if len(cases) > _SINGLY:
+        named = (
+            f"{', '.join(cases[:_NAMED])} and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ", ".join(cases)
+        )
+        ways = ", or acknowledge each with --ack CASE" if helps else f" ({_NO_HELP})"
+        return (f"{len(cases)} {was} cases: {named}: mend them{ways}",)
+    return tuple(
+        f"{was} case {case}: mend it" + (f", or acknowledge it with --ack {case}" if helps else f" ({_NO_HELP})")
+        for case in cases
     )
 
 

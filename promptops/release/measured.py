@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptops.core.digest import version_digest
-from promptops.formats import Closure, Measurement, Side
+from promptops.formats import CanarySettings, Closure, Measurement, Side
 from promptops.models import CaseResult
 
 
@@ -15,7 +15,8 @@ from promptops.models import CaseResult
 class Measured:
     """`measurement` is None without a dataset; `cases` maps each case to its digest; `results` come from a replay.
 
-    `sources` are the files that closure and measurement were made of, `recordings` where its samples are.
+    `sources` are the files that closure and measurement were made of, `recordings` where its samples are, `canary` how
+    a canary of it decides.
     """
 
     closure: Closure
@@ -24,6 +25,7 @@ class Measured:
     results: Sequence[CaseResult] = ()
     sources: tuple[Path, ...] = ()
     recordings: Path | None = None
+    canary: CanarySettings = field(default_factory=CanarySettings)
 
     @property
     def prompt(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptops.config import environment_name
 from promptops.core.digest import version_digest
 from promptops.core.licence import Claim, Licence, licence
 from promptops.core.manifest import check_environment, policy, serve, serving
@@ -153,6 +154,7 @@ def _claim(project: Project, manifest: Manifest, measured: Measured, environment
         ahead=serving(manifest, rules.after, measured.prompt) if rules.after else None,
         known_failures=known,
         cases=measured.cases,
+        settings=measured.canary,
     )
 
 
@@ -171,22 +173,28 @@ def _refuse(project: Project, found: Licence, claim: Claim, terms: Terms) -> Non
     missing = list(found.missing)
     if not claim.measurement:
         missing = [f"a dataset: {project.config.fixtures}/{claim.prompt}/cases.jsonl has none to measure with"]
-    raise PromotionRefused(what, missing, command=_next_command(found, claim))
+    raise PromotionRefused(what, missing, command=_next_command(project, found, claim))
 
 
-def _next_command(found: Licence, claim: Claim) -> str:
+def _next_command(project: Project, found: Licence, claim: Claim) -> str:
     name = f"{claim.prompt}@{claim.candidate.version}"
     if not claim.measurement:
         return f"promptops adopt {name} --env {claim.environment}"
     if found.needs == "run":
         return f"promptops run {name}"
     if found.needs == "canary":
-        known = "" if claim.environment == "production" else f" --env {claim.environment}"
-        return f"promptops canary {name}{known}"
+        return _canary_command(project, claim)
+    if found.needs == "mend":
+        return f"mend {claim.candidate.version}, then {_canary_command(project, claim)}"
     if found.needs == "ack":
         cases = " ".join(f"--ack {case}" for case in found.broken)
         return f"promptops promote {name} --to {claim.environment} {cases}"
     return f"promptops promote {name} --to {claim.policy.after}"
+
+
+def _canary_command(project: Project, claim: Claim) -> str:
+    against = "" if claim.environment == environment_name(project.config) else f" --against {claim.environment}"
+    return f"promptops canary {claim.prompt}@{claim.candidate.version}{against}"
 
 
 def _served(measured: Measured, found: Licence, terms: Terms) -> Served:

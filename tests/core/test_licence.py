@@ -7,7 +7,17 @@ import pytest
 
 from promptops.core.digest import sha256_of
 from promptops.core.licence import Claim, Licence, broken_cases, licence, side_of
-from promptops.formats import CanaryEvidence, Environment, Evidence, Measurement, PairOutcome, RunEvidence, Served, Side
+from promptops.formats import (
+    CanaryEvidence,
+    CanarySettings,
+    Environment,
+    Evidence,
+    Measurement,
+    PairOutcome,
+    RunEvidence,
+    Served,
+    Side,
+)
 
 PIN = "test/model-1"
 
@@ -76,6 +86,7 @@ def decide(
     after: str | None = None,
     ahead: Served | None = None,
     cases: tuple[str, ...] = (),
+    settings: CanarySettings | None = None,
 ) -> Licence:
     claim = Claim(
         prompt="booking",
@@ -87,6 +98,7 @@ def decide(
         ahead=ahead,
         known_failures=known,
         cases=cases,
+        settings=settings,
     )
     return licence(claim, Evidence(prompt="booking", version="v3", runs=list(runs), canaries=list(canaries)), ack)
 
@@ -159,6 +171,60 @@ def test_every_broken_case_has_to_be_named() -> None:
 
 def test_acknowledging_cannot_outweigh_a_regression() -> None:
     assert not decide(serving=served(), canaries=[canary("regress", BROKE)], ack=("c1", "c3")).granted
+    refused = decide(serving=served(), canaries=[canary("regress", BROKE)])
+    assert refused.missing[-1] == "broken case c3: mend it (acknowledging does not help against the verdict)"
+
+
+MANY = {f"s{n:02}": ("pass", "fail") for n in range(1, 41)}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ending"),
+    [
+        ("inconclusive", "mend them, or acknowledge each with --ack CASE"),
+        ("regress", "mend them (acknowledging does not help against the verdict)"),
+    ],
+)
+def test_many_broken_cases_are_one_line(verdict: str, ending: str) -> None:
+    found = decide(serving=served(), canaries=[canary(verdict, MANY)])
+    named = ", ".join(f"s{n:02}" for n in range(1, 13))
+    assert found.missing[-1] == f"40 broken cases: {named} and 28 more: {ending}"
+    five = decide(serving=served(), canaries=[canary("inconclusive", dict(list(MANY.items())[:5]))])
+    assert len(five.missing) == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "words"),
+    [
+        (("regress",), "inconclusive", "attempt 1 said regress, and inconclusive in attempt 2 does not take that back"),
+        (("regress", "inconclusive"), "inconclusive", "attempt 4 has to show p ≤ 0.0031"),
+        (("pass", "regress"), "unmeasurable", "attempt 2 said regress"),
+        (("regress",), "regress", "only a later pass takes that back"),
+        (("regress",), "pass", ""),
+        (("regress", "pass"), "inconclusive", ""),
+        (("pass", "inconclusive"), "inconclusive", ""),
+    ],
+)
+def test_a_regress_counts_until_a_later_attempt_passes(before: tuple[str, ...], last: str, words: str) -> None:
+    records = [canary(verdict, SAME, attempt=n) for n, verdict in enumerate((*before, last), 1)]
+    found = decide(serving=served(), canaries=records)
+    assert found.granted is (words == "")
+    assert words in "".join(found.missing)
+
+
+def test_a_regress_of_another_comparison_does_not_count() -> None:
+    other = V2.model_copy(update={"version": "v1", "digest": digest("v1")})
+    for change in ({"baseline": other}, {"measurement": EARLIER}, {"candidate": V2}):
+        records = [canary("regress", SAME, **change), canary("inconclusive", SAME)]
+        assert decide(serving=served(), canaries=records).granted
+
+
+def test_a_canary_with_other_settings_than_those_of_the_prompt_does_not_count() -> None:
+    found = decide(serving=served(), canaries=[canary("pass", SAME, delta=0.3)], settings=CanarySettings())
+    assert found.missing == (
+        "a canary with alpha 0.05 and delta 0.05, as prompt.yaml says: the last one had alpha 0.05 and delta 0.3",
+    )
+    assert found.needs == "canary"
 
 
 def test_the_last_attempt_decides_and_the_others_are_told() -> None:
@@ -191,7 +257,7 @@ def test_after_is_satisfied_by_exactly_the_candidate() -> None:
 def test_everything_missing_is_said_at_once() -> None:
     found = decide(serving=served(), canaries=[canary("regress", BROKE)], after="staging")
     assert len(found.missing) == 4
-    assert found.needs == "canary"
+    assert found.needs == "mend"
 
 
 def test_a_side_is_what_is_served() -> None:

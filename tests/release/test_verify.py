@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from promptops.core.digest import sha256_of
+from promptops.errors import PromotionRefused
+from promptops.project.evidence import evidence_digest
 from promptops.release.rollback import rollback
 from promptops.release.verify import verify
 from promptops.release.verifying.findings import VerifyReport
@@ -193,6 +195,22 @@ def test_a_baseline_replaced_since_the_canary_is_found(shipped: Releases) -> Non
     head, _, _ = shipped.kit.read(MANIFEST).partition("        previous:\n")
     shipped.kit.write(MANIFEST, f"{head}        previous:\n{_as_previous(text)}")
     assert "the baseline was replaced since the canary, which was against v1" in told(verify(shipped.project))
+
+
+def test_an_entry_let_in_after_a_regress_that_no_later_canary_took_back_is_found(releases: Releases) -> None:
+    """`promote` refuses this, so the entry is written by hand; the order of the records does not matter."""
+    for before, after in (("regress", "inconclusive"), ("inconclusive", "regress")):
+        releases.kit.git("reset", "-q", "--hard", "HEAD")
+        (releases.kit.path / EVIDENCE).unlink(missing_ok=True)
+        records = [releases.canary("v2", "v1", verdict=verdict) for verdict in (before, after)]
+        with pytest.raises(PromotionRefused, match="regress"):
+            releases.promote("v2")
+        releases.promote("v2", override="none", commit=False)
+        let_in = next(record for record in records if record.verdict == "inconclusive")
+        text = releases.kit.read(MANIFEST)
+        text = text.replace("how: override", f"evidence: {evidence_digest(let_in)}\n        how: promoted")
+        releases.kit.write(MANIFEST, text.replace("        reason: none\n", ""))
+        assert "let in by a canary that said inconclusive, although attempt" in told(verify(releases.project))
 
 
 def _as_previous(text: str) -> str:

@@ -38,6 +38,7 @@ def measure(project: Project, prompt: str, version: str) -> Measured:
         results=tuple(judged(session, target).values()),
         sources=tuple(sources_of(project, target)),
         recordings=target.recordings_path,
+        canary=target.spec.canary,
     )
 
 

@@ -166,8 +166,13 @@ def _conclude(project: Project, result: CanaryResult, *, write: bool, as_json: b
         from promptops.reporting.canary import canary_lines
         from promptops.reporting.lines import painted
 
-        lines = canary_lines(result, decision, attempt, evidence=written, next_step=_next_step(result, written))
+        earlier = _earlier_regress(project, result)
+        lines = canary_lines(
+            result, decision, attempt, evidence=written, next_step="" if earlier else _next_step(result, written)
+        )
         typer.echo(painted(lines, color=colour()))
+        if earlier and decision.verdict != "regress":
+            note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
     return EXIT_CODES[decision.verdict]
 
 
@@ -177,6 +182,22 @@ def _next_step(result: CanaryResult, written: str) -> str:
     if not written or candidate.options:
         return ""
     return f"promptops promote {candidate.name} --to {session.environment}"
+
+
+def _earlier_regress(project: Project, result: CanaryResult) -> int:
+    """The attempt whose REGRESS still counts in the evidence of this comparison; 0 where there is none."""
+    from promptops.core.licence import standing_regress
+    from promptops.project.evidence import load_evidence
+
+    candidate, baseline = result.comparison.candidate, result.comparison.baseline
+    same = [
+        record
+        for record in load_evidence(project, candidate.prompt, candidate.version).canaries
+        if (record.candidate, record.baseline) == (candidate.side, baseline.side)
+        and record.measurement.digest == candidate.measurement.digest
+    ]
+    found = standing_regress(same)
+    return found.attempt if found else 0
 
 
 def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> dict[str, Any]:

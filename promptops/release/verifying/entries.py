@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from promptops.core.digest import version_digest
-from promptops.core.licence import broken_cases, side_of
+from promptops.core.licence import broken_cases, same_comparison, side_of, standing_regress
 from promptops.formats import CanaryEvidence, Closure, Entry, Environment, Evidence, Manifest, RunEvidence, Served
 from promptops.project.evidence import evidence_digest, evidence_path
 from promptops.project.manifest import manifest_path
@@ -108,6 +108,9 @@ def _check_record(
         _check_baseline(found, where, entry, record, again)
         if record.verdict not in ("pass", "inconclusive"):
             found.problem(path, f"{where}: its evidence says {record.verdict}", f"promptops rollback {found.prompt}")
+        elif regress := _overruled(entry, record, evidence):
+            message = f"{where}: let in by a canary that said {record.verdict}, although attempt {regress} said regress"
+            found.problem(path, message, f"promptops rollback {found.prompt}, or {again}")
         elif record.verdict == "inconclusive" and environment.require == "shown-not-worse":
             found.notice(path, f"{where}: let in by an inconclusive canary; require is shown-not-worse now", again)
     elif entry.previous and environment.require != "run":
@@ -118,6 +121,21 @@ def _check_record(
         found.problem(path, f"{where}: broken and not acknowledged: {', '.join(missing)}", HOW_TO_SERVE)
     if isinstance(record, CanaryEvidence) and (extra := sorted(set(entry.acknowledged) - set(broken))):
         found.problem(path, f"{where}: acknowledged, and not broken in its evidence: {', '.join(extra)}", HOW_TO_SERVE)
+
+
+def _overruled(entry: Entry, record: CanaryEvidence, evidence: Evidence) -> int:
+    """The attempt whose REGRESS stood when `entry` was promoted by `record`; 0 where there was none.
+
+    Counted are the canaries of the same comparison up to `record`, and later ones that were finished by then.
+    """
+    place = evidence.canaries.index(record)
+    known = [
+        item
+        for number, item in enumerate(evidence.canaries)
+        if same_comparison(item, record) and (number <= place or item.finished_at <= entry.at)
+    ]
+    regress = standing_regress(known)
+    return regress.attempt if regress else 0
 
 
 def _check_baseline(found: Collector, where: str, entry: Entry, record: CanaryEvidence, again: str) -> None:
