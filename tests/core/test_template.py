@@ -315,6 +315,31 @@ def test_includes_that_multiply_are_bounded() -> None:
     assert any("more than 200 files" in message for _, _, message in problems_of("{% include '0' %}", includes))
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% user %}{{ x }}{% enduser %}" * 3_000,
+        "{{ x }}" * 140_000,
+        "{{ [" + "1," * 450_000 + "] }}",
+        "{##}" * 250_000,
+        "{% include 'many' %}" * 5,
+    ],
+    ids=["messages", "values", "list", "comments", "includes"],
+)
+def test_a_template_that_would_compile_for_minutes_is_refused_at_once(source: str) -> None:
+    began = time.thread_time()
+    assert included_names(source) in ([], [("many", 1)] * 5)
+    found = problems_of(source, {"many": "{{ x }}" * 2_000})
+    assert any("more than 20,000 words of Jinja" in message for _, _, message in found)
+    assert time.thread_time() - began < 2
+
+
+@pytest.mark.parametrize("source", ["{{ " + "x and " * 5_000 + "x }}", "{{ x" + "[0]" * 4_000 + " }}"])
+def test_endless_nesting_is_a_problem_of_the_template_and_names_no_include(source: str) -> None:
+    assert included_names(source) == []
+    assert any("nested too deeply" in message for _, _, message in problems_of(source))
+
+
 def test_stray_text_of_an_included_file_is_found() -> None:
     found = problems_of("{% include 'i' %}{% user %}x{% enduser %}", {"i": "\nstray"})
     assert found == [("prompts/i", 2, "text outside of a message: 'stray'")]

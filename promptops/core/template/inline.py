@@ -6,6 +6,7 @@ The line of a node says its file too: file number times `STRIDE` plus line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -16,6 +17,7 @@ from promptops.errors import did_you_mean
 
 STRIDE: Final = 10_000_000
 MAX_FILES: Final = 200  # files of one template, each inclusion counted
+MAX_TOKENS: Final = 20_000  # words of Jinja, text between them one each: each costs compiling time
 
 
 class Inliner:
@@ -27,12 +29,17 @@ class Inliner:
         self.files: list[str] = []  # names by number; "" is the template itself
         self.found: list[Found] = []
         self.used: set[str] = set()
+        self._tokens = 0
 
     def parse(self, source: str, name: str = "", around: tuple[str, ...] = ()) -> nodes.Template:
         """Return the tree of one file with everything it includes inside."""
         self.files.append(name)
         number = len(self.files) - 1
         try:
+            if self._too_long(source):
+                message = f"has more than {MAX_TOKENS:,} words of Jinja, includes counted"
+                self.found.append((number * STRIDE + 1, message, "move data into the inputs"))
+                return nodes.Template([], lineno=1)
             tree = self.environment.parse(source)
         except TemplateSyntaxError as error:
             self.found.append((number * STRIDE + error.lineno, _words(error), _syntax_hint(error)))
@@ -42,6 +49,11 @@ class Inliner:
         self.found += check(tree)
         self._replace(tree, (*around, name))
         return tree
+
+    def _too_long(self, source: str) -> bool:
+        room = MAX_TOKENS + 1 - self._tokens
+        self._tokens += sum(1 for _ in islice(tokens(self.environment, source), room))
+        return self._tokens > MAX_TOKENS
 
     def _replace(self, node: nodes.Node, around: tuple[str, ...]) -> None:
         for field, value in node.iter_fields():
@@ -116,16 +128,22 @@ def _defined(statements: list[Any]) -> Iterator[str]:
 def references(environment: Sandbox, source: str) -> list[tuple[str, int]]:
     """Return the names that a template includes or imports from, with their lines; empty if it does not parse."""
     try:
-        tree = environment.parse(source)
-    except (TemplateSyntaxError, RecursionError, ValueError):
+        if sum(1 for _ in islice(tokens(environment, source), MAX_TOKENS + 1)) > MAX_TOKENS:
+            return []
+        return [
+            (node.template.value, node.lineno)
+            for node in environment.parse(source).find_all((nodes.Include, nodes.FromImport))
+            if isinstance(node, (nodes.Include, nodes.FromImport))
+            and isinstance(node.template, nodes.Const)
+            and isinstance(node.template.value, str)
+        ]
+    except (TemplateSyntaxError, RecursionError, ValueError):  # compiling says what is wrong
         return []
-    return [
-        (node.template.value, node.lineno)
-        for node in tree.find_all((nodes.Include, nodes.FromImport))
-        if isinstance(node, (nodes.Include, nodes.FromImport))
-        and isinstance(node.template, nodes.Const)
-        and isinstance(node.template.value, str)
-    ]
+
+
+def tokens(environment: Sandbox, source: str) -> Iterator[object]:
+    """The words of a template, white space left out, read only as far as they are asked for."""
+    return (token for token in environment.lexer.tokeniter(source, None) if token[1] != "whitespace")
 
 
 def _words(error: TemplateSyntaxError) -> str:
