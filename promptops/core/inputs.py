@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from promptops.core.digest import canonical_json
 from promptops.core.document import Document
+from promptops.core.json_schema import validator_for
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.models import Json
 
@@ -77,14 +78,10 @@ def schema_problem(schema: Mapping[str, Any]) -> str | None:
         return f"the reference {remote!r} leaves the schema"
     if _is_plain(schema):
         return None
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
     try:
-        Draft202012Validator.check_schema(dict(schema))
-    except SchemaError as error:
-        place = "/".join(str(part) for part in error.absolute_path)
-        return f"is not a JSON Schema: {_short(error.message)}" + (f" (at {place})" if place else "")
+        validator_for(dict(schema))
+    except ValueError as error:
+        return _short(str(error), 300)
     except RecursionError:
         return "is nested too deeply"
     return None
@@ -111,7 +108,12 @@ def value_problem(schema: Mapping[str, Any], value: Any) -> str | None:
         if kind is None or _TYPES[kind](value):
             return None
         return f"must be {_article(kind)}, not {_short(_json(value))}"
-    error = next(iter(_validator(canonical_json(dict(schema))).iter_errors(value)), None)
+    try:
+        error = next(iter(_validator(canonical_json(dict(schema))).iter_errors(value)), None)
+    except RecursionError:
+        return "cannot be checked: its schema refers to itself without end"
+    except (ValueError, TimeoutError) as problem:  # a schema that nobody has checked, a pattern that backtracks
+        return f"cannot be checked: {_short(str(problem))}"
     if error is None:
         return None
     place = "".join(f"[{part!r}]" for part in error.absolute_path)
@@ -152,9 +154,7 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _validator(schema: bytes) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(schema))
+    return validator_for(json.loads(schema))
 
 
 def _is_whole(value: Any) -> bool:

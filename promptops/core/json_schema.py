@@ -20,9 +20,7 @@ def validator_for(schema: dict[str, Any]) -> Any:
         base.check_schema(schema)
     except jsonschema.SchemaError as error:
         where = "".join(f"[{part!r}]" for part in error.absolute_path)
-        raise ValueError(
-            f"is not a valid JSON Schema: {'at ' + where + ': ' if where else ''}{error.message}"
-        ) from None
+        raise ValueError(f"is not a JSON Schema: {'at ' + where + ': ' if where else ''}{error.message}") from None
     keywords = {"pattern": _pattern, "patternProperties": _pattern_properties}
     keywords["additionalProperties"] = _additional_properties
     make: Any = extend

@@ -166,7 +166,7 @@ def test_a_pattern_that_backtracks_on_hostile_output_is_an_error_not_a_hang() ->
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"type": "objekt"}, "is not a valid JSON Schema"),
+        ({"type": "objekt"}, "is not a JSON Schema"),
         ({"properties": {"a": {"$ref": "https://example.com/a.json"}}}, "does not resolve inside the schema"),
         ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "does not resolve inside the schema"),
         ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "does not resolve inside the schema"),

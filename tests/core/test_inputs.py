@@ -36,6 +36,8 @@ def test_a_type_name_is_a_schema_and_any_is_everything() -> None:
         ({"enum": ["a"], "default": "b"}, "the default 'b' is not one of"),
         ({"$ref": "https://example.com/s.json"}, "leaves the schema"),
         ({"items": [{"$ref": "file:///etc/passwd"}]}, "leaves the schema"),
+        ({"$ref": "#/$defs/nowhere"}, "does not resolve inside the schema"),
+        ({"pattern": "("}, "is not a JSON Schema"),
     ],
 )
 def test_a_wrong_declaration_is_a_problem_with_its_line(declared: Any, words: str) -> None:
@@ -45,6 +47,20 @@ def test_a_wrong_declaration_is_a_problem_with_its_line(declared: Any, words: st
     (problem,) = caught.value.problems
     assert words in problem.message
     assert (problem.path, problem.line) == ("prompt.yaml", 4)
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"allOf": [{"$ref": "#"}]}, "refers to itself without end"),
+        ({"type": "nope"}, "cannot be checked: is not a JSON Schema"),
+        ({"$ref": "#/nowhere"}, "cannot be checked: $ref '#/nowhere' does not resolve"),
+        ({"pattern": "(a|a)*$"}, "cannot be checked: '(a|a)*$' took longer"),
+    ],
+)
+def test_a_schema_that_cannot_be_applied_is_a_problem_of_the_value(schema: dict[str, Any], words: str) -> None:
+    (message,) = check_inputs({"text": schema}, {"text": "a" * 40 + "b"})
+    assert words in message
 
 
 @pytest.mark.parametrize("name", ["_x", "a b", "1a", "", "a-b"])
