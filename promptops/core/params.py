@@ -46,6 +46,9 @@ PARAMS: Final[Mapping[str, Param]] = {
     "extra_body": Param((dict,), "a mapping of what only this provider knows"),
 }
 
+# What a sample is made of: `extra_body` may not replace it.
+_OURS: Final = ("messages", "model", "n", "stream", "tools")
+
 TASK_DEFAULTS: Final[Mapping[str, Mapping[str, Json]]] = {
     "extraction": {"temperature": 0.0},
     "classification": {"temperature": 0.0},
@@ -69,6 +72,9 @@ def check_params(params: Mapping[str, Any], document: Document, *, path: str) ->
             found.append(Problem(path, line, f"unknown param {name!r}{did_you_mean(name, PARAMS)}", hint))
         elif not _fits(PARAMS[name], name, value):
             found.append(Problem(path, line, f"{name} must be {PARAMS[name].what}, not {_shown(value)}"))
+        elif name == "extra_body" and (taken := [key for key in _OURS if key in value]):
+            hint = "the pin, the template and tools.json say what is sent"
+            found.append(Problem(path, line, f"extra_body may not set {', '.join(taken)}", hint))
     if "top_logprobs" in params and params.get("logprobs") is not True:
         found.append(Problem(path, document.line("params", "top_logprobs"), "top_logprobs needs logprobs: true"))
     return found

@@ -45,6 +45,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"top_logprobs": 2}, "top_logprobs needs logprobs: true"),
     ({"reasoning_effort": "extreme"}, "reasoning_effort must be"),
     ({"extra_body": []}, "extra_body must be"),
+    ({"extra_body": {"model": "other", "stream": True, "x": 1}}, "extra_body may not set model, stream"),
 ]
 DOCUMENT = parse_yaml(
     "model: a/b\nparams:\n" + "".join(f"  {name}: 1\n" for name in PARAMS), path="v1.j2", first_line=2
