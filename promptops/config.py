@@ -84,7 +84,12 @@ def parse_config(text: str, *, path: str = "pyproject.toml") -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(path, 0, f"is not TOML: {error}", "mend the syntax; nothing was read")]) from error
-    table = document.get("tool", {}).get("promptops", {})
+    except (RecursionError, ValueError) as error:  # an endless nesting, or a number of too many digits
+        raise ConfigError([Problem(path, 0, f"cannot be read as TOML: {str(error)[:200]}", "simplify it")]) from error
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict):
+        raise ConfigError([Problem(path, 0, "tool must be a table: write [tool.promptops]")])
+    table = tools.get("promptops", {})
     try:
         return Config.model_validate(_with_tuples(table))
     except ValidationError as error:

@@ -131,15 +131,17 @@ def _lines(stream: BinaryIO, path: str, *, bom: bool = False) -> Iterator[tuple[
                 yield 1, Problem(path, 1, "begins with a byte order mark", "save it as UTF-8 without BOM")
             raw = raw[len(codecs.BOM_UTF8) :]
         yield number, _text(raw, path, number)
+        if len(raw) > MAX_LINE and b"\0" in raw:  # no text at all: there may be gigabytes of it
+            return
         while len(raw) > MAX_LINE and not raw.endswith(b"\n") and (raw := stream.readline(MAX_LINE + 1)):
             pass
 
 
 def _text(raw: bytes, path: str, number: int) -> str | Problem:
-    if len(raw) > MAX_LINE:
-        return Problem(path, number, f"the line is longer than {MAX_LINE // 1024 // 1024} MiB")
     if b"\0" in raw:
         return Problem(path, number, "holds a NUL byte", "is this a text file?")
+    if len(raw) > MAX_LINE:
+        return Problem(path, number, f"the line is longer than {MAX_LINE // 1024 // 1024} MiB")
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

@@ -38,6 +38,14 @@ class Problems:
             raise ProblemsError(self.found)
 
 
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What matches `pattern` below `folder`, sorted; nothing where a link leads in a circle or cannot be followed."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (OSError, RuntimeError):
+        return []
+
+
 def read_text(root: Path, path: Path, shown: str, *, limit: int = MAX_BYTES) -> str:
     """Return the text of a file below `root`, all line ends made a newline.
 

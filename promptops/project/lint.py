@@ -7,7 +7,9 @@ from typing import Final
 
 from promptops.core.params import TASK_DEFAULTS
 from promptops.errors import Problem, ProblemsError
-from promptops.project.datasets import dataset_of
+from promptops.project.datasets import Dataset, dataset_of
+from promptops.project.files import Problems
+from promptops.project.prompt_file import check_python
 from promptops.project.prompts import Prompt, load_prompt
 from promptops.project.root import Project
 
@@ -29,10 +31,22 @@ def lint(project: Project, names: Iterable[str]) -> list[Problem]:
             continue
         found += _params(project, prompt)
         try:
-            dataset_of(project, prompt)
+            dataset = dataset_of(project, prompt)
         except ProblemsError as error:
             found += error.problems
+            continue
+        found += _functions(project, prompt, dataset) if dataset else ()
     return sorted(set(found))
+
+
+def _functions(project: Project, prompt: Prompt, dataset: Dataset) -> list[Problem]:
+    """Python checks of cases that name no function."""
+    problems, shown = Problems(), project.relative(dataset.path)
+    for case in dataset.cases:
+        for check in case.checks:
+            if check.name == "python":
+                problems.catch(lambda check=check: check_python(project, prompt.folder, shown, check))  # type: ignore[misc]
+    return problems.found
 
 
 def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:

@@ -7,10 +7,11 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from promptops.core.checks import read_checks
+from promptops.core.checks.python import REFERENCE
 from promptops.core.document import Document
 from promptops.core.inputs import parse_inputs, schema_problem
 from promptops.core.strict_yaml import parse_yaml, validate
@@ -54,7 +55,7 @@ def read_prompt_file(project: Project, folder: Path, problems: Problems) -> Prom
         problems.catch(lambda: _check_output(project, folder, shown, str(spec.output), document.line("output")))
     for check in checks:
         if check.name == "python":
-            problems.catch(lambda check=check: _check_python(project, folder, shown, check))  # type: ignore[misc]
+            problems.catch(lambda check=check: check_python(project, folder, shown, check))  # type: ignore[misc]
     problems.found += _bad_patterns(spec, document, shown)
     return PromptSettings(spec, inputs, checks, document)
 
@@ -84,10 +85,13 @@ def _check_output(project: Project, folder: Path, shown: str, output: str, line:
         raise ProblemsError([Problem(shown, line, f"output: {output!r} names no contract", hint)])
 
 
-def _check_python(project: Project, folder: Path, shown: str, check: CheckSpec) -> None:
-    reference = check.options.get("function") if isinstance(check.options, dict) else check.options
-    if isinstance(reference, str) and (match := _PYTHON.match(reference)):
-        _check_name(project, folder, shown, check.line, match)
+def check_python(project: Project, folder: Path, shown: str, check: CheckSpec) -> None:
+    """Whether the function that a Python check in the file `shown` names can exist; raises `ProblemsError`."""
+    match = REFERENCE.fullmatch(str(check.options))
+    if match is None or PurePosixPath(match["file"]).is_absolute() or ".." in PurePosixPath(match["file"]).parts:
+        hint = "write checks.py:polite, the file beside prompt.yaml"
+        raise ProblemsError([Problem(shown, check.line, f"python: {check.options!r} names no function", hint)])
+    _check_name(project, folder, shown, check.line, match)
 
 
 def _check_name(project: Project, folder: Path, shown: str, line: int, match: re.Match[str]) -> None:

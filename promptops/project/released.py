@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from promptops.core.digest import version_digest
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import VERSION_PATTERN, Closure, ClosureFile
+from promptops.models import Pin
+from promptops.project.files import matching
 from promptops.project.stored import RESTORE, parse_json, read_text, render_json
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def released_path(project: Project, prompt: str, version: str) -> Path:
 
 def released_versions(project: Project, prompt: str) -> list[str]:
     """The versions of `prompt` that have a closure, in numeric order."""
-    names = [path.stem for path in (project.prompts_dir / prompt / "released").glob("v*.json")]
+    names = [path.stem for path in matching(project.prompts_dir / prompt / "released", "v*.json")]
     return sorted((name for name in names if re.match(VERSION_PATTERN, name)), key=lambda name: int(name[1:]))
 
 
@@ -49,6 +51,10 @@ def parse_closure(text: str, *, path: str, prompt: str, version: str) -> Closure
     if (actual := version_digest(file.closure)) != file.digest:
         message = f"was edited: its content has digest {short(actual)}, and it says {short(file.digest)}"
         raise ProblemsError([Problem(path, 0, message, f"released versions are frozen; {hint}")])
+    try:
+        Pin.parse(file.closure.model)
+    except ValueError as error:
+        raise ProblemsError([Problem(path, 0, f"closure.model: {error}", hint)]) from None
     return file
 
 

@@ -13,6 +13,8 @@ from promptops.errors import ConfigError, Problem, UsageError
 # Folders that pytest never enters (`norecursedirs`), and words that selectors have taken.
 RESERVED_NAMES: Final = frozenset(["all", "build", "candidate", "cvs", "dist", "node_modules", "venv"])
 
+MAX_CONFIG: Final = 1024 * 1024  # bytes of pyproject.toml
+
 _TABLE: Final = re.compile(r"^\s*\[\s*tool\s*\.\s*[\"']?promptops[\"']?\s*[\].]", re.MULTILINE)
 _MARKS: Final = ("prompt.yaml", "*.j2")
 
@@ -84,9 +86,15 @@ def find_root(start: Path) -> Path:
 
 def _has_table(path: Path) -> bool:
     try:
-        return path.is_file() and _TABLE.search(path.read_bytes().decode("utf-8", "replace")) is not None
+        return path.is_file() and _TABLE.search(_head(path).decode("utf-8", "replace")) is not None
     except OSError:
         return False
+
+
+def _head(path: Path) -> bytes:
+    """The file, as far as a configuration may be long."""
+    with path.open("rb") as file:
+        return file.read(MAX_CONFIG)
 
 
 def load_project(start: Path) -> Project:
@@ -97,6 +105,8 @@ def load_project(start: Path) -> Project:
     root = find_root(start)
     path = root / "pyproject.toml"
     try:
+        if path.is_file() and path.stat().st_size > MAX_CONFIG:
+            raise ConfigError([Problem("pyproject.toml", 0, f"is larger than {MAX_CONFIG // 1024} KiB")])
         text = path.read_bytes().decode("utf-8") if path.is_file() else ""
     except UnicodeDecodeError as error:
         raise ConfigError([Problem("pyproject.toml", 0, "is not UTF-8")]) from error

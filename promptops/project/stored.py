@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,14 +20,7 @@ RESTORE = "promptops wrote this file: restore it with `git checkout -- {path}`, 
 
 def read_text(path: Path, shown: str) -> str:
     """Read UTF-8 text of at most `MAX_BYTES`; raises `ProblemsError` naming the file as `shown`."""
-    try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
-    except FileNotFoundError:
-        raise ProblemsError([Problem(shown, 0, "is missing", RESTORE.format(path=shown))]) from None
-    except OSError as error:
-        raise ProblemsError([Problem(shown, 0, f"cannot be read: {error.strerror or error}")]) from error
-    if data is None:
-        raise ProblemsError([Problem(shown, 0, f"is larger than {MAX_BYTES // 2**20} MB", RESTORE.format(path=shown))])
+    data = read_bytes(path, shown)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -35,6 +29,22 @@ def read_text(path: Path, shown: str) -> str:
     if text.startswith("\ufeff"):
         raise ProblemsError([Problem(shown, 1, "begins with a byte order mark", "save it as UTF-8 without BOM")])
     return text
+
+
+def read_bytes(path: Path, shown: str) -> bytes:
+    """Read a plain file of at most `MAX_BYTES`; raises `ProblemsError` naming the file as `shown`."""
+    hint = RESTORE.format(path=shown)
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe or a device would never end
+            raise ProblemsError([Problem(shown, 0, "is not a plain file", hint)])
+        if found.st_size > MAX_BYTES:
+            raise ProblemsError([Problem(shown, 0, f"is larger than {MAX_BYTES // 2**20} MB", hint)])
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ProblemsError([Problem(shown, 0, "is missing", hint)]) from None
+    except OSError as error:
+        raise ProblemsError([Problem(shown, 0, f"cannot be read: {error.strerror or error}")]) from error
 
 
 def parse_json(model: type[M], text: str, *, path: str) -> M:

@@ -10,6 +10,7 @@ from pathlib import Path
 from promptops.errors import GitError, PromotionRefused
 from promptops.project.manifest import manifest_path
 from promptops.project.root import Project
+from promptops.project.stored import read_bytes
 from promptops.store.atomic import locked, write_bytes
 from promptops.store.git import Repo
 
@@ -45,11 +46,9 @@ class Publication:
 
 
 def manifest_bytes(project: Project) -> bytes | None:
-    """The manifest as it is now, for a later compare-and-swap; None where there is none."""
-    try:
-        return manifest_path(project).read_bytes()
-    except FileNotFoundError:
-        return None
+    """The manifest as it is now, for a later compare-and-swap; None where there is none. Raises `ProblemsError`."""
+    path = manifest_path(project)
+    return read_bytes(path, project.relative(path)) if path.exists() or path.is_symlink() else None
 
 
 def publish(project: Project, publication: Publication) -> str | None:
@@ -99,7 +98,7 @@ def _repository(project: Project, publication: Publication) -> Repo:
 @contextlib.contextmanager
 def _restored_on_failure(files: Mapping[Path, str]) -> Iterator[None]:
     """Put every file back as it was when the block raises, Ctrl-C included."""
-    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    before = {path: read_bytes(path, str(path)) if path.exists() else None for path in files}
     try:
         yield
     except BaseException:

@@ -8,6 +8,7 @@ from promptops.core.select import number_of
 from promptops.errors import ProblemsError, UsageError, did_you_mean
 from promptops.formats import Closure, Evidence, Manifest
 from promptops.project.evidence import evidence_path, load_evidence
+from promptops.project.files import matching
 from promptops.project.manifest import load_manifest, manifest_path
 from promptops.project.prompts import Prompt, load_prompt
 from promptops.project.released import load_closure, released_path, released_versions
@@ -47,7 +48,7 @@ def _prompts(project: Project, manifest: Manifest) -> list[str]:
     folders = {
         path.parent.parent.name
         for kind in ("released", "evidence")
-        for path in project.prompts_dir.glob(f"*/{kind}/v*.json")
+        for path in matching(project.prompts_dir, f"*/{kind}/v*.json")
     }
     return sorted({*project.prompt_names(), *folders, *served})
 
@@ -84,7 +85,7 @@ def _closures(found: Collector) -> dict[str, Closure | None]:
 def _evidence(found: Collector, manifest: Manifest) -> dict[str, Evidence | None]:
     """The evidence of each version that has some or should have; None where it is malformed, which is told here."""
     folder = found.project.prompts_dir / found.prompt / "evidence"
-    versions = {path.stem for path in folder.glob("v*.json") if path.stem[1:].isdigit() and path.stem[1] != "0"}
+    versions = {path.stem for path in matching(folder, "v*.json") if path.stem[1:].isdigit() and path.stem[1] != "0"}
     entries = [environment.prompts.get(found.prompt) for environment in manifest.environments.values()]
     versions |= {entry.version for entry in entries if entry is not None}
     evidence: dict[str, Evidence | None] = {}

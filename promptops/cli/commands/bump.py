@@ -18,6 +18,7 @@ def bump(
 ) -> None:
     """Copy the newest version of a prompt to the next number, to be changed there: released versions are frozen."""
     from promptops.errors import UsageError, did_you_mean
+    from promptops.project.files import read_text
     from promptops.project.prompts import version_names
     from promptops.project.released import released_versions
     from promptops.store.atomic import locked
@@ -32,9 +33,10 @@ def bump(
         if not versions:
             raise UsageError(f"{name!r} has no version to copy: write {project.relative(folder)}/v1.j2")
         taken = [int(version[1:]) for version in (*versions, *released_versions(project, name))]
-        new = folder / f"v{max(taken) + 1}.j2"
-        with new.open("xb") as file:
-            file.write((folder / f"{versions[-1]}.j2").read_bytes())
+        new, newest = folder / f"v{max(taken) + 1}.j2", folder / f"{versions[-1]}.j2"
+        text = read_text(project.root, newest, project.relative(newest))
+        with new.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
     if as_json:
         emit_json({"prompt": name, "from": versions[-1], "version": new.stem, "path": project.relative(new)})
         return

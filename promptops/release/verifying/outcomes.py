@@ -14,6 +14,7 @@ from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
 from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
 from promptops.project.datasets import cases_of
 from promptops.project.evidence import evidence_path
+from promptops.project.files import matching
 from promptops.project.prompts import Prompt
 from promptops.release.verifying.findings import Collector
 from promptops.store.recordings import Recordings, load, recordings_path
@@ -25,7 +26,7 @@ def check_recordings(found: Collector) -> None:
     """Every line of every recordings file of the prompt matches its own digest."""
     folder = found.project.fixtures_dir / found.prompt / "recordings"
     lines = 0
-    for path in sorted(folder.glob("*/*.jsonl")):
+    for path in matching(folder, "*/*.jsonl"):
         with found.isolated(path):
             recordings = load(path, root=found.project.root)
             lines += len(recordings)
