@@ -12,7 +12,7 @@ from promptops.reporting.safe import one_line
 from promptops.runner.canary import CanaryResult, Flip
 
 _STYLES: dict[str, Style] = {"pass": "good", "regress": "bad", "inconclusive": "warn", "unmeasurable": "warn"}
-_BROKE, _FIXED, _DIFFERENCES = 20, 5, 6
+_BROKE, _FIXED, _DIFFERENCES, _SHORT = 10, 5, 6, 40
 
 
 def canary_lines(
@@ -84,20 +84,36 @@ def _points(share: float) -> str:
 
 def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     flips = list(result.flips(decision))
+    if flips:
+        yield Line("")
     for kind, most in (("broke", _BROKE), ("fixed", _FIXED)):
         some = [flip for flip in flips if flip.kind == kind]
+        style: Style = "bad" if kind == "broke" else "good"
         for flip in some[:most]:
+            name = f"  {kind} {one_line(flip.case)}"
+            if short := _short(flip):
+                yield Line(f"{name}: {short}", style)
+                continue
             yield Line("")
-            yield Line(f"  {kind} {one_line(flip.case)}", "bad" if kind == "broke" else "good")
+            yield Line(name, style)
             yield from _outputs(flip)
         if len(some) > most:
             names = ", ".join(flip.case for flip in some[most:])
-            yield Line("")
             yield Line(f"  {len(some) - most} more {kind}: {one_line(names, 400)} (--json has their outputs)", "dim")
 
 
+def _short(flip: Flip) -> str:
+    """`negative → positive`, where both outputs are a few plain words; else empty."""
+    texts = [_text(flip.baseline), _text(flip.candidate)]
+    return " → ".join(texts) if not _structured(flip) and all(len(text) <= _SHORT for text in texts) else ""
+
+
+def _structured(flip: Flip) -> bool:
+    return any(difference.path != "root" for difference in flip.differences)
+
+
 def _outputs(flip: Flip) -> Iterator[Line]:
-    if flip.differences and any(d.path != "root" for d in flip.differences):
+    if _structured(flip):
         for difference in flip.differences[:_DIFFERENCES]:
             yield Line(f"    {one_line(difference.path, 120)}: {_change(difference)}")
         if len(flip.differences) > _DIFFERENCES:

@@ -23,8 +23,8 @@ def summary_lines(summaries: Iterable[VersionSummary]) -> list[Line]:
 
 
 def headline(summary: VersionSummary) -> str:
-    """`60 cases: 58 passed, 1 broke, 1 known`: counts that are not nought; fixed cases are among the passed."""
-    parts = [f"{summary.counts['passed'] + summary.counts['fixed']} passed"]
+    """`60 cases: 50 passed, 1 broke, 8 fixed, 1 known`: every case once, counts that are nought left out."""
+    parts = [f"{summary.counts['passed']} passed"]
     parts += [f"{summary.counts[name]} {name}" for name, _ in _SHOWN if summary.counts[name]]
     return f"{summary.cases} case{'s' * (summary.cases != 1)}: " + ", ".join(parts)
 

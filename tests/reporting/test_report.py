@@ -93,7 +93,7 @@ def test_the_summary_of_a_version(row: MakeRow) -> None:
     )
     assert [line.text for line in lines] == [
         "booking@v2  acme/parrot-2026-01-01",
-        "  4 cases: 2 passed, 1 broke, 1 fixed, 1 unmeasurable",
+        "  4 cases: 1 passed, 1 broke, 1 fixed, 1 unmeasurable",
         "  pass rate 66.7% (95% interval 20.8% to 93.9%, 3 measured)",
         "  3 recorded; $0.7500; 120 tokens in, 15 out; p50 500 ms, p95 500 ms, slowest c1 500 ms (recorded)",
         "  output contract: 1 invalid, 1 repaired",
