@@ -81,6 +81,7 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
     level = pass_level(settings.alpha, attempt)
     verdict, reason = _verdict(known, counts, settings, level, len(missing), gates)
     n = counts.pairs
+    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha) if n else None
     return CanaryDecision(
         verdict=verdict,
         reason=reason,
@@ -96,9 +97,9 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
         missing=missing,
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
-        detectable=detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha) if n else None,
+        detectable=detectable,
         settle=_settle(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(_warnings(n, attempt, settings, level)),
+        warnings=tuple(_warnings(counts, detectable, attempt, settings, level)),
     )
 
 
@@ -193,14 +194,18 @@ def _up(points: float) -> float:
     return -(-round(points * 1000) // 100) / 10
 
 
-def _warnings(n: int, attempt: int, settings: CanarySettings, level: float) -> list[str]:
-    told = []
-    if 0 < n < FEW_CASES:
-        least = pairs_for_no_flip(settings.delta, level)
+def _warnings(
+    counts: Counts, detectable: float | None, attempt: int, settings: CanarySettings, level: float
+) -> list[str]:
+    told, n = [], counts.pairs
+    least = pairs_for_no_flip(settings.delta, level)
+    if 0 < n < least:
         told.append(
-            f"{n} cases are few: even a candidate without a single flip needs {least} to be shown not worse by "
+            f"{n} cases are too few for a PASS: without a single flip it takes {least} to show not worse by "
             f"{100 * settings.delta:g} points"
         )
+    elif n < FEW_CASES and detectable is not None:
+        told.append(f"{n} cases are few: a drop of less than {100 * detectable:.0f} points may well stay unseen")
     if attempt > 1:
         told.append(
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "

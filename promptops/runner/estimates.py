@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from promptops.core.plan import Planned
 from promptops.core.stats import median
@@ -16,6 +17,8 @@ from promptops.runner.targets import Target
 class Estimate:
     """`requests` will be sent, `recorded` samples come from recordings, `refused` cannot be rendered.
 
+    `missing` counts the samples of a replay that have no recording, by version (`booking@v3`).
+
     `worst_case` is US dollars (retries apart; None where a price is unknown, then `unpriced` names the pins),
     `expected` dollars and `seconds` as recordings of the same pins suggest (None where there are none).
     """
@@ -27,6 +30,7 @@ class Estimate:
     unpriced: tuple[str, ...] = ()
     expected: float | None = None
     seconds: float | None = None
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:
@@ -34,12 +38,15 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
     requests = recorded = refused = 0
     worst = 0.0
     unpriced: set[str] = set()
+    missing: Counter[str] = Counter()
     for planned in plan:
         if not isinstance(planned, PlannedSample):
             refused += planned.reply is None
             recorded += planned.reply is not None
-        elif session.mode == "replay" or (session.mode == "new" and session.find(planned).reply is not None):
+        elif session.mode in ("replay", "new") and session.find(planned).reply is not None:
             recorded += 1
+        elif session.mode == "replay":
+            missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
         else:
             requests += 1
             price = session.worst_case(planned.request)
@@ -48,7 +55,14 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             worst += price or 0.0
     expected, seconds = _by_recordings(session, targets, requests)
     return Estimate(
-        requests, recorded, refused, None if unpriced else worst, tuple(sorted(unpriced)), expected, seconds
+        requests,
+        recorded,
+        refused,
+        None if unpriced else worst,
+        tuple(sorted(unpriced)),
+        expected,
+        seconds,
+        dict(sorted(missing.items())),
     )
 
 

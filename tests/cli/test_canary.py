@@ -178,6 +178,32 @@ def test_without_a_served_version_the_way_to_one_is_told(world: World, capsys: p
     assert run(["canary", "greet@v2", "--against", "v1", "--limit", "2"]) in (0, 11)
 
 
+def test_a_replay_without_recordings_says_how_many_are_missing_and_the_command(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.serve()
+    capsys.readouterr()
+    assert run(["canary", "greet@v2", "--mode", "replay"]) == 10
+    told = capsys.readouterr().err
+    assert "greet@v2: 60 samples have no recording; ask for what is missing with promptops run greet@v2" in told
+    assert "nothing to ask: 60 samples are recorded" in told
+
+
+def test_a_regress_is_told_until_a_later_attempt_passes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked again, the noisy candidate is merely inconclusive: that is no way in."""
+    world.serve()
+    world.behaviour.wrong["v2"] = {f"c{n}" for n in range(8)}
+    assert run(["canary", "greet@v2"]) == 1
+    world.behaviour.wrong["v2"] = {"c0"}
+    capsys.readouterr()
+    assert run(["canary", "greet@v2"]) == 11
+    shown = capsys.readouterr()
+    assert "attempt 1 at this comparison said regress: it counts until a canary says pass" in shown.err
+    assert "next: promptops promote" not in shown.out
+    assert run(["promote", "greet@v2", "--to", "production", "--ack", "c0"]) == 1
+    assert "Next: mend v2, then promptops canary greet@v2" in capsys.readouterr().err
+
+
 def test_a_broken_budget_is_a_regression(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.files.prompt(
         "greet",

@@ -78,6 +78,9 @@ def choices(
 
 def say_estimate(estimate: Estimate, *, cap: float | None) -> None:
     """Say on standard error what is about to be asked, before it is."""
+    for name, count in estimate.missing.items():
+        samples = "1 sample has" if count == 1 else f"{count} samples have"
+        note(f"{name}: {samples} no recording; ask for what is missing with promptops run {name}")
     if not estimate.requests:
         note(f"nothing to ask: {estimate.recorded} samples are recorded")
         return

@@ -133,7 +133,7 @@ def _run(project: Project, session: Session, comparison: Comparison) -> CanaryRe
         "candidate": comparison.candidate.side.model_dump(),
         "seed": comparison.seed,
     }
-    total = expected.requests + expected.recorded + expected.refused
+    total = expected.requests + expected.recorded + expected.refused + sum(expected.missing.values())
     with recorded_run(project, session, "canary", plan) as (store, run), RunProgress(title, total) as progress:
         try:
             result = run_canary(comparison, run=run, sinks=(RunStoreSink(store, run),), progress=progress)
