@@ -15,6 +15,7 @@ from promptops._pytest.running import ATTRIBUTE
 from promptops.core.report import CaseRow, summarise
 from promptops.errors import PromptopsError, StoreError
 from promptops.reporting.lines import MARKUP, Line, Style
+from promptops.reporting.listing import listed_lines
 from promptops.reporting.safe import one_line, terminal
 from promptops.reporting.summary import summary_lines
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from promptops._pytest.run import Run
 
 _LASTFAILED = "cache/lastfailed"
-_LISTED = 20
 
 
 class Reporting:
@@ -121,18 +121,4 @@ class Reporting:
             )
             yield Line(f"{suite['label']} [suite]: {suite['standing']}", style)
             yield from (Line(f"  {one_line(text)}") for text in suite["findings"])
-        for standing in ("fixed", "unmeasurable"):
-            yield from self._listed(standing)
-
-    def _listed(self, standing: str) -> Iterator[Line]:
-        """What no other section of pytest lists."""
-        rows = [row for row in self.rows if row.standing == standing]
-        for row in rows[:_LISTED]:
-            why = one_line(f"{row.failure.replace('_', ' ')}: {row.message}" if row.failure else row.reason)
-            style: Style = "good" if standing == "fixed" else "warn"
-            yield Line(f"{standing}: {row.prompt}@{row.version} {row.case}  {why}".rstrip(), style)
-        if len(rows) > _LISTED:
-            yield Line(f"… and {len(rows) - _LISTED} more {standing}")
-        hints = dict.fromkeys(row.hint for row in rows if row.hint)
-        for hint in list(hints)[:5]:
-            yield Line(f"  next: {one_line(hint, 400)}", "title")
+        yield from listed_lines(self.rows)

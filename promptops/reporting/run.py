@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from promptops.core.report import CaseRow, summarise
-from promptops.reporting.failure import HEADLINE, failure_lines
+from promptops.reporting.failure import failure_lines
 from promptops.reporting.lines import Line, Style
+from promptops.reporting.listing import listed_lines
 from promptops.reporting.safe import one_line
 from promptops.reporting.summary import summary_lines
 from promptops.runner.versions import VersionResult
@@ -20,7 +21,7 @@ def run_lines(found: Sequence[VersionResult], written: Mapping[str, str]) -> lis
     rows = [row for result in found for row in result.rows]
     return [
         *_stories(rows),
-        *_others(rows),
+        *listed_lines(rows),
         *(line for result in found for line in _suite(result)),
         *summary_lines(summarise(rows)),
         *(line for result in found for line in _evidence(result, written)),
@@ -35,19 +36,6 @@ def _stories(rows: Sequence[CaseRow]) -> Iterator[Line]:
     if len(bad) > _STORIES:
         names = ", ".join(f"{row.version} {row.case}" for row in bad[_STORIES : _STORIES + _LISTED])
         yield Line(one_line(f"{len(bad) - _STORIES} more broke: {names}", 600), "bad")
-
-
-def _others(rows: Sequence[CaseRow]) -> Iterator[Line]:
-    """One line a case that was fixed or could not be measured; known failures are counted in the summary."""
-    for standing in ("fixed", "unmeasurable"):
-        some = [row for row in rows if row.standing == standing]
-        word, style = HEADLINE[standing]
-        for row in some[:_LISTED]:
-            why = f": {row.failure}: {row.message}" if row.failure else ""
-            hint = f"; next: {row.hint}" if row.hint and row is some[0] else ""
-            yield Line(one_line(f"{word}: {row.prompt}@{row.version} {row.case}{why}{hint}", 500), style)
-        if len(some) > _LISTED:
-            yield Line(f"… and {len(some) - _LISTED} more {word}", style)
 
 
 def _suite(result: VersionResult) -> Iterator[Line]:
