@@ -11,31 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
+from promptops.durations import Duration
 from promptops.errors import ConfigError, Problem, did_you_mean
 from promptops.formats import EnvironmentName, Strict
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]*$", max_length=60)]
-
-
-def parse_duration(text: str) -> float:
-    """Return seconds for `"60s"`, `"800ms"`, `"2m"`, `"1h"`; raises `ValueError` for anything else."""
-    for suffix, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
-        number = text.strip().removesuffix(suffix)
-        if text.strip().endswith(suffix) and number.replace(".", "", 1).isdigit():
-            if (seconds := float(number) * factor) > 0:
-                return seconds
-            break
-    raise ValueError(f"{text!r} is not a duration: write 60s, 800ms, 2m or 1h")
-
-
-def _check_duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-Duration = Annotated[str, AfterValidator(_check_duration)]
 
 
 class ProviderConfig(Strict):

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from promptops.durations import Duration
+
 VERSION_PATTERN = r"^v[1-9]\d*$"
 CASE_ID_PATTERN = r"^[A-Za-z0-9][\w.\-]*$"
 PROMPT_NAME_PATTERN = r"^[a-z0-9][a-z0-9_\-]*$"
@@ -34,7 +36,7 @@ class Budgets(Strict):
     """Limits that a suite item checks: US dollars, seconds, a share in [0, 1]."""
 
     cost_per_request: Annotated[float, Field(gt=0)] | None = None
-    p95_latency: Annotated[float, Field(gt=0)] | str | None = None  # seconds, or "800ms", "2s"
+    p95_latency: Annotated[float, Field(gt=0)] | Duration | None = None  # seconds, or "800ms", "2s"
     validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptops.config import parse_duration
 from promptops.core.report import CaseRow, VersionSummary, summarise
+from promptops.durations import parse_duration
 from promptops.formats import Budgets
 
 Status = Literal["pass", "fail", "undecided", "unmeasurable"]

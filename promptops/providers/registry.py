@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptops.config import Config, ProviderConfig, parse_duration
+from promptops.config import Config, ProviderConfig
+from promptops.durations import parse_duration
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
 from promptops.models import Pin
 from promptops.providers.base import Limits, Provider

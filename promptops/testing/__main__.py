@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from promptops.config import parse_duration
+from promptops.durations import parse_duration
 from promptops.testing.loopback import LoopbackServer
 
 DEFAULT_ANSWER = '{"sentiment": "positive"}'

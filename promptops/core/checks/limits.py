@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, found
+from promptops.durations import parse_duration
 from promptops.models import Json
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +50,7 @@ def _count(value: Json) -> float:
 
 
 def _seconds(value: Json) -> float:
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        value = float(match[1]) * _SECONDS[match[2]]
-    if (seconds := _number(value)) <= 0:
+    if (seconds := parse_duration(value) if isinstance(value, str) else _number(value)) <= 0:
         raise ValueError(value)
     return seconds
 

@@ -1,0 +1,29 @@
+"""Durations as people write them: `800ms`, `60s`, `2m`, `1h`. One reader for every file and option."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+) ?(ms|s|m|h)", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds for `"60s"`, `"800ms"`, `"2m"`, `"1h"`; raises `ValueError` for anything else, 0 included."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{text[:40]!r} is not a duration: write 60s, 800ms, 2m or 1h")
+    return seconds
+
+
+def _checked(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_checked)]
+"""A duration in a file, kept as it was written."""
