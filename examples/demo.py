@@ -62,7 +62,7 @@ STEPS = [
     Step("A colleague only reordered the examples of sentiment: this is v3", "sh examples/worse-candidate.sh", 1),
     Step(
         "pytest goes red",
-        "pytest --promptops prompts -q -rN --tb=no --promptops-select sentiment@v3 --promptops-report reports/worse.html",
+        "pytest --promptops prompts -q -rN --tb=no --promptops-select sentiment --promptops-report reports/worse.html",
         3,
         1,
     ),
