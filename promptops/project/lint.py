@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from promptops.core.params import TASK_DEFAULTS
-from promptops.errors import Problem, ProblemsError
+from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
@@ -17,10 +17,11 @@ _STEADY_TASKS: Final = ("extraction", "classification")
 _STEADY_TEMPERATURE: Final = 0.5
 
 
-def lint(project: Project, names: Iterable[str]) -> list[Problem]:
+def lint(project: Project, names: Iterable[str], *, providers: Collection[str] | None = None) -> list[Problem]:
     """Return the problems of these prompts and their datasets, sorted by path and line.
 
-    Raises `UsageError` for a name that is no prompt.
+    `providers` are the names that a pin may begin with (None: not looked at). Raises `UsageError` for a name that is
+    no prompt.
     """
     found: list[Problem] = []
     for name in names:
@@ -30,6 +31,7 @@ def lint(project: Project, names: Iterable[str]) -> list[Problem]:
             found += error.problems
             continue
         found += _params(project, prompt)
+        found += _providers(project, prompt, providers) if providers is not None else ()
         try:
             dataset = dataset_of(project, prompt)
         except ProblemsError as error:
@@ -47,6 +49,15 @@ def _functions(project: Project, prompt: Prompt, dataset: Dataset) -> list[Probl
             if check.name == "python":
                 problems.catch(lambda check=check: check_python(project, prompt.folder, shown, check))  # type: ignore[misc]
     return problems.found
+
+
+def _providers(project: Project, prompt: Prompt, known: Collection[str]) -> Iterator[Problem]:
+    """Pins of a provider that nobody knows: nothing could be asked."""
+    for version in prompt.versions:
+        if (name := version.pin.provider) not in known:
+            message = f"no provider is called {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
+            hint = f"add [tool.promptops.providers.{name}] with its base_url to pyproject.toml"
+            yield Problem(project.relative(version.path), 1, message, hint)
 
 
 def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:

@@ -35,6 +35,12 @@ _HINTS: Mapping[FailureKind, str] = {
     "timeout": "raise the provider's timeout or lower its concurrency, then run again",
 }
 
+_LOCAL_HINTS: Mapping[FailureKind, str] = {
+    "connection": "run again: the server of a local model is started anew, and what is recorded is not asked again",
+    "timeout": "run again when this machine has less to do: what is recorded is not asked again",
+}
+"""A local model has no base_url, no network and no settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -90,7 +96,7 @@ class Client:
             reply = await self._ask(desk, planned)
         except ProviderError as error:
             message = self._redactor.text(str(error))
-            return replace(base, failure=Failure(error.kind, message, _HINTS.get(error.kind, "")))
+            return replace(base, failure=Failure(error.kind, message, _hint(planned.request.pin, error.kind)))
         price = cost(planned.request.pin, reply.usage, self._config.prices)
         at = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return replace(base, reply=reply, failure=None, cost=price, recorded_at=at)
@@ -146,6 +152,12 @@ class Client:
             pacer = Pacer(limits.rpm, clock=asyncio.get_running_loop().time, sleep=self._clock.sleep)
             desk = self._desks[name] = _Desk(provider, limits, asyncio.Semaphore(places), pacer)
         return desk
+
+
+def _hint(pin: Pin, kind: FailureKind) -> str:
+    """What to do about a failure; an empty string where nothing general can be said."""
+    local = _LOCAL_HINTS.get(kind) if pin.provider == "local" else None
+    return local or _HINTS.get(kind, "")
 
 
 def _told(error: ProviderError, attempt: int) -> ProviderError:

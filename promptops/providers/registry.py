@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptops.config import Config, ProviderConfig
+from promptops.config import Config, ProviderConfig, line_of
 from promptops.durations import parse_duration
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
 from promptops.models import Pin
@@ -28,7 +28,7 @@ def provider_for(pin: Pin, config: Config, environ: Mapping[str, str]) -> Provid
         return _local(pin, environ)
     settings = config.providers.get(pin.provider) or KNOWN.get(pin.provider)
     if settings is None:
-        known = sorted({"local", *KNOWN, *config.providers})
+        known = known_providers(config)
         raise UsageError(
             f"{pin}: no provider is called {pin.provider!r}{did_you_mean(pin.provider, known)} "
             f"(known: {', '.join(known)}); add [tool.promptops.providers.{pin.provider}] with its base_url "
@@ -37,16 +37,25 @@ def provider_for(pin: Pin, config: Config, environ: Mapping[str, str]) -> Provid
     return _remote(pin.provider, settings, environ)
 
 
-def check_providers(config: Config, *, path: str = "pyproject.toml") -> None:
-    """Check every configured provider without asking any; raises `ConfigError` with all problems at once."""
+def check_providers(config: Config, *, text: str = "", path: str = "pyproject.toml") -> None:
+    """Check every configured provider without asking any; raises `ConfigError` with all problems at once.
+
+    `text` is that of pyproject.toml, for the lines.
+    """
     problems = []
     for name, settings in config.providers.items():
         try:
             check_settings(name, settings)
         except ValueError as error:
-            problems.append(Problem(path, 0, f"tool.promptops.providers.{name}: {error}"))
+            line = line_of(text, ["providers", name])
+            problems.append(Problem(path, line, f"tool.promptops.providers.{name}: {error}"))
     if problems:
         raise ConfigError(problems)
+
+
+def known_providers(config: Config) -> list[str]:
+    """Return the names that a pin may begin with, sorted."""
+    return sorted({"local", *KNOWN, *config.providers})
 
 
 def check_settings(name: str, settings: ProviderConfig) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from promptops.errors import UsageError, did_you_mean
-from promptops.formats import Accepted, AcceptedCase, CanaryEvidence, Measurement, RunEvidence
+from promptops.errors import GitError, ProblemsError, PromotionRefused, UsageError, did_you_mean
+from promptops.formats import Accepted, AcceptedCase, CanaryEvidence, Evidence, Measurement, RunEvidence
 from promptops.models import CaseResult
 from promptops.project.evidence import evidence_path, load_evidence, render_evidence
 from promptops.project.root import Project
+from promptops.project.stored import parse_json
 from promptops.release.measured import Measured
 from promptops.store.atomic import locked, write_text
+from promptops.store.git import Repo
+from promptops.store.recordings import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,51 @@ def merge(before: Accepted | None, measured: Measured, *, at: str, only: Collect
         cases=cases,
     )
     return Acceptance(accepted, added, changed, left_out)
+
+
+def check_committable(project: Project, measured: Measured) -> None:
+    """Raise `PromotionRefused` where a commit would sweep up edits of the evidence or recordings that no tool made.
+
+    Records may have been appended since the last commit, and accepted outcomes may be what the recordings give.
+    """
+    path = evidence_path(project, measured.prompt, measured.version)
+    now = load_evidence(project, measured.prompt, measured.version)
+    committed = _committed(project, path)
+    told = [
+        f"{project.relative(path)}: {what} are not the committed ones, continued"
+        for what, before, after in (("runs", committed.runs, now.runs), ("canaries", committed.canaries, now.canaries))
+        if after[: len(before)] != before
+    ]
+    if foreign := _foreign(committed.accepted, now.accepted, measured):
+        cases = ", ".join(foreign[:10]) + (f" and {len(foreign) - 10} more" if len(foreign) > 10 else "")
+        told.append(f"{project.relative(path)}: accepted outcomes that the recordings do not give: {cases}")
+    if measured.recordings and measured.recordings.exists():
+        edited = load(measured.recordings, root=project.root).edited()
+        told += [f"{problem.path}:{problem.line}: {problem.message}" for problem in edited]
+    if told:
+        raise PromotionRefused(
+            "nothing was changed: there are edits that --commit would sweep up",
+            told,
+            command=f"restore these (git diff -- {project.relative(path)} shows them), then run this again",
+        )
+
+
+def _committed(project: Project, path: Path) -> Evidence:
+    """The evidence as it was committed last; empty where it was not, or was malformed."""
+    empty = Evidence.model_construct(accepted=None, runs=[], canaries=[])
+    try:
+        data = Repo.open(project.root).show("HEAD", path)
+        return parse_json(Evidence, data.decode("utf-8", "replace"), path=project.relative(path)) if data else empty
+    except (GitError, ProblemsError):
+        return empty
+
+
+def _foreign(committed: Accepted | None, now: Accepted | None, measured: Measured) -> list[str]:
+    """Cases whose accepted outcome is neither the committed one nor what the recordings give."""
+    given = {result.case: accepted_case(result, measured.cases[result.case]) for result in measured.results}
+    before = committed.cases if committed else {}
+    entries = now.cases.items() if now else ()
+    return [case for case, entry in entries if entry not in (before.get(case), given.get(case))]
 
 
 def accepted_case(result: CaseResult, digest: str) -> AcceptedCase | None:

@@ -80,6 +80,73 @@ def test_accept_shows_what_changed_and_commits_when_asked(
     assert releases.status() == ""
 
 
+def test_accept_names_a_diff_that_shows_a_new_file_too(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:
+    """`git diff` alone shows nothing of a file that git does not know."""
+    path = "prompts/count/evidence/v2.json"
+    assert run(["accept", "count@v2"]) == 0
+    command = f"git add -- {path} && git diff --cached -- {path}"
+    assert f"review and commit it: {command}" in capsys.readouterr().err
+    releases.commit()
+    releases.record("v2", wrong=("c9",))
+    assert run(["accept", "count@v2"]) == 0
+    assert f"review and commit it: git diff -- {path}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda e: e["accepted"]["cases"]["c3"].update(outcome="fail", passes=0), "recordings do not give: c3"),
+        (lambda e: e["canaries"][0].update(verdict="pass"), "canaries are not the committed ones, continued"),
+        (lambda e: e["canaries"].clear(), "canaries are not the committed ones, continued"),
+    ],
+)
+def test_accept_sweeps_no_other_edit_of_the_evidence_into_its_commit(
+    releases: Releases, capsys: pytest.CaptureFixture[str], edit: Any, words: str
+) -> None:
+    run(["adopt", "count@v1"])
+    releases.canary("v3", "v1", verdict="inconclusive")
+    assert run(["accept", "count@v3", "--commit"]) == 0
+    releases.canary("v3", "v1")  # a further record is no edit
+    releases.record("v3", wrong=("c9",))
+    path = releases.kit.path / "prompts/count/evidence/v3.json"
+    evidence = json.loads(path.read_text())
+    edit(evidence)
+    path.write_text(json.dumps(evidence))
+    before = (path.read_bytes(), releases.kit.git("rev-parse", "HEAD"))
+    assert run(["accept", "count@v3", "--case", "c9", "--commit"]) == 1
+    assert words in capsys.readouterr().err
+    assert (path.read_bytes(), releases.kit.git("rev-parse", "HEAD")) == before
+
+
+def test_accept_commits_no_edited_recording_and_nothing_where_nothing_changed(
+    releases: Releases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["adopt", "count@v1"])
+    head = releases.kit.git("rev-parse", "HEAD")
+    assert run(["accept", "count", "--commit"]) == 0
+    assert releases.kit.git("rev-parse", "HEAD") == head
+    releases.edit("fixtures/count/recordings/v1/test%2Fmodel-1.jsonl", '{\\"n\\": 3}', '{\\"n\\": 4}')
+    assert run(["accept", "count", "--commit"]) == 1
+    assert "was edited after it was recorded" in capsys.readouterr().err
+
+
+def test_lint_checks_every_provider_and_the_name_in_every_pin(
+    releases: Releases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    releases.kit.provider("acme", "http://llm.example/v1")
+    releases.kit.provider("evil", "https://llm.example/v1", api_key_env="OPENAI_API_KEY")
+    assert run(["lint"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    pyproject = releases.kit.read("pyproject.toml").splitlines()
+    where = [pyproject.index(f"[tool.promptops.providers.{name}]") + 1 for name in ("acme", "evil")]
+    assert lines[:3] == [
+        f"prompts/count/v{n}.j2:1: no provider is called 'test' (known: acme, evil, local, openai)" for n in (1, 2, 3)
+    ]
+    assert [line.split(": ")[0] for line in lines[3:]] == [f"pyproject.toml:{line}" for line in where]
+    assert "is not encrypted" in lines[3]
+    assert "OPENAI_API_KEY goes to api.openai.com only" in lines[4]
+
+
 def test_diff_shows_template_messages_and_outputs(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["diff", "count@v1", "count@v2"]) == 0
     assert "-{% user %}Version 1: {{ text }}{% enduser %}" in capsys.readouterr().out

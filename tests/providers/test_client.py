@@ -10,7 +10,7 @@ import pytest
 from promptops.config import Config
 from promptops.core.digest import sample_seed
 from promptops.errors import ProviderError, UsageError
-from promptops.models import Pin, Usage
+from promptops.models import Pin, Sample, Usage
 from promptops.providers.base import Limits
 from promptops.providers.client import Client
 from promptops.testing import Answer, LoopbackServer, ScriptedProvider
@@ -190,6 +190,18 @@ def test_a_scripted_failure_becomes_a_failed_sample_with_a_hint() -> None:
         await client.aclose()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("pin", "words"), [(PIN, "base_url"), (Pin("local", "tiny"), "server of a local model")])
+def test_a_failed_connection_has_a_hint_that_fits_the_pin(pin: Pin, words: str) -> None:
+    def refuse(*_: object) -> str:
+        raise ProviderError("connection", "gone")
+
+    async def run() -> Sample:
+        client = Client(open_provider=lambda _: ScriptedProvider(refuse), environ={}, clock=Still().clock())
+        return await client.sample(planned(pin=pin))
+
+    assert words in failure(asyncio.run(run())).hint
 
 
 def test_a_request_writes_no_log_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,8 @@ from promptops.cli.commands._shared import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptops.project.root import Project
     from promptops.release.accept import Acceptance
 
@@ -39,11 +41,13 @@ def accept(
     Only the evidence file changes; review the diff and commit it. An error is never accepted.
     """
     from promptops.cli.commands._measured import measure, now
-    from promptops.release.accept import accept_outcomes
+    from promptops.release.accept import accept_outcomes, check_committable
 
     project = current_project()
     prompt, version = _version(project, ref)
     measured = measure(project, prompt, version)
+    if commit and not dry_run:
+        check_committable(project, measured)
     done = accept_outcomes(project, measured, at=now(), only=tuple(case or ()), write=not dry_run)
     sha = _commit(project, prompt, version, measured.recordings, message) if commit and not dry_run else None
     if as_json:
@@ -71,13 +75,29 @@ def _version(project: Project, ref: str) -> tuple[str, str]:
     return selector.prompt, entry.version if entry else load_prompt(project, selector.prompt).newest.name
 
 
-def _commit(project: Project, prompt: str, version: str, recordings: Any, message: str | None) -> str:
+def _commit(project: Project, prompt: str, version: str, recordings: Path | None, message: str | None) -> str | None:
+    """Commit evidence and recordings; None where they are as committed."""
     from promptops.project.evidence import evidence_path
     from promptops.store.git import Repo
 
     paths = [evidence_path(project, prompt, version), *([recordings] if recordings and recordings.exists() else [])]
-    subject = message or f"Accept outcomes of {prompt} {version}"
-    return Repo.open(project.root).commit(paths, subject)
+    repo = Repo.open(project.root)
+    return repo.commit(paths, message or f"Accept outcomes of {prompt} {version}") if repo.dirty(paths) else None
+
+
+def _review(project: Project, path: Path) -> str:
+    """The command that shows what is to be reviewed; a file that git does not know yet has no diff."""
+    from promptops.errors import GitError
+    from promptops.store.git import Repo
+
+    shown = project.relative(path)
+    try:
+        new = Repo.open(project.root).show("HEAD", path) is None
+    except GitError:
+        return f"review it and keep it in git: {shown}"
+    if new:
+        return f"review and commit it: git add -- {shown} && git diff --cached -- {shown}"
+    return f"review and commit it: git diff -- {shown}"
 
 
 def _show(project: Project, prompt: str, version: str, done: Acceptance, *, dry_run: bool, sha: str | None) -> None:
@@ -96,7 +116,7 @@ def _show(project: Project, prompt: str, version: str, done: Acceptance, *, dry_
     if sha:
         say(f"  commit {sha[:10]}")
     elif not dry_run and not done.same:
-        note(f"review and commit it: git diff -- {project.relative(evidence_path(project, prompt, version))}")
+        note(_review(project, evidence_path(project, prompt, version)))
 
 
 def _json(prompt: str, version: str, done: Acceptance, sha: str | None) -> dict[str, Any]:

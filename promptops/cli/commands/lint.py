@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say
+
+if TYPE_CHECKING:
+    from promptops.errors import Problem
+    from promptops.project.root import Project
 
 EXAMPLES = ("promptops lint", "promptops lint booking sentiment", "promptops lint --json")
 
@@ -16,22 +21,18 @@ def lint(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Find every mistake in prompts, their datasets and the manifest.
+    """Find every mistake in prompts, their datasets, the manifest and the providers of pyproject.toml.
 
     Runs no Python of the repository and asks nothing. Ends in 1 where something was found.
     """
-    from promptops.errors import ProblemsError
     from promptops.project.lint import lint as find
-    from promptops.project.manifest import load_manifest
+    from promptops.providers.registry import known_providers
 
     project = current_project()
     chosen = names or project.prompt_names()
-    found = find(project, chosen)
+    found = find(project, chosen, providers=known_providers(project.config))
     if not names:
-        try:
-            load_manifest(project)
-        except ProblemsError as error:
-            found = sorted({*found, *error.problems})
+        found = sorted({*found, *_of_the_project(project)})
     if as_json:
         rows = [{"path": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in found]
         emit_json({"prompts": list(chosen), "problems": rows})
@@ -41,3 +42,22 @@ def lint(
         many = "1 problem" if len(found) == 1 else f"{len(found)} problems" if found else "no problem"
         note(f"{len(chosen)} prompt{'s' * (len(chosen) != 1)}: {many}")
     finish(1 if found else 0)
+
+
+def _of_the_project(project: Project) -> Iterator[Problem]:
+    """What is wrong with the manifest and with the configured providers."""
+    from promptops.errors import ProblemsError
+    from promptops.project.manifest import load_manifest
+    from promptops.providers.registry import check_providers
+
+    path = project.root / "pyproject.toml"
+    text = path.read_text("utf-8") if path.is_file() else ""
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: load_manifest(project),
+        lambda: check_providers(project.config, text=text),
+    )
+    for check in checks:
+        try:
+            check()
+        except ProblemsError as error:
+            yield from error.problems
