@@ -105,12 +105,15 @@ def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
             model = ProviderConfig if keys[0] == "providers" and len(keys) > 2 else Config
             message = f"{name}: unknown key{did_you_mean(keys[-1], model.model_fields)}"
             hint = "known keys: " + ", ".join(sorted(model.model_fields))
-        found.append(Problem(path, _line_of(text, keys), message, hint))
+        found.append(Problem(path, line_of(text, keys), message, hint))
     return found
 
 
-def _line_of(text: str, keys: list[str]) -> int:
-    """The line where the last of `keys` that is written out stands; 0 where none is found."""
+def line_of(text: str, keys: list[str]) -> int:
+    """Return the line of pyproject.toml where the last of `keys` (below tool.promptops) that is written out stands.
+
+    0 where none is found.
+    """
     best = 0
     for number, line in enumerate(text.splitlines(), start=1):
         head = line.split("#")[0].split("=")[0].strip()
