@@ -14,7 +14,6 @@
     ├── GitError                   no git, no repository, a shallow clone, dirty files
     ├── StoreError                 a recording file or the run store cannot be read or written
     ├── PromotionRefused           exit 1: the environment's policy is not satisfied
-    ├── VerificationFailed         exit 1: `verify` found something
     └── ProviderError              exit 10: a request could not be answered; `.kind` says why
 
 An error carries data and words its own message: what happened, to which object, where, and what to do.
@@ -142,12 +141,6 @@ class PromotionRefused(PromptopsError):
         self.missing, self.command = tuple(missing), command
         lines = [what, *(f"  - {item}" for item in missing)]
         super().__init__("\n".join(lines) + (f"\nNext: {command}" if command else ""))
-
-
-class VerificationFailed(PromptopsError):
-    """`verify` recomputed something and it does not hold."""
-
-    exit_code = 1
 
 
 class ProviderError(PromptopsError):

@@ -30,22 +30,20 @@ Distribution = dict[int, float]
 
 @dataclass(frozen=True, slots=True)
 class CaseSamples:
-    """The samples of one case: texts, outcomes (passed?) and validity (None: no contract), recorded and tonight.
-
-    `failed` are tonight's samples without a reply; `identity` counts those where another model answered, `served` and
-    `tokens` are what the replies said of the model and of the number of prompt tokens.
-    """
+    """What one case answered, when it was recorded and tonight; `identity` counts answers of another model."""
 
     case: str
     recorded: Sequence[Answer]
     tonight: Sequence[Answer]
-    failed: int = 0
     identity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is compared of one sample; `passed` and `valid` are None where they say nothing."""
+    """What is compared of one sample; `passed` and `valid` are None where they say nothing.
+
+    `served` is the model that the reply names, `tokens` the prompt tokens that it counts.
+    """
 
     text: str
     passed: bool | None = None

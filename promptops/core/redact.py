@@ -65,11 +65,6 @@ class Redactor:
             return [self.json(item) for item in value]
         return value
 
-    @property
-    def active(self) -> bool:
-        """Whether there is anything to look for."""
-        return self._secrets is not None or bool(self._patterns)
-
 
 def _replacement(match: re.Match[str]) -> str:
     """An empty match stays empty: a pattern such as `x*` must not write between all letters."""

@@ -9,9 +9,6 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
-_STEPS = 200  # halvings of [0, 1] end at the resolution of a float long before
-_TINY = 1e-300
-
 
 def quantile(values: Sequence[float], q: float) -> float:
     """Return the `q` quantile (q in [0, 1]) of at least one value, linearly interpolated.
@@ -57,18 +54,6 @@ def wilson_interval(passed: int, total: int, *, confidence: float = 0.95) -> tup
     return low, 1.0 if passed == total else min(1.0, centre + half)
 
 
-def clopper_pearson(passed: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact two-sided interval of `passed` of `total` (≥ 1): it covers at least `confidence` of the time.
-
-    Source: Clopper & Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 26 (1934), 404-413.
-    """
-    _check(passed, total)
-    tail = (1.0 - confidence) / 2.0
-    low = 0.0 if passed == 0 else _rate_with_tail(passed, total, tail)
-    high = 1.0 if passed == total else 1.0 - _rate_with_tail(total - passed, total, tail)
-    return low, high
-
-
 def mcnemar_exact(broke: int, fixed: int) -> float:
     """Return the one-sided p value of McNemar's exact test: `broke` or more of the discordant pairs, by fair coin.
 
@@ -101,15 +86,6 @@ def fisher_exact(passed: int, total: int, other_passed: int, other_total: int) -
     return ways / math.comb(everything, successes)
 
 
-def binomial_tail(at_least: int, trials: int, rate: float) -> float:
-    """Return P(X ≥ `at_least`) of a binomial with `trials` and success `rate` in [0, 1]."""
-    if at_least <= 0:
-        return 1.0
-    if at_least > trials or rate <= 0.0:
-        return 0.0
-    return 1.0 if rate >= 1.0 else regularised_beta(rate, at_least, trials - at_least + 1)
-
-
 def binomial_probability(count: int, trials: int, rate: float) -> float:
     """Return P(X = `count`) of a binomial."""
     if not 0 <= count <= trials:
@@ -128,47 +104,6 @@ def z_value(upper_tail: float) -> float:
 def normal_tail(z: float) -> float:
     """The mass of a standard normal above `z`."""
     return 0.5 * math.erfc(z / math.sqrt(2.0))
-
-
-def regularised_beta(x: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b) for x in (0, 1) and a, b > 0, to about 1e-13.
-
-    Source: the continued fraction of Press et al., "Numerical Recipes", 3rd ed. (2007), section 6.4, by Lentz's method.
-    """
-    if x > (a + 1.0) / (a + b + 2.0):
-        return 1.0 - regularised_beta(1.0 - x, b, a)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
-    return front * _beta_fraction(x, a, b) / a
-
-
-def _beta_fraction(x: float, a: float, b: float) -> float:
-    c, d = 1.0, 1.0 / (_away_from_zero(1.0 - (a + b) * x / (a + 1.0)))
-    result = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
-        for numerator in (even, odd):
-            d = 1.0 / _away_from_zero(1.0 + numerator * d)
-            c = _away_from_zero(1.0 + numerator / c)
-            result *= c * d
-        if abs(c * d - 1.0) < 1e-16:
-            break
-    return result
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY
-
-
-def _rate_with_tail(at_least: int, trials: int, tail: float) -> float:
-    """The rate at which `at_least` or more of `trials` succeed with probability `tail`, by halving."""
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2.0
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if binomial_tail(at_least, trials, middle) < tail else (low, middle)
-    return (low + high) / 2.0
 
 
 def _quotient(numerator: int, power: int) -> float:

@@ -25,7 +25,7 @@ from promptops.core.contract import Contract, JsonSchemaContract, PydanticContra
 from promptops.core.json_text import parse_strictly
 from promptops.core.user_calls import Raised, call_user
 from promptops.errors import Problem, ProblemsError, UserCodeError, did_you_mean
-from promptops.models import Case, CheckSpec
+from promptops.models import Case
 
 if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
@@ -93,18 +93,6 @@ def check_sources(prompt: Prompt, cases: Iterable[Case] = ()) -> dict[str, str]:
     references = {str(spec.options) for spec in specs if spec.name == "python"}
     files = sorted({reference.rpartition(":")[0] for reference in references})
     return {name: _source(_inside(prompt.folder, name, name), name) for name in files}
-
-
-def check_problems(prompt: Prompt, checks: Iterable[CheckSpec], path: str) -> list[Problem]:
-    """What is wrong with the Python checks among `checks`, which stand in `path`; it loads them."""
-    found = []
-    for spec in checks:
-        if spec.name == "python":
-            try:
-                load_check(prompt, str(spec.options))
-            except UserCodeError as error:
-                found.append(Problem(path, spec.line, f"python: {str(error).splitlines()[0]}", error.detail))
-    return found
 
 
 def _json_contract(prompt: Prompt, written: str) -> JsonSchemaContract:

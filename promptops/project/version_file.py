@@ -30,7 +30,7 @@ class PromptVersion:
     """One version as its file says it.
 
     `params` are those in force (task defaults filled in), `template` is the Jinja part, which begins at `first_line`
-    of the file, `includes` maps each name that it includes to the text, `include_paths` to the file.
+    of the file, `includes` maps each name that it includes to the text.
     """
 
     prompt: str
@@ -43,7 +43,6 @@ class PromptVersion:
     template: str
     first_line: int
     includes: Mapping[str, str]
-    include_paths: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # name → file and line of its first use
 
 
@@ -74,7 +73,6 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
         template=body,
         first_line=first_line,
         includes={name: includes.texts[name] for name in sorted(template.includes)},
-        include_paths={name: includes.paths[name] for name in sorted(template.includes)},
         variables=template.variable_lines,
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html as _html
 import json
 import re
-import unicodedata
 
 _LIMIT = 20_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -20,7 +19,6 @@ _CI_COMMAND = re.compile(r"^[^\S\n]*(?=::)|(?<=#)(?=#\w*\[)", re.MULTILINE)
 _CI_HASH = re.compile(r"#(?=#\w*\[)")
 _FENCE = re.compile(r"`{3,}")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def clipped(text: str, limit: int = _LIMIT) -> str:
@@ -71,19 +69,6 @@ def json_document(text: str) -> str:
     return text
 
 
-def github(text: str) -> str:
-    """For a GitHub workflow command's message: percent-encoded as the runner reads it.
-
-    Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions (toolkit `command.ts`).
-    """
-    return plain(clipped(text)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def github_property(text: str) -> str:
-    """For a property (`file=`, `title=`) of a GitHub workflow command."""
-    return github(text).replace(":", "%3A").replace(",", "%2C")
-
-
 def markdown(text: str) -> str:
     """For running text and table cells in Markdown: no markup, link, mention or HTML survives."""
     return " ".join(_MARKDOWN.sub(r"\\\1", plain(clipped(text))).split())
@@ -99,19 +84,3 @@ def markdown_block(text: str) -> str:
 def html(text: str) -> str:
     """For text and quoted attributes in HTML."""
     return _html.escape(plain(clipped(text)), quote=True)
-
-
-def xml(text: str) -> str:
-    """For XML 1.0 written by somebody else's escaping writer (JUnit): only characters that XML allows."""
-    return terminal(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
-
-
-def csv_cell(text: str) -> str:
-    """For a CSV cell that a spreadsheet may open: no formula."""
-    text = plain(clipped(text))
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def width(text: str) -> int:
-    """How many terminal columns `text` takes."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -102,7 +102,6 @@ def _case(case: str, recorded: Sequence[Judgement], tonight: Sequence[Judgement]
         case,
         [_answer(judgement) for judgement in recorded],
         [_answer(judgement) for judgement in tonight if judgement.sample.reply],
-        failed=len(failures),
         identity=sum(failure.kind == "identity" for failure in failures),
     )
 

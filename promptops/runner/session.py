@@ -15,7 +15,7 @@ from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand, varies
 from promptops.errors import UsageError
 from promptops.formats import Manifest
-from promptops.models import Case, CaseResult, CheckResult, Mode, Pin, PlannedSample, Request, Sample
+from promptops.models import Case, CaseResult, Mode, Pin, PlannedSample, Request, Sample
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
@@ -242,9 +242,3 @@ def plan_target(target: Target, cases: Sequence[Case] | None = None) -> Iterator
         pin=pin,
         released=target.released,
     )
-
-
-def failed_checks(result: CaseResult) -> Iterator[CheckResult]:
-    """Yield what did not pass in any sample of a case."""
-    for judgement in result.judgements:
-        yield from (check for check in judgement.checks if check.status != "pass")

@@ -88,11 +88,6 @@ class Repo:
             raise GitError(f"{self.root} has no commits yet: commit once, then run this again")
         return sha
 
-    def branch(self) -> str | None:
-        """The branch that is checked out; None for a detached HEAD."""
-        status, out, _ = _execute(self.root, "symbolic-ref", "--quiet", "--short", "HEAD")
-        return _text(_line(out)) if status == 0 else None
-
     def is_shallow(self) -> bool:
         """Whether history was cut off when the repository was cloned."""
         return _run(self.root, "rev-parse", "--is-shallow-repository").strip() == b"true"

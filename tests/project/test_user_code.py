@@ -15,7 +15,7 @@ from promptops.errors import ProblemsError, UserCodeError
 from promptops.formats import PromptFile
 from promptops.models import Case, CheckSpec
 from promptops.project.prompts import Prompt
-from promptops.project.user_code import check_problems, check_sources, load_check, load_contract, resolver
+from promptops.project.user_code import check_sources, load_check, load_contract, resolver
 
 MODEL = "from pydantic import BaseModel\nclass Booking(BaseModel):\n    time: str\n"
 
@@ -179,11 +179,6 @@ def test_what_cannot_be_a_check_is_told_when_it_is_loaded(make: Callable[..., Pr
     with pytest.raises(UserCodeError) as caught:
         load_check(prompt, "checks.py:f")
     assert words in str(caught.value)
-    (problem,) = check_problems(
-        prompt, [CheckSpec("python", "checks.py:f", line=7), CheckSpec("schema")], "prompt.yaml"
-    )
-    assert (problem.path, problem.line) == ("prompt.yaml", 7)
-    assert words in problem.message
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,9 @@ def project(tmp_path: Path) -> Path:
 # --- opening ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_head_and_the_branch_are_known(project: Path) -> None:
+def test_the_head_is_known(project: Path) -> None:
     repo = Repo.open(project)
     assert repo.head() == git(project, "rev-parse", "HEAD")
-    assert repo.branch() == "main"
     assert not repo.is_shallow()
 
 
@@ -76,7 +75,6 @@ def test_a_repository_without_commits_is_told_so(tmp_path: Path) -> None:
         repo.head()
     with pytest.raises(GitError, match="has no commits yet"):
         repo.changed_since()
-    assert repo.branch() == "main"
     assert repo.commits_of([tmp_path]) == []
 
 
@@ -129,10 +127,9 @@ def test_a_repository_of_another_user_names_the_setting(project: Path, monkeypat
         Repo.open(project)
 
 
-def test_a_detached_head_has_no_branch_and_can_be_committed_to(project: Path) -> None:
+def test_a_detached_head_can_be_committed_to(project: Path) -> None:
     git(project, "checkout", "--quiet", "--detach")
     repo = Repo.open(project)
-    assert repo.branch() is None
     put(project / "prompts/a.txt", "new")
     assert repo.commit([project / "prompts/a.txt"], "Change") == repo.head()
 
