@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from promptops._pytest.items import CaseItem, SuiteItem
+from promptops._pytest.items import CaseItem
 from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
@@ -48,8 +47,6 @@ class Run:
         self.estimate = ""
         self.engine_error: BaseException | None = None
         self.pytest_session: pytest.Session | None = None
-        self._consumers: Counter[WantedKey] = Counter()
-        self._suites: set[str] = set()
         self._results: dict[WantedKey, CaseResult] = {}
         self._told: set[Problem] = set()
 
@@ -82,13 +79,10 @@ class Run:
                 yield f"[{gone} is gone]", story
 
     def want(self, items: Sequence[pytest.Item]) -> None:
-        """Learn, after deselection, which cases are asked for, in which order, and by how many items."""
-        self.wanted, self._consumers = {}, Counter()
-        self._suites = {item.target.name for item in items if isinstance(item, SuiteItem)}
+        """Learn, after deselection, which cases are asked for, and in which order."""
+        self.wanted = {}
         for target, case in wanted_by(items):
-            key = (target.prompt, target.version, case.id)
-            self.wanted.setdefault(key, (target, case))
-            self._consumers[key] += 1
+            self.wanted.setdefault((target.prompt, target.version, case.id), (target, case))
         self.counted = count(self.wanted)
 
     def wanted_cases(self, target: Target) -> list[str]:
@@ -104,16 +98,17 @@ class Run:
         return session is not None and bool(session.shouldstop or session.shouldfail)
 
     def result(self, target: Target, case: Case) -> CaseResult:
-        """Wait for the samples of one case and judge them; once, even where several items want it."""
+        """Wait for the samples of one case and judge them.
+
+        Once in a process: an engine hands out a sample once, and a suite, a Python test or a plugin that reruns what
+        failed may want the case again.
+        """
         key = (target.prompt, target.version, case.id)
-        if (kept := self._results.get(key)) is not None:
-            return kept
-        if self.source is None:
-            raise RuntimeError("an item runs only inside the test loop")
-        result = self.session.judge(target, self.source.samples(target, case))
-        if self._consumers[key] > 1 or target.name in self._suites:
-            self._results[key] = result
-        return result
+        if key not in self._results:
+            if self.source is None:
+                raise RuntimeError("an item runs only inside the test loop")
+            self._results[key] = self.session.judge(target, self.source.samples(target, case))
+        return self._results[key]
 
     def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline."""

@@ -25,7 +25,7 @@ _REPLAY_AHEAD = 512  # samples: reading is cheap, changing threads is not
 
 
 class EngineDied(PromptopsError):
-    """The engine's thread ended without a result and without an exception: a bug of ours."""
+    """The engine ended without a result, or without a sample that was promised: a bug of ours."""
 
     exit_code = 70
 
@@ -146,16 +146,20 @@ class BackgroundEngine(_Background):
     def get(self, key: SampleKey, timeout: float | None = None) -> Sample | None:
         """Return the sample and forget it; None after `timeout` seconds (None: wait for ever).
 
-        After a cancel, what was never asked is a sample with the failure `cancelled`. Raises what killed the engine.
+        After a cancel, what was never asked is a sample with the failure `cancelled`. Raises what killed the engine,
+        and `EngineDied` where the whole plan was asked and the sample is not (any more) here: a bug of ours must not
+        pass for an outage.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             if self._wait(lambda: key in self._samples, deadline):
                 self._gate.consumed()
                 return self._samples.pop(key)
-            if self._done:
-                return Sample(key, "", failure=Failure("cancelled", "the run ended before this sample was asked"))
-            return None
+            if not self._done:
+                return None
+            if self.finished is not None and not self.finished.cancelled:
+                raise EngineDied(f"{key} is not in the plan, or was fetched before")
+            return Sample(key, "", failure=Failure("cancelled", "the run ended before this sample was asked"))
 
     def drop(self, keys: Iterable[SampleKey]) -> None:
         """Say that these samples will not be fetched, so that the engine may go on."""

@@ -67,3 +67,18 @@ def test_warnings_are_errors_live_too(world: World) -> None:
 
     result.assert_outcomes(passed=3)
     assert "Warning" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_plugin_that_runs_items_again_asks_nothing_again(world: World) -> None:
+    world.greeting(cases=2)
+    world.pytester.makeconftest(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item): runtestprotocol(item, log=False)\n"
+    )
+    with LoopbackServer(lambda body: "no" if "say 1" in body["messages"][-1]["content"] else "yes") as server:
+        world.project.provider("test", server.base_url)
+
+        result = world.process("--promptops-mode", "live")
+
+        assert server.count == 2
+    result.assert_outcomes(passed=1, failed=1)

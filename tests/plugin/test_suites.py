@@ -74,3 +74,18 @@ def test_it_may_run_first(world: World) -> None:
         result.assert_outcomes(passed=4)
         assert server.count == 3
     result.stdout.fnmatch_lines(["*[[]suite[]] PASSED*", "*::c3 PASSED*", "*::c1 PASSED*"])
+
+
+@pytest.mark.parametrize("mode", ["new", "record", "live"])
+def test_it_judges_the_samples_that_its_cases_were_given(world: World, mode: str) -> None:
+    """One request at a time, so that the engine has ended, and has handed out every sample, when the suite runs."""
+    world.greeting(cases=6, yaml="pass_rate: 0.8\nsamples: 3\n")
+    world.record("v1", {"c1": ["yes"] * 3, "c4": ["yes"] * 3})
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url, concurrency=1)
+
+        result = world.process("--promptops-mode", mode)
+
+        result.assert_outcomes(passed=7)
+        assert server.count == (12 if mode == "new" else 18)
+    result.stdout.fnmatch_lines(["*[[]suite[]]: passed*", "*pass rate 6 of 6*"])

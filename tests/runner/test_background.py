@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptops.core.plan import Planned
-from promptops.runner.background import BackgroundEngine, EventStream
+from promptops.runner.background import BackgroundEngine, EngineDied, EventStream
 from promptops.runner.engine import EngineSettings
 from promptops.runner.events import RunFinished, SampleDone
 from tests.runner.fakes import Asker, Memory, key, plan, planned, recorded
@@ -77,6 +77,14 @@ def test_after_a_cancel_what_never_came_is_cancelled_and_what_came_is_there() ->
     engine.close()
     assert time.monotonic() - began < 1.5
     assert not engine.alive
+
+
+def test_a_sample_that_nobody_promised_is_a_bug_and_no_outage() -> None:
+    with BackgroundEngine(plan(2), live(Asker())) as engine:
+        assert engine.get(key(0), timeout=5) is not None
+        assert engine.get(key(1), timeout=5) is not None
+        with pytest.raises(EngineDied, match="was fetched before"):
+            engine.get(key(0), timeout=5)
 
 
 def test_what_killed_the_engine_is_raised_where_it_is_waited_for() -> None:
