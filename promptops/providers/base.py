@@ -12,13 +12,14 @@ from promptops.models import Reply, Request
 class Limits:
     """What a provider stands.
 
-    `concurrency` is requests in flight, `rpm` requests a minute, `timeout` seconds for one attempt, `retries` further
-    attempts after a failure that can pass. `fixed` means that nobody may raise the concurrency (a local model has one
-    slot, and batching would change what it answers).
+    `concurrency` is requests in flight, `rpm` and `tpm` requests and tokens a minute, `timeout` seconds for one
+    attempt, `retries` further attempts after a failure that can pass. `fixed` means that nobody may raise the
+    concurrency (a local model has one slot, and batching would change what it answers).
     """
 
     concurrency: int = 16
     rpm: int | None = None
+    tpm: int | None = None
     timeout: float = 60.0
     retries: int = 3
     fixed: bool = False

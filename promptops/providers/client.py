@@ -30,7 +30,7 @@ _HINTS: Mapping[FailureKind, str] = {
     "connection": "check base_url and the network, then run again: what is recorded is not asked again",
     "identity": "switch off the gateway's cache and fallbacks, and pin the model that really answers",
     "not_found": "pin a model that the provider still serves: promptops bump",
-    "rate_limit": "lower concurrency or rpm of the provider, then run again",
+    "rate_limit": "lower concurrency, rpm or tpm of the provider, then run again",
     "server": "run again later: what is recorded is not asked again",
     "timeout": "raise the provider's timeout or lower its concurrency, then run again",
 }
@@ -125,9 +125,11 @@ class Client:
     async def _attempt(self, desk: _Desk, planned: PlannedSample, seed: int) -> Reply:
         """Ask once, in turn; the time allowed is counted from sending, not from waiting for a place."""
         async with desk.places:
-            await desk.pacer.turn()
+            started = await desk.pacer.turn()
             deadline = asyncio.get_running_loop().time() + desk.limits.timeout
-            return await desk.provider.ask(planned.request, seed=seed, deadline=deadline)
+            reply = await desk.provider.ask(planned.request, seed=seed, deadline=deadline)
+            desk.pacer.spend((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), since=started)
+            return reply
 
     def _wait(self, error: ProviderError, attempt: int, desk: _Desk) -> float | None:
         """Return the seconds until the next attempt, None where there is none."""
@@ -149,7 +151,7 @@ class Client:
             limits = provider.limits()
             wanted = self._concurrency or limits.concurrency
             places = min(wanted, limits.concurrency) if limits.fixed else wanted
-            pacer = Pacer(limits.rpm, clock=asyncio.get_running_loop().time, sleep=self._clock.sleep)
+            pacer = Pacer(limits.rpm, limits.tpm, clock=asyncio.get_running_loop().time, sleep=self._clock.sleep)
             desk = self._desks[name] = _Desk(provider, limits, asyncio.Semaphore(places), pacer)
         return desk
 

@@ -72,7 +72,13 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         check_settings(name, settings)
     except ValueError as error:
         raise ConfigError([Problem("pyproject.toml", 0, f"tool.promptops.providers.{name}: {error}")]) from None
-    limits = Limits(settings.concurrency, settings.rpm, parse_duration(settings.timeout), settings.retries)
+    limits = Limits(
+        concurrency=settings.concurrency,
+        rpm=settings.rpm,
+        tpm=settings.tpm,
+        timeout=parse_duration(settings.timeout),
+        retries=settings.retries,
+    )
     key = KeySource(settings.api_key_env, environ) if settings.api_key_env else None
     return HttpProvider(
         name,

@@ -144,6 +144,13 @@ def test_requests_a_minute_are_spaced() -> None:
     assert [round(wait) for wait in sorted(still.waits)] == [1, 2]
 
 
+def test_tokens_a_minute_are_spaced_by_what_the_replies_cost() -> None:
+    still = Still()
+    with LoopbackServer(Answer(usage=(900, 100))) as server:
+        ask(server, planned("a"), planned("b"), planned("c"), still=still, concurrency=1, tpm=10_000)
+    assert [round(wait) for wait in still.waits] == [6, 12]
+
+
 def test_a_key_is_in_no_failure_even_when_the_server_repeats_it() -> None:
     with LoopbackServer(Answer(status=401, error=f"Incorrect API key provided: {KEY}. Bearer {KEY}")) as server:
         (sample,) = ask(server)
