@@ -1,12 +1,15 @@
-"""Call Python of the repository: tracebacks are cut to its own frames, and nothing it prints reaches stdout."""
+"""Call Python of the repository: tracebacks are cut to its own frames, and what it prints reaches stderr, harmless."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
+
+from promptops.core.harmless import terminal
 
 T = TypeVar("T")
 
@@ -25,14 +28,42 @@ class Raised(Exception):
         super().__init__(self.reason)
 
 
+class _Harmless(io.TextIOBase):
+    """A stream that makes each text harmless before it goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    @property
+    def buffer(self) -> BinaryIO:
+        return self._stream.buffer
+
+    def write(self, text: str) -> int:
+        self._stream.write(terminal(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        """The stream is not theirs to close."""
+
+
 def call_user(function: Callable[..., T], *arguments: Any, passing: tuple[type[BaseException], ...] = ()) -> T:
     """Call `function`; what it prints goes to stderr, so that a JSON document on stdout stays one.
+
+    It may print what a model said, so nothing of it reaches a terminal as a command.
 
     Raises `Raised` for whatever it raises (`SystemExit` and pytest's outcomes included), except `KeyboardInterrupt`
     and the types in `passing`, which go through.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        printed = _Harmless(sys.stderr)
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             return function(*arguments)
     except KeyboardInterrupt:
         raise

@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from promptops.core.digest import sha256_of
+from promptops.core.harmless import BIDI, CONTROL
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CASE_ID_PATTERN, RecordingLine
 from promptops.models import Sample
@@ -60,7 +61,7 @@ _TYPES: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
 _CASE: Final = re.compile(CASE_ID_PATTERN.removesuffix("$"))
 _DIGEST: Final = re.compile("sha256:[0-9a-f]{64}")
 # Valid in JSON as they are, but a terminal or an editor that shows the file would act on them.
-_UNSEEN: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNSEEN: Final = re.compile(f"{CONTROL.pattern}|{BIDI.pattern}")
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONFLICT: Final = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
@@ -118,7 +119,7 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
 def render_line(fields: Mapping[str, Any]) -> str:
     """One line of JSON without its line end; characters that act on a terminal are written as escapes."""
     text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def parse_lines(data: bytes, *, path: str) -> list[Line]:

@@ -128,6 +128,28 @@ def test_a_contract_that_cannot_be_loaded_is_told(
     assert str(caught.value).startswith(f"{output}: ")
 
 
+def test_what_a_module_prints_cannot_command_a_terminal_or_a_ci(
+    make: Callable[..., Prompt], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = r"'\x1b[2J\n::error::no\n##vso[task.complete]'"
+    prompt = make({"schema.py": f"import sys\nprint({hostile})\nprint({hostile}, file=sys.stderr)\n" + MODEL},
+                  "schema.py:Booking")  # fmt: skip
+    load_contract(prompt)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "\\x1b[2J\n\\::error::no\n#\\#vso[task.complete]\n" * 2
+
+
+def test_a_module_that_closes_its_output_harms_nobody(
+    make: Callable[..., Prompt], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_contract(
+        make({"schema.py": "import sys\nsys.stdout.close()\nsys.stderr.close()\n" + MODEL}, "schema.py:Booking")
+    )
+    sys.stderr.write("still there\n")
+    assert capsys.readouterr().err == "still there\n"
+
+
 def test_a_failed_import_shows_the_users_frames_and_is_tried_again(make: Callable[..., Prompt]) -> None:
     prompt = make({"schema.py": "from .words import WORD", "words.py": "WORD = 1 / 0"}, "schema.py:Booking")
     for _ in range(2):
