@@ -18,10 +18,10 @@ CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "
 
 
 def report_error(error: PromptopsError) -> None:
-    """Show an error of ours on standard error, with everything that a terminal would obey made harmless."""
+    """Show an error of ours on standard error, without any key and without what a terminal would obey."""
     from promptops.reporting.safe import terminal
 
-    sys.stderr.write(f"{terminal(str(error))}\n")
+    sys.stderr.write(f"{terminal(secretless(str(error), os.environ))}\n")
 
 
 def interrupted() -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from promptops.cli.boundary import CLICK_ERROR, interrupted, report_bug, report_error, silence_output
+from promptops.cli.boundary import CLICK_ERROR, interrupted, report_bug, report_error, secretless, silence_output
 from promptops.cli.table import COMMANDS, Entry
 from promptops.errors import PromptopsError
 
@@ -120,6 +120,7 @@ def run(arguments: list[str]) -> int:
         report_error(error)
         return error.exit_code
     except CLICK_ERROR as error:
+        error.message = secretless(error.message, os.environ)
         error.show()
         return int(getattr(error, "exit_code", EXIT_USAGE)) or EXIT_USAGE
     except (Interrupted, KeyboardInterrupt, typer.Abort):

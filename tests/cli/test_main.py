@@ -156,3 +156,14 @@ def test_hostile_text_of_a_file_is_harmless_in_an_error(tmp_path: Path) -> None:
     assert "\x1b" not in done.stderr + done.stdout
     assert "\x07" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["show", "{key}"], ["run", "a@v1", "--mode", "{key}"], ["--{key}"], ["{key}"]])
+def test_a_key_among_the_arguments_is_not_shown_again(
+    arguments: list[str], in_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    TemporaryProject(in_folder).prompt("a", versions={"v1": "{{ text }}"})
+    key = "sk-planted-0123456789"
+    monkeypatch.setenv("ACME_API_KEY", key)
+    assert run([argument.format(key=key) for argument in arguments]) == 2
+    assert key not in "".join(capfd.readouterr())
