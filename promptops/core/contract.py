@@ -116,7 +116,10 @@ class JsonSchemaContract:
     def _problems(self, value: Any) -> list[str]:
         from itertools import islice
 
-        errors = islice(self._validator.iter_errors(value), MAX_PROBLEMS + 1)
+        try:
+            errors = list(islice(self._validator.iter_errors(value), MAX_PROBLEMS + 1))
+        except RecursionError:
+            raise ValueError("the schema refers to itself without end") from None
         return sorted(_problem(e.absolute_path, e.message, e.instance, show=False) for e in errors)
 
 

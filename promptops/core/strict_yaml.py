@@ -26,6 +26,7 @@ __all__ = ["Document", "dump_yaml", "parse_yaml", "validate"]
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 50
 MAX_DIGITS: Final = 100
+MAX_PROBLEMS: Final = 100
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?\Z")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -51,7 +52,7 @@ def parse_yaml(text: str, *, path: str, first_line: int = 1) -> Document:
     try:
         for event in _events(text):
             builder.take(event)
-    except _TooDeep:
+    except _Enough:
         pass
     except yaml.MarkedYAMLError as error:
         builder.syntax_error(error)
@@ -71,7 +72,7 @@ def _events(text: str) -> Iterator[Any]:
         loader.dispose()
 
 
-class _TooDeep(Exception):
+class _Enough(Exception):
     """Nothing after this is worth reading."""
 
 
@@ -99,6 +100,9 @@ class _Builder:
 
     def problem(self, line: int, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.path, line, message, hint))
+        if len(self.problems) == MAX_PROBLEMS:
+            self.problems.append(Problem(self.path, line + 1, "not read any further: too many problems above"))
+            raise _Enough
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
@@ -141,7 +145,7 @@ class _Builder:
         self.stack.append(_Frame(node, path, skip=skip or parent_skips))
         if len(self.stack) > MAX_DEPTH:
             self.problem(line, f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
-            raise _TooDeep
+            raise _Enough
 
     def _awaits_key(self) -> bool:
         return bool(self.stack) and isinstance(self.stack[-1].node, dict) and not self.stack[-1].waiting

@@ -218,7 +218,11 @@ class Repo:
         """The name of `path` as git writes it: relative to the root, with slashes."""
         full = Path(os.path.normpath(self.base / path))
         inside = self.base.resolve() / full.relative_to(self.base) if full.is_relative_to(self.base) else full
-        for candidate in (inside, inside.parent.resolve() / inside.name):
+        try:
+            candidates = (inside, inside.parent.resolve() / inside.name)
+        except (OSError, RuntimeError) as error:
+            raise GitError(f"{path} cannot be followed: {error}") from error
+        for candidate in candidates:
             if candidate.is_relative_to(self.root):
                 name = candidate.relative_to(self.root).as_posix()
                 return b"" if name == "." else os.fsencode(name)

@@ -225,3 +225,10 @@ def test_validation_needs_a_mapping_and_takes_an_empty_file_for_one(data: Any) -
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(ProblemsError, match="the key 'candidate' is missing"):
         validate(CanaryEvidence, Document({}), path="p")
+
+
+def test_a_file_of_nothing_but_problems_is_not_read_to_its_end() -> None:
+    with pytest.raises(ProblemsError) as caught:
+        parse_yaml("a: 1\n" * 50_000, path="x.yaml")
+    assert len(caught.value.problems) == 101
+    assert "too many problems above" in caught.value.problems[-1].message
