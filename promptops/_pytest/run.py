@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,7 +71,7 @@ class Run:
         """What is wrong with released versions, as name and story: this one edited, another one gone."""
         if target.frozen is not None:
             problem = target.frozen.problem
-            yield "[frozen]", f"{problem.path}: {problem.message}\n  next: {problem.hint}"
+            yield "[frozen]", f"{replace(problem, hint='')}\n  next: {problem.hint}"
         versions = self.selection.versions.get(target.prompt, ())
         if versions and versions[-1] == target.version:
             for gone in self.selection.gone.get(target.prompt, ()):

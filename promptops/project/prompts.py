@@ -18,7 +18,7 @@ from promptops.project.prompt_file import PromptSettings, read_prompt_file
 from promptops.project.root import RESERVED_NAMES, Project
 from promptops.project.version_file import PromptVersion, read_version
 
-__all__ = ["Prompt", "PromptVersion", "load_prompt", "load_version", "version_names"]
+__all__ = ["Prompt", "PromptVersion", "load_prompt", "load_readable", "load_version", "version_names"]
 
 _VERSION_FILE: Final = re.compile(r"v[1-9]\d{0,8}\.j2\Z")
 _ALMOST: Final = re.compile(r"[vV]?\d+(\.(j2|jinja2?|txt|md))+\Z|[vV]\d+\.?\Z|V\d+\.\w+\Z|v\d+\.J2\Z")
@@ -29,6 +29,7 @@ class Prompt:
     """A prompt with all its versions, in numeric order.
 
     `inputs` maps each input to its JSON Schema: what prompt.yaml declares, else what the templates use, of any type.
+    `broken` are the problems of versions that are not among `versions` because they cannot be read (`load_readable`).
     """
 
     name: str
@@ -37,14 +38,17 @@ class Prompt:
     inputs: Mapping[str, Mapping[str, Any]]
     checks: tuple[CheckSpec, ...]
     versions: tuple[PromptVersion, ...]
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     document: Document = field(default_factory=lambda: Document(None), repr=False)
 
     def version(self, name: str) -> PromptVersion:
-        """Return the version `name`, such as `v2`; raises `UsageError` where there is none."""
+        """Return the version `name`, such as `v2`; raises `UsageError` where there is none, its problems if broken."""
         for version in self.versions:
             if version.name == name:
                 return version
-        names = [version.name for version in self.versions]
+        if name in self.broken:
+            raise ProblemsError(self.broken[name])
+        names = [*(version.name for version in self.versions), *self.broken]
         raise UsageError(
             f"{self.name} has no version {name!r}{did_you_mean(name, names)} (there is: {', '.join(names)})"
         )
@@ -65,25 +69,47 @@ def load_prompt(project: Project, name: str) -> Prompt:
 
     Raises `UsageError` where there is no such prompt and `ProblemsError` with every problem of all its files.
     """
-    folder, problems = _folder(project, name), Problems()
+    prompt = load_readable(project, name)
+    if prompt.broken:
+        raise ProblemsError([problem for found in prompt.broken.values() for problem in found])
+    return prompt
+
+
+def load_readable(project: Project, name: str) -> Prompt:
+    """Load a prompt with those of its versions that can be read; a broken one does not stop the others.
+
+    Raises `UsageError` where there is no such prompt, and `ProblemsError` with every problem of all its files where
+    what the versions share is wrong: the folder, prompt.yaml.
+    """
+    folder, shared = _folder(project, name), Problems()
     entries = _entries(folder)
-    _check_names(project, folder, entries, problems)
-    settings = read_prompt_file(project, folder, problems)
-    files = _version_files(entries)
-    loaded = [problems.catch(lambda path=path: read_version(project, path, task=settings.spec.task)) for path in files]  # type: ignore[misc]
-    versions = [version for version in loaded if version is not None]
-    for version in versions:
-        problems.found += _undeclared(version, settings)
-    if len(versions) == len(files):
-        problems.found += _unused(project, folder, settings, versions)
-    problems.raise_any()
+    _check_names(project, folder, entries, shared)
+    settings = read_prompt_file(project, folder, shared)
+    versions: list[PromptVersion] = []
+    broken: dict[str, tuple[Problem, ...]] = {}
+    all_used = True
+    for path in _version_files(entries):
+        found = Problems()
+        version = found.catch(lambda path=path: read_version(project, path, task=settings.spec.task))  # type: ignore[misc]
+        if version is None:
+            all_used = False
+        else:
+            found.found += _undeclared(version, settings)
+            versions.append(version)
+        if found.found:
+            broken[path.stem] = tuple(found.found)
+    if all_used:
+        shared.found += _unused(project, folder, settings, versions)
+    if shared.found:
+        raise ProblemsError([*shared.found, *(problem for found in broken.values() for problem in found)])
     return Prompt(
         name=name,
         folder=folder,
         spec=settings.spec,
         inputs=_inputs(settings, versions),
         checks=settings.checks,
-        versions=tuple(versions),
+        versions=tuple(version for version in versions if version.name not in broken),
+        broken=broken,
         document=settings.document,
     )
 

@@ -12,12 +12,12 @@ from promptops.core.closure import build_closure, closure_differences
 from promptops.core.digest import version_digest
 from promptops.core.measurement import measurement_of
 from promptops.core.select import served_versions
-from promptops.errors import GitError, Problem, UsageError
+from promptops.errors import GitError, Problem
 from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import dataset_of
 from promptops.project.evidence import load_evidence
-from promptops.project.prompts import Prompt, PromptVersion, load_prompt, version_names
+from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
 from promptops.project.user_code import check_sources, load_contract
 from promptops.runner.targets import Frozen, Target
@@ -50,9 +50,9 @@ class TargetFiles:
         return self.prompt(prompt).spec.redact
 
     def prompt(self, name: str) -> Prompt:
-        """One prompt, with every version."""
+        """One prompt, with every version that can be read."""
         if name not in self._prompts:
-            self._prompts[name] = load_prompt(self.project, name)
+            self._prompts[name] = load_readable(self.project, name)
         return self._prompts[name]
 
     def contract(self, name: str) -> Contract:
@@ -69,17 +69,13 @@ class TargetFiles:
         choose: Callable[[Sequence[Case]], tuple[Case, ...]],
         samples: int | None,
     ) -> Target:
-        """Read one target."""
-        source, contract = self.prompt(prompt), self.contract(prompt)
-        working = next((v for v in source.versions if v.name == version), None)
-        built = build_closure(working, source.inputs, contract.schema) if working else None
+        """Read one target; raises `ProblemsError` for what is wrong with it, whatever is wrong with its siblings."""
+        source = self.prompt(prompt)
         released = is_released(self.project, prompt, version)
-        if built is None and not released:
-            raise UsageError(
-                f"{prompt!r} has no version {version!r} (it has {', '.join(v.name for v in source.versions)})"
-            )
-        closure = load_closure(self.project, prompt, version) if released else built
-        assert closure is not None
+        working = self._working(source, version, released=released)
+        contract = self.contract(prompt)
+        built = build_closure(working, source.inputs, contract.schema) if working else None
+        closure = built if built is not None and not released else load_closure(self.project, prompt, version)
         cases = self.cases(source)
         own_pin = pin or Pin.parse(closure.model)
         digest = version_digest(closure)
@@ -103,6 +99,12 @@ class TargetFiles:
             baseline=self._baseline(prompt, version, digest),
         )
         return self._compared(target, built, working) if released else target
+
+    def _working(self, source: Prompt, version: str, *, released: bool) -> PromptVersion | None:
+        """The version's file; None where only its release can be read."""
+        if released:
+            return next((found for found in source.versions if found.name == version), None)
+        return source.version(version)
 
     def cases(self, source: Prompt) -> tuple[Case, ...]:
         """The dataset of a prompt, read once."""
@@ -136,6 +138,8 @@ class TargetFiles:
     def _compared(self, target: Target, built: Closure | None, working: PromptVersion | None) -> Target:
         """Say what a released version's files would yield today."""
         name = target.name
+        if broken := target.source.broken.get(target.version):
+            return replace(target, frozen=Frozen(("file",), self._unreadable(target, broken[0])))
         if built is None or working is None:
             path = self.project.relative(self.project.prompts_dir / target.prompt / f"{target.version}.j2")
             hint = (
@@ -153,6 +157,15 @@ class TargetFiles:
         )
         frozen = Frozen(edited, self._edited(target, working, edited)) if edited else None
         return replace(target, notices=notices, frozen=frozen)
+
+    def _unreadable(self, target: Target, problem: Problem) -> Problem:
+        by = f" by {who}" if (who := self._editor(self.project.root / problem.path)) else ""
+        return Problem(
+            problem.path,
+            problem.line,
+            f"{target.name} is released and frozen, and cannot be read since it was edited{by}: {problem.message}",
+            f"bring it back with `git restore {problem.path}`; what is served, {target.name} as released, is tested",
+        )
 
     def _edited(self, target: Target, working: PromptVersion, parts: Sequence[str]) -> Problem:
         path = self.project.relative(working.path)

@@ -39,6 +39,17 @@ def test_an_edited_released_version_is_red_and_its_cases_test_what_is_served(wor
     result.stdout.fnmatch_lines(["FAILED prompts/greeting/v1.j2::test/model-1::[[]frozen[]]*"])
 
 
+def test_a_released_version_that_cannot_be_read_is_red_and_its_cases_test_what_is_served(world: World) -> None:
+    released(world)
+    world.project.write("prompts/greeting/v1.j2", "---\nmodel: test/model-1\n---\n{% if %} {{ text }}\n")
+    world.project.commit("Break it")
+
+    result = world.run("--promptops")
+
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*prompts/greeting/v1.j2:4: greeting@v1 is released and frozen*Break it*"])
+
+
 def test_a_served_version_whose_file_is_gone_is_red(world: World) -> None:
     released(world)
     (world.project.path / "prompts/greeting/v1.j2").unlink()

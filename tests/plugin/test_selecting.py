@@ -157,6 +157,27 @@ def test_all_problems_of_a_file_are_one_error_and_other_prompts_are_collected(wo
     assert world.run("--promptops", "--collect-only").ret == pytest.ExitCode.INTERRUPTED
 
 
+BROKEN = "---\nmodel: test/model-1\n---\n{% if %} {{ text }}\n"
+
+
+@pytest.mark.parametrize(
+    "text", [BROKEN, "no front matter", "---\nmodel: test/model-1\n---\n{{ text }} {{ txet }}\n"]
+)
+def test_a_broken_version_stops_none_of_its_siblings(world: World, text: str) -> None:
+    world.greeting(versions=2, cases=2)
+    world.record("v1", {"c1": "yes", "c2": "no"})
+    world.serve("v1")
+    world.record("v2", "yes")
+    world.project.write("prompts/greeting/v3.j2", text)
+
+    result = world.run("--promptops-select", "all")
+
+    assert result.parseoutcomes() == {"passed": 3, "xfailed": 1, "errors": 1}
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*prompts/greeting/v3.j2:*"])
+    world.run("--promptops-select", "greeting@v1").assert_outcomes(passed=1, xfailed=1)
+
+
 def test_a_broken_python_test_interrupts_as_ever(world: World) -> None:
     world.greeting(cases=1)
     world.project.write("prompts/greeting/v1.j2", "nothing")

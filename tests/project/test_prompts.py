@@ -11,7 +11,7 @@ import pytest
 from promptops.core.closure import build_closure, render
 from promptops.errors import ProblemsError, UsageError
 from promptops.models import Message, Pin
-from promptops.project.prompts import load_prompt, load_version, version_names
+from promptops.project.prompts import load_prompt, load_readable, load_version, version_names
 from promptops.testing.project import TemporaryProject
 
 HEAD = "---\nmodel: test/model-1\n---\n"
@@ -259,6 +259,29 @@ def test_a_malformed_file_is_a_problem_with_its_place(
     assert words in str(caught.value)
     assert all(problem.path.startswith("prompts/p") for problem in caught.value.problems)
     assert list(caught.value.problems) == sorted(caught.value.problems)
+
+
+def test_a_broken_version_keeps_its_problems_and_its_siblings_can_be_read(project: TemporaryProject) -> None:
+    project.prompt("p", versions={"v1": "{{ text }}", "v2": "{% if %}"}, yaml="inputs: {text: string}\n")
+    project.write("prompts/p/v3.j2", HEAD + "{{ txet }}")
+
+    prompt = load_readable(project.project, "p")
+
+    assert [version.name for version in prompt.versions] == ["v1"]
+    assert {name: [problem.path for problem in found] for name, found in prompt.broken.items()} == {
+        "v2": ["prompts/p/v2.j2"],
+        "v3": ["prompts/p/v3.j2"],
+    }
+    with pytest.raises(ProblemsError, match="v2.j2:4"):
+        prompt.version("v2")
+    with pytest.raises(ProblemsError, match=r"(?s)v2.j2:4.*v3.j2:4"):
+        load_prompt(project.project, "p")
+
+
+def test_what_versions_share_is_a_problem_of_all_of_them(project: TemporaryProject) -> None:
+    project.prompt("p", versions={"v1": "{{ text }}", "v2": "{% if %}"}, yaml="smaples: 2\n")
+    with pytest.raises(ProblemsError, match=r"(?s)prompt.yaml:1.*v2.j2:4"):
+        load_readable(project.project, "p")
 
 
 @pytest.mark.parametrize(
