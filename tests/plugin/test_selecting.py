@@ -160,9 +160,7 @@ def test_all_problems_of_a_file_are_one_error_and_other_prompts_are_collected(wo
 BROKEN = "---\nmodel: test/model-1\n---\n{% if %} {{ text }}\n"
 
 
-@pytest.mark.parametrize(
-    "text", [BROKEN, "no front matter", "---\nmodel: test/model-1\n---\n{{ text }} {{ txet }}\n"]
-)
+@pytest.mark.parametrize("text", [BROKEN, "no front matter", "---\nmodel: test/model-1\n---\n{{ text }} {{ txet }}\n"])
 def test_a_broken_version_stops_none_of_its_siblings(world: World, text: str) -> None:
     world.greeting(versions=2, cases=2)
     world.record("v1", {"c1": "yes", "c2": "no"})

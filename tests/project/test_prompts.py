@@ -272,7 +272,7 @@ def test_a_broken_version_keeps_its_problems_and_its_siblings_can_be_read(projec
         "v2": ["prompts/p/v2.j2"],
         "v3": ["prompts/p/v3.j2"],
     }
-    with pytest.raises(ProblemsError, match="v2.j2:4"):
+    with pytest.raises(ProblemsError, match=r"v2\.j2:4"):
         prompt.version("v2")
     with pytest.raises(ProblemsError, match=r"(?s)v2.j2:4.*v3.j2:4"):
         load_prompt(project.project, "p")

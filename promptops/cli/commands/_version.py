@@ -32,7 +32,7 @@ def choose(project: Project, text: str) -> Chosen:
     from promptops.core.closure import build_closure
     from promptops.core.select import parse_selector, resolve
     from promptops.project.manifest import load_manifest
-    from promptops.project.prompts import load_prompt, version_names
+    from promptops.project.prompts import load_readable, version_names
     from promptops.project.released import is_released, load_closure, released_path
 
     selector = parse_selector(text)
@@ -47,8 +47,8 @@ def choose(project: Project, text: str) -> Chosen:
         version = selector.version or next(reversed(files), "")
     if selector.kind == "served" or (version not in files and version and is_released(project, name, version)):
         closure = load_closure(project, name, version)
-        prompt = load_prompt(project, name) if files and selector.kind != "served" else None
+        prompt = load_readable(project, name) if files and selector.kind != "served" else None
         return Chosen(f"{name}@{version}", closure, project.relative(released_path(project, name, version)), prompt)
-    prompt = load_prompt(project, name)
+    prompt = load_readable(project, name)
     found = prompt.version(version)
     return Chosen(f"{name}@{version}", build_closure(found, prompt.inputs, None), project.relative(found.path), prompt)
