@@ -40,6 +40,11 @@ def sha256_of_bytes(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def short_digest(digest: str) -> str:
+    """Return the first 12 hex digits, enough for a person to tell two digests apart."""
+    return digest.removeprefix("sha256:")[:12]
+
+
 def request_digest(request: Request) -> str:
     """Return the digest that keys a recording: pin, messages, params and tools as they are sent.
 

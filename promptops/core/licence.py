@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptops.core.canary import pass_level
-from promptops.core.digest import sha256_of
+from promptops.core.digest import sha256_of, short_digest
 from promptops.formats import CanaryEvidence, CanarySettings, Environment, Evidence, RunEvidence, Served, Side
 
 Needs = Literal["", "run", "canary", "mend", "ack", "after"]
@@ -256,7 +256,7 @@ def _why_not(claim: Claim, what: str, *, all_records: Sized, same_candidate: Siz
 
 
 def _side(side: Side) -> str:
-    return f"{side.version} ({side.digest.removeprefix('sha256:')[:12]} on {side.pin})"
+    return f"{side.version} ({short_digest(side.digest)} on {side.pin})"
 
 
 def _named(outcomes: Mapping[str, str], limit: int = 5) -> str:

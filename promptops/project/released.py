@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptops.core.digest import version_digest
+from promptops.core.digest import short_digest, version_digest
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import VERSION_PATTERN, Closure, ClosureFile
 from promptops.models import Pin
@@ -49,7 +49,7 @@ def parse_closure(text: str, *, path: str, prompt: str, version: str) -> Closure
         message = f"is the closure of {file.closure.prompt}@{file.closure.version}, not of {prompt}@{version}"
         raise ProblemsError([Problem(path, 0, message, hint)])
     if (actual := version_digest(file.closure)) != file.digest:
-        message = f"was edited: its content has digest {short(actual)}, and it says {short(file.digest)}"
+        message = f"was edited: its content has digest {short_digest(actual)}, and it says {short_digest(file.digest)}"
         raise ProblemsError([Problem(path, 0, message, f"released versions are frozen; {hint}")])
     try:
         Pin.parse(file.closure.model)
@@ -61,8 +61,3 @@ def parse_closure(text: str, *, path: str, prompt: str, version: str) -> Closure
 def render_closure(closure: Closure) -> str:
     """The text of the closure file of `closure`."""
     return render_json(ClosureFile(digest=version_digest(closure), closure=closure))
-
-
-def short(digest: str) -> str:
-    """The first twelve hex digits of a digest, for reading."""
-    return digest.removeprefix("sha256:")[:12]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptops.config import environment_name
-from promptops.core.digest import version_digest
+from promptops.core.digest import short_digest, version_digest
 from promptops.core.licence import Claim, Licence, licence
 from promptops.core.manifest import check_environment, policy, serve, serving
 from promptops.errors import GitError, PromotionRefused, UsageError
 from promptops.formats import Accepted, CanaryEvidence, Evidence, Manifest, Served
 from promptops.project.evidence import evidence_path, load_evidence, render_evidence
 from promptops.project.manifest import load_manifest, manifest_path, render_manifest
-from promptops.project.released import load_closure, released_path, render_closure, short
+from promptops.project.released import load_closure, released_path, render_closure
 from promptops.project.root import Project
 from promptops.release.accept import candidate_outcomes, merge, with_licensed
 from promptops.release.measured import Measured
@@ -249,9 +249,9 @@ def _recorded(accepted: Accepted, case: str) -> bool:
 def _words(
     measured: Measured, environment: str, served: Served, current: Served | None, found: Licence, terms: Terms
 ) -> CommitWords:
-    replaced = (
-        f"It replaces {current.version} ({short(current.digest)})." if current else "It is the first version there."
-    )
+    replaced = "It is the first version there."
+    if current:
+        replaced = f"It replaces {current.version} ({short_digest(current.digest)})."
     trailers = {"Promptops-Digest": served.digest}
     if served.evidence:
         trailers["Promptops-Evidence"] = served.evidence

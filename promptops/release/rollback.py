@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promptops.core.digest import version_digest
+from promptops.core.digest import short_digest, version_digest
 from promptops.core.manifest import check_environment, serving
 from promptops.core.manifest import rollback as back
 from promptops.errors import GitError, ProblemsError, PromotionRefused
 from promptops.formats import Served
 from promptops.project.manifest import load_manifest, manifest_path, render_manifest
-from promptops.project.released import load_closure, released_path, short
+from promptops.project.released import load_closure, released_path
 from promptops.project.root import Project
 from promptops.release.publishing import CommitWords, Publication, manifest_bytes, publish
 from promptops.store.git import Repo
@@ -73,7 +73,7 @@ def _check_closure(project: Project, prompt: str, served: Served) -> None:
     except ProblemsError as error:
         raise PromotionRefused(what, [str(problem) for problem in error.problems], command=command) from error
     if actual != served.digest:
-        text = f"{shown} has digest {short(actual)}, and {short(served.digest)} was served"
+        text = f"{shown} has digest {short_digest(actual)}, and {short_digest(served.digest)} was served"
         raise PromotionRefused(what, [text], command=command)
 
 

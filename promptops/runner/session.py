@@ -153,11 +153,7 @@ class Session:
         """Look a planned sample up in the recordings, which are read once."""
         key = planned.key
         recordings = self._recordings_of(key.prompt, key.version, key.pin)
-        sample = recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
-        if sample.failure is not None and sample.failure.kind == "stale_recording":
-            closure = self.target(key.prompt, key.version).closure
-            return store_recordings.explain_stale(sample, closure, closure)
-        return sample
+        return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
 
     def recordings(self, target: Target) -> Recordings:
         """The recordings of a target as they were when the session read them."""

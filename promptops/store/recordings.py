@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from promptops.core.digest import short_digest
 from promptops.errors import Problem, ProblemsError, StoreError
-from promptops.formats import Closure
 from promptops.models import Failure, Json, Pin, PlannedSample, Reply, Sample, SampleKey, Usage
 from promptops.store.atomic import locked, write_bytes
 from promptops.store.recording_lines import (
@@ -29,12 +29,10 @@ from promptops.store.recording_lines import (
 __all__ = [
     "Recordings",
     "TextRedactor",
-    "explain_stale",
     "line_digest",
     "load",
     "recordings_path",
     "redacted",
-    "request_changes",
     "write",
 ]
 
@@ -112,13 +110,14 @@ class Recordings:
         return Failure("missing_recording", why, _command("new", planned, options))
 
     def _changed(self, line: Line, planned: PlannedSample, options: str) -> Failure:
-        then, now = _short(line.fields["request"]), _short(planned.digest)
+        then, now = short_digest(line.fields["request"]), short_digest(planned.digest)
         when = line.fields["recorded_at"]
         message = (
             f"{self.shown}:{line.number}: the request changed since it was recorded on {when} ({then} then, {now} now)"
         )
         if planned.released:
-            return Failure("stale_recording", message, _record_and_accept(planned, options))
+            why = "; its version is frozen, so its case changed, or it was recorded before the release"
+            return Failure("stale_recording", message + why, _record_and_accept(planned, options))
         return Failure("missing_recording", message, _command("new", planned, options))
 
     def _edited(self, line: Line, planned: PlannedSample, options: str) -> Failure:
@@ -203,31 +202,6 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
     return sample if cleaned == reply else replace(sample, reply=cleaned)
 
 
-def request_changes(old: Closure, new: Closure) -> tuple[str, ...]:
-    """Name the parts of a request that differ: `model`, `params.temperature`, `template`, `includes.tone`, `tools` …"""
-    found = []
-    before, after = old.model_dump(), new.model_dump()
-    for name in ("model", "params", "template", "includes", "tools", "inputs", "output_schema"):
-        then, now = before[name], after[name]
-        if then == now:
-            continue
-        if name in ("params", "includes", "inputs"):
-            keys = sorted(key for key in {*then, *now} if then.get(key, ...) != now.get(key, ...))
-            found += [f"{name}.{key}" for key in keys]
-        else:
-            found.append(name)
-    return tuple(found)
-
-
-def explain_stale(sample: Sample, old: Closure, new: Closure) -> Sample:
-    """Add to a stale sample's message which parts of the version changed since `old`; the case where none did."""
-    if sample.failure is None or "changed since it was recorded" not in sample.failure.message:
-        return sample
-    parts = request_changes(old, new)
-    what = f"changed: {', '.join(parts)}" if parts else "the version is the same: the inputs of the case changed"
-    return replace(sample, failure=replace(sample.failure, message=f"{sample.failure.message}; {what}"))
-
-
 def _sample(key: SampleKey, fields: Fields) -> Sample:
     reply = Reply(
         text=fields["text"],
@@ -257,10 +231,6 @@ def _command(mode: str, planned: PlannedSample, options: str) -> str:
 
 def _record_and_accept(planned: PlannedSample, options: str) -> str:
     return f"{_command('record', planned, options)} --promptops-accept"
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _shown(path: Path, root: Path | None) -> str:

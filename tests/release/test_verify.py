@@ -271,7 +271,7 @@ def test_an_edited_released_version_fails_for_that_prompt_alone_and_names_the_co
     sha = shipped.commit("Reword")
     report = verify(shipped.project)
     assert [(item.prompt, item.path) for item in report.problems] == [("count", "prompts/count/v2.j2")]
-    assert "was edited after its release: template differ" in report.problems[0].message
+    assert "was edited after its release: template differs from" in report.problems[0].message
     assert report.problems[0].commit.startswith(sha[:10])
     assert "promptops bump count" in report.problems[0].hint
     assert verify(shipped.project, ["other"]).problems == ()

@@ -161,7 +161,7 @@ def test_a_stale_recording_of_a_released_version_says_what_changed(files: Tempor
     assert found["c0"].outcome == "error"
     assert failure is not None
     assert failure.kind == "stale_recording"
-    assert "the inputs of the case changed" in failure.message
+    assert "its case changed, or it was recorded before the release" in failure.message
 
 
 def test_an_estimate_counts_what_is_asked(files: TemporaryProject) -> None:

@@ -44,10 +44,12 @@ def history(
 
 
 def _line(stay: Stay) -> str:
+    from promptops.core.digest import short_digest
+
     served = stay.served
     mark = "*" if stay.state == "now" else " "
     by = f"  {stay.commit.sha[:10]} {stay.commit.author}" if stay.commit else ""
-    evidence = f"  evidence {served.evidence.removeprefix('sha256:')[:12]}" if served.evidence else ""
+    evidence = f"  evidence {short_digest(served.evidence)}" if served.evidence else ""
     return f"{mark} {stay.environment}  {served.version}  {served.at}  {served.how}{evidence}{by}"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptops.core.digest import version_digest
+from promptops.core.digest import short_digest, version_digest
 from promptops.core.licence import broken_cases, same_comparison, side_of, standing_regress
 from promptops.formats import CanaryEvidence, Closure, Entry, Environment, Evidence, Manifest, RunEvidence, Served
 from promptops.project.evidence import evidence_digest, evidence_path
 from promptops.project.manifest import manifest_path
-from promptops.project.released import released_path, short
+from promptops.project.released import released_path
 from promptops.release.verifying.findings import Collector
 
 HOW_TO_SERVE = (
@@ -49,7 +49,7 @@ def _check_served(found: Collector, where: str, served: Served, closures: Mappin
     if closure is None:  # malformed or edited: told where it was read
         return
     if (actual := version_digest(closure)) != served.digest:
-        message = f"{where}: says digest {short(served.digest)}, and {released} has {short(actual)}"
+        message = f"{where}: says digest {short_digest(served.digest)}, and {released} has {short_digest(actual)}"
         found.problem(path, message, HOW_TO_SERVE)
     if closure.model != served.pin:
         found.problem(path, f"{where}: says pin {served.pin}, and {released} names {closure.model}", HOW_TO_SERVE)
@@ -87,7 +87,7 @@ def _check_evidence(
         what = "holds no record with" if path.exists() else "is gone, and with it the record of"
         hint = f"restore {found.project.relative(path)} as it was when {entry.version} was promoted"
         hint += found.last_change(manifest_path(found.project))
-        found.problem(path, f"{what} digest {short(entry.evidence)}, which {where} stands on", hint)
+        found.problem(path, f"{what} digest {short_digest(entry.evidence)}, which {where} stands on", hint)
         return
     _check_record(found, where, entry, environment, record, evidence)
 
@@ -148,6 +148,7 @@ def _check_baseline(found: Collector, where: str, entry: Entry, record: CanaryEv
         before, baseline = entry.previous[0], record.baseline
         message = (
             f"{where}: the baseline was replaced since the canary, which was against {baseline.version} "
-            f"({short(baseline.digest)}); {entry.version} replaced {before.version} ({short(before.digest)})"
+            f"({short_digest(baseline.digest)}); {entry.version} replaced {before.version} "
+            f"({short_digest(before.digest)})"
         )
         found.problem(path, message, again)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptops.core.closure import build_closure
+from promptops.core.closure import build_closure, closure_differences
 from promptops.formats import Closure
 from promptops.project.prompts import Prompt, PromptVersion, load_version
 from promptops.project.released import released_path
 from promptops.project.user_code import load_contract
 from promptops.release.verifying.findings import Collector
-from promptops.store.recordings import request_changes
 
 #: Parts of a closure that other files decide: what is served does not change with them.
 ELSEWHERE = {"includes": "an included template", "inputs": "the inputs", "output_schema": "the output contract"}
@@ -47,14 +46,15 @@ def _gone(found: Collector, name: str, served: Mapping[str, str]) -> None:
 
 def _compare(found: Collector, prompt: Prompt | None, version: PromptVersion, closure: Closure) -> None:
     inputs, schema = (prompt.inputs, _schema(prompt, closure)) if prompt else (closure.inputs, closure.output_schema)
-    parts = request_changes(closure, build_closure(version, inputs, schema))
+    parts = closure_differences(closure, build_closure(version, inputs, schema))
     edited = [part for part in parts if part.split(".")[0] not in ELSEWHERE]
     released = found.project.relative(released_path(found.project, found.prompt, version.name))
     shown = found.project.relative(version.path)
     if edited:
+        verb = "differs" if len(edited) == 1 else "differ"
         found.problem(
             version.path,
-            f"was edited after its release: {', '.join(edited)} differ from {released}, which is what is served",
+            f"was edited after its release: {', '.join(edited)} {verb} from {released}, which is what is served",
             f"keep the edit as a new version (promptops bump {found.prompt}), and restore this one: "
             f"git checkout <commit before> -- {shown}",
         )
