@@ -7,6 +7,7 @@ collects the same.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
@@ -94,9 +95,18 @@ class Collecting:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
+        if isinstance(collector, pytest.Directory) and collector.path.parent == self.run.prompts_dir:
+            report.result += self._no_files(collector)
         if isinstance(collector, pytest.Directory) and any(isinstance(node, VersionFile) for node in report.result):
             report.result = _by_number(report.result)
         return report
+
+    def _no_files(self, folder: pytest.Directory) -> Iterator[VersionFile]:
+        """Wanted versions that pytest passes over, because a pipe, a folder or a dead link has their name."""
+        for prompt, version in sorted(self.run.selection.pairs):
+            path = folder.path / f"{version}.j2"
+            if prompt == folder.path.name and not path.is_file() and os.path.lexists(path):
+                yield VersionFile.from_parent(folder, path=path)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:

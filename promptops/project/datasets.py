@@ -67,8 +67,9 @@ def _written(root: Path, written: str, where: str) -> Path:
     path = root / written
     if not _inside(path, root):
         raise ProblemsError([Problem(where, 0, f"dataset {written!r} lies outside of the project")])
-    if not path.is_file():
-        raise ProblemsError([Problem(where, 0, f"dataset {written!r} does not exist", f"it would be {path}")])
+    if not _is_file(path):
+        shown = written if len(written) <= 200 else f"{written[:200]}…"
+        raise ProblemsError([Problem(where, 0, f"dataset {shown!r} does not exist", "it is relative to the project")])
     return path
 
 
@@ -138,6 +139,13 @@ def _unreadable(path: Path, root: Path, name: str) -> Problem | None:
     if not path.is_file():
         return Problem(name, 0, "is not a file" if path.exists() else "does not exist")
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _inside(path: Path, root: Path) -> bool:

@@ -201,6 +201,9 @@ SETTINGS: list[tuple[str, Break, str]] = [
     ("contract outside", settings("output: ../x.py:Y"), "prompt.yaml:2: output"),
     ("dataset outside", settings("dataset: ../../../etc/passwd"), "lies outside of the project"),
     ("dataset missing", settings("dataset: none.jsonl"), "does not exist"),
+    ("dataset with an endless name", settings(f"dataset: {'a' * 5_000}"), "does not exist"),
+    ("no duration", settings("budgets: {p95_latency: fast}"), "prompt.yaml:2: budgets.p95_latency"),
+    ("nothing but problems", text("a: 1\n" * 20_000), "too many problems above"),
 ]  # fmt: skip
 
 DATASETS: list[tuple[str, Break, str]] = [
@@ -329,6 +332,7 @@ NOTHING_WRONG = {
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`victim` with a served v1 and a candidate v2, and the prompt `other`, all recorded."""
     files = TemporaryProject(tmp_path_factory.mktemp("healthy"))
+    files.provider("test", "http://127.0.0.1:9/v1")
     world = World(None, files)  # type: ignore[arg-type]  # nothing is run by pytest here
     for name in ("victim", "other"):
         world.greeting(name=name, versions=2, cases=2)
@@ -400,7 +404,7 @@ def test_a_folder_that_is_a_circle_of_links_is_no_crash(
     ("path", "broken", "words"),
     [
         (NEWEST, body("{{ text"), "v2.j2:4"),
-        (NEWEST, SPECIAL["fifo"], "v2.j2"),
+        *((NEWEST, SPECIAL[kind], "v2.j2: ") for kind in ("fifo", "folder", "dangling link", "endless device")),
         (YAML, text("- a"), "prompt.yaml:1"),
         (CASES, text("{\n"), "cases.jsonl:1"),
         (CLOSURE, text("[]"), "v1.json"),
