@@ -42,6 +42,7 @@ FailureKind = Literal[
     "missing_recording",
     "stale_recording",  # the request changed since it was recorded
     "edited_recording",  # the line does not match its own digest
+    "unreadable_recordings",  # the file is malformed
 ]
 
 

@@ -59,7 +59,7 @@ class Asked:
     def plan(self) -> Iterator[Planned]:
         """Every wanted sample in the order of the items, lazily."""
         for target, case in self.wanted:
-            yield from plan_target(target, [case])
+            yield from self.session.plan_cases(target, [case])
 
     def settings(self, *, stored: bool = True) -> EngineSettings:
         """The session's settings, with this run's number of samples; `stored`: the engine fills the run store."""
@@ -83,7 +83,7 @@ def check_budget(session: Session, wanted: Wanted, budget: float) -> str:
     """The worst case in words; raises `pytest.UsageError` where it is over the budget, before anything is asked."""
     total, requests = 0.0, 0
     for target, case in wanted:
-        for planned in plan_target(target, [case]):
+        for planned in session.plan_cases(target, [case]):
             if not isinstance(planned, PlannedSample):
                 continue
             if session.mode == "new" and session.find(planned).reply is not None:

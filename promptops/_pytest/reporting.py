@@ -89,7 +89,7 @@ class Reporting:
         try:
             self._notes += finish(self.run, self.rows, self.standings)
             if (died := self.run.engine_error) is not None:
-                raise StoreError(f"the run ended early: {died or type(died).__name__}")
+                raise StoreError(f"the run ended early: {str(died) or type(died).__name__}")
         except PromptopsError as error:
             self._notes.append(Line(f"promptops: {terminal(str(error))}", "bad"))
             if int(session.exitstatus) == 0:

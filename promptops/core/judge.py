@@ -11,7 +11,7 @@ from promptops.models import Case, CheckResult, CheckSpec, Judgement, Outcome, S
 
 _SCHEMA = CheckSpec("schema")
 _MATCHES = CheckSpec("matches")
-_RECORDING = ("stale_recording", "edited_recording")
+_RECORDING = ("stale_recording", "edited_recording", "unreadable_recordings")
 NOTHING = "nothing is checked: give the case `expected`, or the prompt `checks` or an `output` contract"
 
 
@@ -20,8 +20,8 @@ def judge(
 ) -> Judgement:
     """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own.
 
-    A stale or edited recording is an `error`, any other missing reply `unmeasurable`. Any check that errors makes the
-    outcome `error`. Deterministic, and never raises for what a model wrote.
+    A stale, edited or unreadable recording is an `error`, any other missing reply `unmeasurable`. Any check that errors
+    makes the outcome `error`. Deterministic, and never raises for what a model wrote.
     """
     if sample.reply is None:
         return Judgement(sample, _without_reply(sample))

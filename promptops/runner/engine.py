@@ -212,6 +212,8 @@ def _may_ask(planned: PlannedSample, found: Sample) -> bool:
     """Whether mode `new` asks where the recordings have no valid sample.
 
     What a released version was accepted with is not replaced in passing: a stale or edited recording of it stays a
-    failure. Everything else is asked.
+    failure. Nor is asked what could not be written. Everything else is asked.
     """
+    if found.failure is not None and found.failure.kind == "unreadable_recordings":
+        return False
     return not planned.released or found.failure is None or found.failure.kind == "missing_recording"

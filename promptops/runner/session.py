@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptops.config import environment_name
@@ -13,9 +14,9 @@ from promptops.core.plan import Planned, plan_samples
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand, varies
-from promptops.errors import UsageError
+from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
-from promptops.models import Case, CaseResult, Mode, Pin, PlannedSample, Request, Sample
+from promptops.models import Case, CaseResult, Failure, Mode, Pin, PlannedSample, Request, Sample
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from promptops.runner.batches import Sink
 
 REPLAY_CONCURRENCY = 16
+_PROBLEMS = 10  # malformed lines of a recordings file that a failure names
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Session:
         self.environment = environment_name(self.project.config, self.choices.environment, self.environ)
         self.manifest: Manifest = load_manifest(self.project)
         self._files = TargetFiles(self.project, self.manifest, self.environment)
-        self._recordings: dict[tuple[str, str, str], Recordings] = {}
+        self._recordings: dict[tuple[str, str, str], Recordings | PromptopsError] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
         self._redactors: dict[str, Redactor] = {}
         self._resolvers: dict[str, Callable[[str], Callable[..., Any]]] = {}
@@ -114,7 +116,20 @@ class Session:
     def plan(self, targets: Iterable[Target]) -> Iterator[Planned]:
         """Yield every sample of `targets`, target by target, case by case, lazily."""
         for target in targets:
-            yield from plan_target(target)
+            yield from self.plan_cases(target, target.cases)
+
+    def plan_cases(self, target: Target, cases: Sequence[Case]) -> Iterator[Planned]:
+        """Yield the samples of some cases.
+
+        Where replies would have to be merged into a recordings file that cannot be read, each sample is that failure:
+        nothing is asked that could not be kept, and other targets go on.
+        """
+        found = self._read(target.prompt, target.version, str(target.pin)) if self.mode in ("record", "new") else None
+        for planned in plan_target(target, cases):
+            if isinstance(found, PromptopsError):
+                yield Sample(planned.key, "", failure=_unreadable(found))
+            else:
+                yield planned
 
     def engine_settings(
         self, targets: Sequence[Target], *, run: str | None = None, sinks: Sequence[Sink] = ()
@@ -150,14 +165,19 @@ class Session:
         )
 
     def find(self, planned: PlannedSample) -> Sample:
-        """Look a planned sample up in the recordings, which are read once."""
+        """Look a planned sample up in the recordings, which are read once; a malformed file is a failure."""
         key = planned.key
-        recordings = self._recordings_of(key.prompt, key.version, key.pin)
+        recordings = self._read(key.prompt, key.version, key.pin)
+        if isinstance(recordings, PromptopsError):
+            return Sample(key, planned.digest, failure=_unreadable(recordings), source="recorded")
         return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
 
     def recordings(self, target: Target) -> Recordings:
-        """The recordings of a target as they were when the session read them."""
-        return self._recordings_of(target.prompt, target.version, str(target.pin))
+        """The recordings of a target as they were when the session read them; raises where they cannot be read."""
+        found = self._read(target.prompt, target.version, str(target.pin))
+        if isinstance(found, PromptopsError):
+            raise found
+        return found
 
     def open_client(self) -> Asker:
         """Make what asks the providers; to be called in the loop that uses it."""
@@ -182,11 +202,15 @@ class Session:
         """The most US dollars that one request can cost; None where no price is known."""
         return pricing.worst_case(request, self.project.config.prices)
 
-    def _recordings_of(self, prompt: str, version: str, pin: str) -> Recordings:
+    def _read(self, prompt: str, version: str, pin: str) -> Recordings | PromptopsError:
+        """Recordings, or what is wrong with their file: read when they are first needed, once."""
         key = (prompt, version, pin)
         if key not in self._recordings:
             path = store_recordings.recordings_path(self.project.fixtures_dir, prompt, version, pin)
-            self._recordings[key] = store_recordings.load(path, root=self.project.root)
+            try:
+                self._recordings[key] = store_recordings.load(path, root=self.project.root)
+            except PromptopsError as error:
+                self._recordings[key] = error
         return self._recordings[key]
 
     def _path_of(self, targets: Sequence[Target]) -> Callable[[Sample], Any]:
@@ -238,3 +262,15 @@ def plan_target(target: Target, cases: Sequence[Case] | None = None) -> Iterator
         pin=pin,
         released=target.released,
     )
+
+
+def _unreadable(error: PromptopsError) -> Failure:
+    """Each malformed line with its number; what mends them may need a person, as after a merge."""
+    problems = error.problems if isinstance(error, ProblemsError) else ()
+    lines = [str(replace(problem, hint="")) for problem in problems[:_PROBLEMS]] or [str(error)]
+    if (more := len(problems) - _PROBLEMS) > 0:
+        lines.append(f"and {more} more")
+    hint = (
+        f"git restore -- {shlex.quote(problems[0].path)}   or mend the lines   or delete the file and record it again"
+    )
+    return Failure("unreadable_recordings", "\n".join(lines), hint if problems else "")

@@ -44,7 +44,7 @@ def case(expected: Any = None, checks: list[Any] | None = None, *, has: bool = T
 def test_without_a_reply_only_a_bad_recording_is_an_error(kind: FailureKind) -> None:
     sample = Sample(KEY, "sha256:0", failure=Failure(kind, "why"))
     judgement = judge(sample, case({"time": "x"}), BOOKING, (), _resolve)
-    bad = kind in ("stale_recording", "edited_recording")
+    bad = kind in ("stale_recording", "edited_recording", "unreadable_recordings")
     assert judgement == Judgement(sample, "error" if bad else "unmeasurable")
 
 

@@ -160,3 +160,32 @@ def test_nothing_is_asked_after_a_collection_error(world: World) -> None:
 
         assert server.count == 0
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("mode", ["replay", "new", "record"])
+def test_malformed_recordings_are_errors_of_their_version_alone(world: World, mode: str) -> None:
+    world.greeting(cases=2)
+    world.greeting(cases=2, name="other")
+    path = world.record("v1", "yes")
+    first, second = path.read_text(encoding="utf-8").splitlines()
+    path.write_text(f"<<<<<<< HEAD\n{first}\n=======\n{second}\n", encoding="utf-8")
+    before = path.read_bytes()
+    world.record("v1", "yes", name="other")
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url)
+
+        result = (world.run if mode == "replay" else world.process)("--promptops-mode", mode)
+
+        assert server.count == (2 if mode == "record" else 0)
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR: greeting@v1 case c1*",
+            "*recordings/v1/test%2Fmodel-1.jsonl:1: *",
+            "*recordings/v1/test%2Fmodel-1.jsonl:3: *",
+            "*next*git restore -- fixtures/greeting/recordings/v1/test%2Fmodel-1.jsonl*",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+    assert path.read_bytes() == before
+    assert world.run("--promptops", "--collect-only", "-q").ret == 0
