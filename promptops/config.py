@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from promptops.durations import Duration
 from promptops.errors import ConfigError, Problem, did_you_mean
 from promptops.formats import EnvironmentName, Strict
+from promptops.times import Duration
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]*$", max_length=60)]
 

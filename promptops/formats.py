@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from promptops.durations import Duration
+from promptops.times import Duration
 
 VERSION_PATTERN = r"^v[1-9]\d*$"
 CASE_ID_PATTERN = r"^[A-Za-z0-9][\w.\-]*$"

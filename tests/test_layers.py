@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "promptops"
 
 ORDER: list[set[str]] = [
-    {"errors", "durations"},
+    {"errors", "times"},
     {"models", "formats", "config"},
     {"core"},
     {"project", "providers", "store"},

@@ -17,6 +17,7 @@ from promptops.reporting.files import RunReport, write_report
 from promptops.reporting.lines import Line
 from promptops.reporting.safe import one_line
 from promptops.runner.session import Session, plan_target
+from promptops.times import timestamp
 
 if TYPE_CHECKING:
     from promptops._pytest.run import Run
@@ -56,7 +57,7 @@ def _verdict(run: Run, standings: set[ItemStanding]) -> str:
 def _accept(run: Run, rows: Sequence[CaseRow]) -> Iterator[Line]:
     """Accept what this run measured, judged again from the recordings as they are now: only they are evidence."""
     session = Session(run.project, "replay", run.session.environ, replace(run.session.choices, budget=None))
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = timestamp(datetime.now(UTC))
     for known in _targets(run, rows):
         target = session.target(known.prompt, known.version)
         cases = [row.case for row in rows if (row.prompt, row.version) == (known.prompt, known.version)]

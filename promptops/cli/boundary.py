@@ -71,10 +71,9 @@ def bug_text(error: BaseException, arguments: list[str], environ: Mapping[str, s
 
 def secretless(text: str, environ: Mapping[str, str]) -> str:
     """`text` without any value of an environment variable named `*_API_KEY`."""
-    from promptops.core.redact import Redactor
+    from promptops.core.redact import Redactor, secrets_of
 
-    secrets = [value for name, value in environ.items() if name.endswith("_API_KEY") and value]
-    return Redactor((), secrets).text(text)
+    return Redactor((), secrets_of(environ)).text(text)
 
 
 def _write_report(text: str) -> Path:

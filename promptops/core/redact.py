@@ -18,7 +18,7 @@ SHORTEST_SECRET = 8  # characters; anything shorter would tear ordinary words ap
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all `*_API_KEY` variables that are long enough to be told from ordinary text."""
+    """Return the values of all `*_API_KEY` variables."""
     return tuple(value for name, value in sorted(environ.items()) if name.endswith("_API_KEY") and value)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptops.core.report import CaseRow, VersionSummary, summarise
-from promptops.durations import parse_duration
 from promptops.formats import Budgets
+from promptops.times import parse_duration
 
 Status = Literal["pass", "fail", "undecided", "unmeasurable"]
 

@@ -18,6 +18,7 @@ from promptops.models import Failure, Pin, PlannedSample, Reply, Sample
 from promptops.providers.base import Limits, Provider
 from promptops.providers.pacing import Pacer
 from promptops.providers.registry import provider_for
+from promptops.times import timestamp
 
 CAN_PASS: frozenset[FailureKind] = frozenset({"connection", "timeout", "rate_limit", "server"})
 FIRST_WAIT = 0.5  # seconds before the second attempt, on average; doubles from attempt to attempt
@@ -98,8 +99,7 @@ class Client:
             message = self._redactor.text(str(error))
             return replace(base, failure=Failure(error.kind, message, _hint(planned.request.pin, error.kind)))
         price = cost(planned.request.pin, reply.usage, self._config.prices)
-        at = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        return replace(base, reply=reply, failure=None, cost=price, recorded_at=at)
+        return replace(base, reply=reply, failure=None, cost=price, recorded_at=timestamp(self._clock.now()))
 
     async def aclose(self) -> None:
         """Close every provider. May be called twice."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from promptops.config import Config, ProviderConfig, line_of
-from promptops.durations import parse_duration
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
 from promptops.models import Pin
 from promptops.providers.base import Limits, Provider
 from promptops.providers.http import HttpProvider
 from promptops.providers.keys import KeySource, check_key_goes_home, parse_endpoint
+from promptops.times import parse_duration
 
 KNOWN: Mapping[str, ProviderConfig] = {
     "openai": ProviderConfig(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),

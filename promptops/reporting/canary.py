@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from promptops.core.canary import CanaryDecision
-from promptops.models import Difference, Json, Judgement
+from promptops.models import Difference, Judgement
+from promptops.reporting.failure import sides
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.safe import one_line
 from promptops.runner.canary import CanaryResult, Flip
@@ -129,11 +129,7 @@ def _outputs(flip: Flip) -> Iterator[Line]:
 
 
 def _change(difference: Difference) -> str:
-    return f"{_json(difference.expected)} → {_json(difference.actual)}"
-
-
-def _json(value: Json) -> str:
-    return one_line(json.dumps(value, ensure_ascii=False, default=str), 120)
+    return " → ".join(sides(difference, 120))
 
 
 def _text(judgement: Judgement) -> str:

@@ -68,8 +68,7 @@ def _check(check: CheckResult) -> Iterator[Line]:
 def _difference(difference: Difference) -> Iterator[Line]:
     indent = " " * (_MARGIN + 2)
     yield Line(f"{indent}{one_line(difference.path)}", "dim")
-    expected = "nothing there" if difference.kind.endswith("_added") else shown(difference.expected)
-    actual = "nothing there" if difference.kind.endswith("_removed") else shown(difference.actual)
+    expected, actual = sides(difference)
     yield Line(f"{indent}- expected {expected}", "good")
     yield Line(f"{indent}+ got      {actual}", "bad")
 
@@ -87,6 +86,13 @@ def _labelled(label: str, text: str, style: Style = "plain") -> Iterator[Line]:
         yield Line(f"  {'':<{_MARGIN}}… and {more} more lines", "dim")
 
 
-def shown(value: Json) -> str:
-    """A JSON value on one line, bounded, safe for a terminal."""
-    return one_line(json.dumps(value, ensure_ascii=False, default=str), 200)
+def sides(difference: Difference, limit: int = 200) -> tuple[str, str]:
+    """Both values of a difference as `shown`; the one that is missing in words."""
+    expected = "nothing there" if difference.kind.endswith("_added") else shown(difference.expected, limit)
+    actual = "nothing there" if difference.kind.endswith("_removed") else shown(difference.actual, limit)
+    return expected, actual
+
+
+def shown(value: Json, limit: int = 200) -> str:
+    """A JSON value on one line, at most about `limit` characters, safe for a terminal."""
+    return one_line(json.dumps(value, ensure_ascii=False, default=str), limit)

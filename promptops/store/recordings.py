@@ -25,6 +25,7 @@ from promptops.store.recording_lines import (
     parse_lines,
     render_line,
 )
+from promptops.times import timestamp
 
 __all__ = [
     "Recordings",
@@ -163,7 +164,7 @@ def write(
     `ValueError` for samples of another prompt, version or pin.
     """
     asked = {(s.key.case, s.key.index): redacted(s, redactor) for s in samples if _belongs(s.key, path)}
-    moment = recorded_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = recorded_at or timestamp(datetime.now(UTC))
     new = {key: fields_of(sample, recorded_at=moment) for key, sample in asked.items() if sample.reply is not None}
     if not new:
         return ()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptops.errors import StoreError
 from promptops.models import Failure, Json, Reply, Sample, SampleKey, Usage
+from promptops.times import timestamp
 
 if TYPE_CHECKING:
     from typing import Self
@@ -123,7 +124,7 @@ class RunStore:
             "id": run,
             "kind": kind,
             "status": RUNNING,
-            "started": _iso(moment),
+            "started": timestamp(moment),
             "environment": environment,
             "git_head": git_head,
             "command": command.encode("utf-8", "replace").decode("utf-8"),
@@ -159,7 +160,7 @@ class RunStore:
         """
         from promptops.store import run_tables as t
 
-        update = t.runs.update().where(t.runs.c.id == run).values(status=status, finished=_iso(self._now()))
+        update = t.runs.update().where(t.runs.c.id == run).values(status=status, finished=timestamp(self._now()))
         with self._database.writing() as connection:
             if not connection.execute(update).rowcount:
                 raise StoreError(f"there is no run {run!r} in {self.path}")
@@ -266,10 +267,6 @@ class RunStore:
 
 def _chunks(names: list[str], size: int) -> Iterator[list[str]]:
     return (names[begin : begin + size] for begin in range(0, len(names), size))
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _dump(value: Any) -> str:

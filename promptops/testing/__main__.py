@@ -11,8 +11,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from promptops.durations import parse_duration
 from promptops.testing.loopback import LoopbackServer
+from promptops.times import parse_duration
 
 DEFAULT_ANSWER = '{"sentiment": "positive"}'
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def now() -> str:
-    """The time that is written into files: ISO 8601, UTC, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The moment that is written into files."""
+    from promptops.times import timestamp
+
+    return timestamp(datetime.now(UTC))
 
 
 def measure(project: Project, prompt: str, version: str) -> Measured:

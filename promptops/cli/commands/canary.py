@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -146,13 +145,14 @@ def _run(project: Project, session: Session, comparison: Comparison) -> CanaryRe
 
 def _conclude(project: Project, result: CanaryResult, *, write: bool, as_json: bool) -> int:
     """Write the evidence, show the result, and return the exit code."""
+    from promptops.cli.commands._measured import now
     from promptops.project.evidence import load_evidence
     from promptops.release.records import append_canary, next_attempt
 
     comparison = result.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = now()
     written = ""
     if write and result.licenses:
         path, record = append_canary(project, candidate.prompt, *sides, lambda attempt: result.evidence(attempt, at))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -41,6 +40,7 @@ def rollback(
     Needs no network, no evidence and no git history, and works while prompt files are broken: only the manifest
     changes. Rolling back twice goes back twice.
     """
+    from promptops.cli.commands._measured import now
     from promptops.config import environment_name
     from promptops.release.rollback import rollback as run
 
@@ -49,7 +49,7 @@ def rollback(
         project,
         name,
         environment_name(project.config, env),
-        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        at=now(),
         to=to,
         reason=reason,
         subject=message or "",

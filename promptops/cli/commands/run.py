@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,9 +153,10 @@ def _verdict(found: Sequence[VersionResult]) -> Verdict:
 def _conclude(
     project: Project, session: Session, found: Sequence[VersionResult], *, evidence: bool, as_json: bool
 ) -> None:
+    from promptops.cli.commands._measured import now
     from promptops.release.records import append_run
 
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = now()
     written: dict[str, str] = {}
     for result in found:
         record = result.evidence(session, at) if evidence else None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, found
-from promptops.durations import parse_duration
 from promptops.models import Json
+from promptops.times import parse_duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
-from promptops.durations import parse_duration
+from promptops.times import parse_duration, timestamp
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,8 @@ def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
 def test_anything_else_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration: write 60s, 800ms, 2m or 1h"):
         parse_duration(text)
+
+
+def test_a_moment_is_written_in_utc_to_the_second() -> None:
+    moment = datetime(2026, 11, 22, 1, 30, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert timestamp(moment) == "2026-11-21T23:30:05Z"

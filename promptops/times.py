@@ -1,8 +1,9 @@
-"""Durations as people write them: `800ms`, `60s`, `2m`, `1h`. One reader for every file and option."""
+"""Times as files have them: durations as people write them (`800ms`, `60s`, `2m`, `1h`), moments as we do."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -18,6 +19,11 @@ def parse_duration(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError(f"{text[:40]!r} is not a duration: write 60s, 800ms, 2m or 1h")
     return seconds
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment as every file has it: ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _checked(text: str) -> str:
