@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,11 @@ class Session:
             raise found
         return found
 
+    def recorded(self, target: Target) -> Collection[tuple[str, int]]:
+        """The (case, sample index) that stand in the recordings, valid or not; none where they cannot be read."""
+        found = self._read(target.prompt, target.version, str(target.pin))
+        return () if isinstance(found, PromptopsError) else found.lines.keys()
+
     def open_client(self) -> Asker:
         """Make what asks the providers; to be called in the loop that uses it."""
         if self.asker is not None:
@@ -270,7 +275,6 @@ def _unreadable(error: PromptopsError) -> Failure:
     lines = [str(replace(problem, hint="")) for problem in problems[:_PROBLEMS]] or [str(error)]
     if (more := len(problems) - _PROBLEMS) > 0:
         lines.append(f"and {more} more")
-    hint = (
-        f"git restore -- {shlex.quote(problems[0].path)}   or mend the lines   or delete the file and record it again"
-    )
-    return Failure("unreadable_recordings", "\n".join(lines), hint if problems else "")
+    hint = "   or mend the lines   or delete the file and record it again"
+    restore = f"git restore -- {shlex.quote(problems[0].path)}{hint}" if problems else ""
+    return Failure("unreadable_recordings", "\n".join(lines), restore)
