@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptops.core.json_text import MAX_DEPTH, Found, Wants, find_json
+from promptops.core.shown import short, shown
 from promptops.core.user_calls import Raised, call_user
 from promptops.models import Json
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 MAX_PROBLEMS = 20
-MAX_SHOWN = 80  # characters of an input in a problem
+MAX_MESSAGE = 320  # characters of one problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,10 @@ def _wants(schema: Mapping[str, Any] | None) -> Wants:
 
 
 def _invalid(found: Found, problems: list[str]) -> Parsed:
-    shown = problems[:MAX_PROBLEMS]
+    told = problems[:MAX_PROBLEMS]
     if len(problems) > MAX_PROBLEMS:
-        shown.append("… and more")
-    return Parsed(found.value, valid=False, repairs=found.repairs, problems=tuple(shown))
+        told.append("… and more")
+    return Parsed(found.value, valid=False, repairs=found.repairs, problems=tuple(told))
 
 
 def _failed(found: Found, raised: Raised) -> Parsed:
@@ -146,17 +147,7 @@ def _pydantic_problems(error: Any) -> list[str]:
 
 def _problem(path: Any, message: str, value: Any, *, show: bool) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    text = message if len(message) <= 4 * MAX_SHOWN else message[: 4 * MAX_SHOWN] + "…"
-    return (f"{where}: " if where else "") + text + (f" (got {shown(value)})" if show else "")
-
-
-def shown(value: Any, limit: int = MAX_SHOWN) -> str:
-    """`value` as JSON, at most about `limit` characters."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = repr(type(value).__name__)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return (f"{where}: " if where else "") + short(message, MAX_MESSAGE) + (f" (got {shown(value)})" if show else "")
 
 
 def _check_plain(value: Any, depth: int = 0) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from promptops.core.digest import canonical_json
 from promptops.core.document import Document
 from promptops.core.json_schema import validator_for
+from promptops.core.shown import short, shown
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.models import Json
 
@@ -81,7 +82,7 @@ def schema_problem(schema: Mapping[str, Any]) -> str | None:
     try:
         validator_for(dict(schema))
     except ValueError as error:
-        return _short(str(error), 300)
+        return short(str(error), 300)
     except RecursionError:
         return "is nested too deeply"
     return None
@@ -107,17 +108,17 @@ def value_problem(schema: Mapping[str, Any], value: Any) -> str | None:
         kind = schema.get("type")
         if kind is None or _TYPES[kind](value):
             return None
-        return f"must be {_article(kind)}, not {_short(_json(value))}"
+        return f"must be {_article(kind)}, not {shown(value, 120)}"
     try:
         error = next(iter(_validator(canonical_json(dict(schema))).iter_errors(value)), None)
     except RecursionError:
         return "cannot be checked: its schema refers to itself without end"
     except (ValueError, TimeoutError) as problem:  # a schema that nobody has checked, a pattern that backtracks
-        return f"cannot be checked: {_short(str(problem))}"
+        return f"cannot be checked: {short(str(problem))}"
     if error is None:
         return None
     place = "".join(f"[{part!r}]" for part in error.absolute_path)
-    return _short(error.message) + (f" (at {place})" if place else "")
+    return short(error.message) + (f" (at {place})" if place else "")
 
 
 def check_inputs(schemas: Schemas, inputs: Mapping[str, Json], *, unknown: bool = True) -> list[str]:
@@ -165,17 +166,6 @@ def _article(kind: str) -> str:
     return {"null": "null", "integer": "a whole number", "array": "a list", "object": "a mapping"}.get(
         kind, f"a {kind}"
     )
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        return type(value).__name__
-
-
-def _short(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def infer_inputs(variables: Sequence[str] | frozenset[str]) -> dict[str, dict[str, Any]]:

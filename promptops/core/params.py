@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from promptops.core.document import Document
+from promptops.core.shown import shown
 from promptops.errors import Problem, did_you_mean
 from promptops.models import Json
 
@@ -71,7 +72,7 @@ def check_params(params: Mapping[str, Any], document: Document, *, path: str) ->
             hint = f"known: {', '.join(PARAMS)}; what only this provider knows goes below extra_body"
             found.append(Problem(path, line, f"unknown param {name!r}{did_you_mean(name, PARAMS)}", hint))
         elif not _fits(PARAMS[name], name, value):
-            found.append(Problem(path, line, f"{name} must be {PARAMS[name].what}, not {_shown(value)}"))
+            found.append(Problem(path, line, f"{name} must be {PARAMS[name].what}, not {shown(value, 60)}"))
         elif name == "extra_body" and (taken := [key for key in _OURS if key in value]):
             hint = "the pin, the template and tools.json say what is sent"
             found.append(Problem(path, line, f"extra_body may not set {', '.join(taken)}", hint))
@@ -90,8 +91,3 @@ def _fits(param: Param, name: str, value: Any) -> bool:
     if name == "response_format":
         return isinstance(value.get("type"), str)
     return not param.choices or value in param.choices
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
-from promptops.core.contract import shown
 from promptops.core.diff import Comparison, compare, parse_exclude
+from promptops.core.shown import shown
 from promptops.models import Json
 
 _OPTIONS = ("value", "ignore_order", "significant_digits", "exclude_paths", "ignore_case")

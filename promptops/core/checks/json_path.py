@@ -7,10 +7,10 @@ from typing import Any
 
 from promptops.core.checks import words
 from promptops.core.checks.base import CheckContext, Finding, quoted, unknown_keys
-from promptops.core.contract import shown
 from promptops.core.diff import Comparison, compare
 from promptops.core.json_text import find_json
 from promptops.core.paths import find, parse_path
+from promptops.core.shown import shown
 from promptops.models import Difference, Json
 
 _WORDS = {check.name: check for check in (words.CONTAINS, words.ICONTAINS, words.STARTS_WITH, words.REGEX)}

@@ -1,0 +1,20 @@
+"""Values and texts as a message quotes them: on one line, bounded, in the user's notation and not in Python's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def short(text: str, limit: int = 120) -> str:
+    """Return `text`, at most `limit` characters of it."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """Return `value` as JSON, at most `limit` characters; the name of its type where it is no JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = type(value).__name__
+    return short(text, limit)
