@@ -16,6 +16,7 @@ from promptops.testing.project import TemporaryProject
 
 YAML = """\
 description: Table bookings
+owner: front-desk
 inputs:
   text: string
   people: {type: integer, default: 2}
@@ -90,6 +91,8 @@ def test_show_has_everything_that_a_version_is(project: TemporaryProject, capsys
     assert run(["show", "booking"]) == 0
     assert capsys.readouterr().out == (
         "booking@v2  test/model-1\n"
+        "  Table bookings\n"
+        "  owner       front-desk\n"
         "  read from   prompts/booking/v2.j2\n"
         "  served by   no environment\n"
         "  params      the provider's own\n"
@@ -111,6 +114,7 @@ def test_show_of_an_environment_is_what_was_released(
 ) -> None:
     found = document(capsys, "show", "booking@production")
     assert (found["template"], found["model"], found["served_by"]) == ("Old: {{ text }}", "test/old-1", ["production"])
+    assert (found["description"], found["owner"]) == ("Table bookings", "front-desk")
     assert document(capsys, "show", "booking@v1")["template"] == V1
 
 

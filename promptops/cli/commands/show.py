@@ -26,29 +26,33 @@ def show(
     """
     from promptops.cli.commands._version import choose
     from promptops.core.select import served_versions
+    from promptops.formats import PromptFile
     from promptops.project.manifest import load_manifest
 
     project = current_project()
     chosen = choose(project, ref)
     closure = chosen.closure
-    environments = load_manifest(project).environments
+    manifest = load_manifest(project)
     served_by = sorted(
-        name
-        for name, environment in environments.items()
-        if closure.version in served_versions(load_manifest(project), closure.prompt, name) and environment.prompts
+        name for name in manifest.environments if closure.version in served_versions(manifest, closure.prompt, name)
     )
-    output = chosen.prompt.spec.output if chosen.prompt else None
+    spec = chosen.prompt.spec if chosen.prompt else PromptFile()
     if as_json:
         document: dict[str, Any] = closure.model_dump(mode="json", exclude={"format", "output_schema"})
-        emit_json({**document, "source": chosen.source, "served_by": served_by, "output": output})
+        about = {"description": spec.description, "owner": spec.owner, "output": spec.output}
+        emit_json({**document, **about, "source": chosen.source, "served_by": served_by})
         return
     say(f"{chosen.name}  {closure.model}")
+    if spec.description:
+        say(f"  {spec.description}")
+    if spec.owner:
+        say(f"  owner       {spec.owner}")
     say(f"  read from   {chosen.source}")
     say(f"  served by   {', '.join(served_by) or 'no environment'}")
     say(f"  params      {_params(closure)}")
     say(f"  tools       {', '.join(str(tool['function']['name']) for tool in closure.tools) or 'none'}")
-    if output:
-        say(f"  output      {output}")
+    if spec.output:
+        say(f"  output      {spec.output}")
     say("  inputs")
     for name, schema in closure.inputs.items():
         say(f"    {name}: {json.dumps(schema, ensure_ascii=False) if schema else 'anything'}")
