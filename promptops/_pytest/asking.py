@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from promptops._pytest.progress import Display, progress_of
 from promptops.core.plan import Planned
 from promptops.models import Case, PlannedSample, Sample, SampleKey
 from promptops.runner.background import BackgroundEngine, EventStream
@@ -22,6 +23,7 @@ from promptops.runner.targets import Target
 from promptops.store.runs import RUNNING, RunStore
 
 if TYPE_CHECKING:
+    from promptops.runner.batches import Sink
     from promptops.runner.engine import EngineSettings
 
 Wanted = Sequence[tuple[Target, Case]]
@@ -47,6 +49,7 @@ class Asked:
     def __init__(self, session: Session, wanted: Wanted) -> None:
         self.session, self.wanted = session, wanted
         self.targets = list({id(target): target for target, _ in wanted}.values())
+        self.progress = progress_of(session, wanted)
         self._recorders: list[RecordingSink] = []
         self.store = RunStore.in_folder(session.project.store_dir)
         self.run = self.store.start_run(
@@ -63,7 +66,7 @@ class Asked:
 
     def settings(self, *, stored: bool = True) -> EngineSettings:
         """The session's settings, with this run's number of samples; `stored`: the engine fills the run store."""
-        sinks = [RunStoreSink(self.store, self.run)] if stored else []
+        sinks: list[Sink] = [self.progress, *([RunStoreSink(self.store, self.run)] if stored else [])]
         settings = self.session.engine_settings(self.targets, run=self.run, sinks=sinks)
         self._recorders = [sink for sink in settings.sinks if isinstance(sink, RecordingSink)]
         return replace(settings, planned=sum(target.samples for target, _ in self.wanted))
@@ -104,20 +107,23 @@ def check_budget(session: Session, wanted: Wanted, budget: float) -> str:
 class LocalEngine:
     """Without xdist: the engine in a thread of this process."""
 
-    def __init__(self, asked: Asked, *, eager: bool) -> None:
-        self._asked = asked
+    def __init__(self, asked: Asked, *, eager: bool, display: Display) -> None:
+        self._asked, self._display = asked, display
         settings = asked.settings()
         look_ahead = None if eager else settings.concurrency
         self._engine = BackgroundEngine(asked.plan(), settings, look_ahead=look_ahead).start()
 
     def samples(self, target: Target, case: Case) -> list[Sample]:
         """Wait for the samples of one case."""
-        return [self._wait(key) for key in target.keys(case)]
+        try:
+            return [self._wait(key) for key in target.keys(case)]
+        finally:
+            self._display.clear()
 
     def _wait(self, key: SampleKey) -> Sample:
         """Wait in short loops, so that Ctrl-C and time-outs reach the item; raises what killed the engine."""
         while (sample := self._engine.get(key, _SLICE)) is None:
-            pass
+            self._display.tick()
         return sample
 
     def cancel(self) -> None:
@@ -128,11 +134,16 @@ class LocalEngine:
 
 
 class Pump:
-    """Under xdist, in the controller: moves what the engine finds into the store, where workers look for it."""
+    """Under xdist, in the controller: moves what the engine finds into the store, where workers look for it.
 
-    def __init__(self, asked: Asked) -> None:
+    Not `eager`, it asks no further ahead of the items that workers reported than `consumed` allows.
+    """
+
+    def __init__(self, asked: Asked, *, eager: bool) -> None:
         self._asked = asked
-        self._engine = EventStream(asked.plan(), asked.settings(stored=False))
+        settings = asked.settings(stored=False)
+        paced = None if eager else 2 * settings.concurrency
+        self._engine = EventStream(asked.plan(), settings, paced=paced)
         self._found: deque[Sample] = deque()
         self._done = threading.Event()
         self._threads = [
@@ -144,6 +155,10 @@ class Pump:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def consumed(self, count: int) -> None:
+        """A worker has reported an item with so many samples."""
+        self._engine.consumed(count)
 
     def cancel(self) -> None:
         self._engine.cancel()

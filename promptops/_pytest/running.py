@@ -10,6 +10,7 @@ import pytest
 from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget
 from promptops._pytest.items import PromptItem
 from promptops._pytest.outcomes import ItemStanding
+from promptops._pytest.progress import Display
 from promptops._pytest.reprs import ItemUnmeasured
 from promptops.errors import PromptopsError
 from promptops.reporting.safe import terminal
@@ -35,6 +36,7 @@ class Looping:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._engine: LocalEngine | None = None
+        self._display: Display | None = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -52,11 +54,17 @@ class Looping:
             self.run.source = ReplaySource(self.run.session)
             return
         self.run.asked = begin(self.run)
-        self._engine = self.run.source = LocalEngine(self.run.asked, eager=eager)
+        self._display = Display(self.run.config, self.run.asked.progress)
+        self._engine = self.run.source = LocalEngine(self.run.asked, eager=eager, display=self._display)
 
     def pytest_runtest_logreport(self) -> None:
         if self._engine is not None and self.run.stopping:
             self._engine.cancel()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        if self._display is not None:
+            self._display.between_items()
 
 
 def begin(run: Run) -> Asked:

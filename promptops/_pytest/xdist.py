@@ -16,8 +16,9 @@ import pytest
 
 from promptops._pytest.asking import Pump, ReplaySource, StoreMailbox
 from promptops._pytest.collection import check_collected
+from promptops._pytest.progress import Display
 from promptops._pytest.run import count
-from promptops._pytest.running import begin, runs_items
+from promptops._pytest.running import ATTRIBUTE, begin, runs_items
 from promptops._pytest.sources import PollingSource
 from promptops.store.atomic import write_text
 
@@ -43,6 +44,7 @@ class Controller:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._run_id: str | None = None
         self._pump: Pump | None = None
+        self._display: Display | None = None
         self._planned = False
 
     def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
@@ -82,7 +84,8 @@ class Controller:
     def _start(self) -> None:
         assert self._folder is not None
         self.run.asked = begin(self.run)
-        self._pump = Pump(self.run.asked)
+        self._display = Display(self.run.config, self.run.asked.progress)
+        self._pump = Pump(self.run.asked, eager=not self.run.config.getvalue("maxfail"))
         self._pump.start()
         write_text(Path(self._folder.name) / "run", self.run.asked.run)
 
@@ -95,9 +98,18 @@ class Controller:
                 self._pump.close()
                 self.run.engine_error = self._pump.error
 
-    def pytest_runtest_logreport(self) -> None:
-        if self._pump is not None and self.run.stopping:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self._pump is None:
+            return
+        if self.run.stopping:
             self._pump.cancel()
+        elif (found := getattr(report, ATTRIBUTE, None)) is not None and found["kind"] == "case":
+            self._pump.consumed(self.run.target(found["data"]["prompt"], found["data"]["version"]).samples)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        if self._display is not None:
+            self._display.between_items()
 
     def pytest_unconfigure(self) -> None:
         if self._folder is not None:

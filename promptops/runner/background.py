@@ -21,6 +21,7 @@ from promptops.runner.gate import Gate
 
 _SLICE = 0.2  # seconds between two looks whether the engine still lives
 _JOIN = 10.0  # seconds that close waits for the last batch to be written
+_PATIENCE = 1.0  # seconds that a paced stream holds still before it takes the pace for lost
 _REPLAY_AHEAD = 512  # samples: reading is cheap, changing threads is not
 
 
@@ -40,6 +41,8 @@ class _Background(ABC):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
+        self._patience = 0.0
+        self._moved = time.monotonic()
         self._cancelled = False
         self._done = False
         self.error: BaseException | None = None
@@ -125,11 +128,19 @@ class _Background(ABC):
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
             if left <= 0:
                 return False
-            if self._gate.blocked and self._engine is not None and not self._engine.in_flight:
+            if self._held_back():
                 self._gate.consumed(self._gate.limit)
                 left = min(left, 0.01)
             self._changed.wait(left)
         return True
+
+    def _held_back(self) -> bool:
+        """Whether nothing moves but for the look-ahead, and has not for as long as the consumer is patient."""
+        now = time.monotonic()
+        if not self._gate.blocked or self._engine is None or self._engine.in_flight:
+            self._moved = now
+            return False
+        return now - self._moved >= self._patience
 
 
 class BackgroundEngine(_Background):
@@ -181,12 +192,21 @@ class EventStream(_Background):
         with EventStream(plan, settings) as events:
             for event in events: ...
 
-    Ctrl-C in the consumer closes it: what was measured is kept and written.
+    Ctrl-C in the consumer closes it: what was measured is kept and written. With `paced`, no more than so many samples
+    are started ahead of those of which somebody says `consumed`; where nobody does for a second, as many again are.
     """
 
-    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
-        super().__init__(plan, settings, look_ahead=look_ahead or 4 * settings.concurrency + 64)
+    def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, paced: int | None = None) -> None:
+        super().__init__(plan, settings, look_ahead=paced or 4 * settings.concurrency + 64)
         self._events: deque[Event] = deque()
+        self._paced = paced is not None
+        self._patience = _PATIENCE if self._paced else 0.0
+
+    def consumed(self, count: int) -> None:
+        """Let a paced stream go on by `count` samples. Any thread may call it."""
+        if self._paced:
+            self._moved = time.monotonic()
+            self._gate.consumed(count)
 
     def __iter__(self) -> Iterator[Event]:
         """Yield every event; raises what killed the engine."""
@@ -195,7 +215,7 @@ class EventStream(_Background):
                 if not self._wait(lambda: bool(self._events), None):
                     return
                 event = self._events.popleft()
-                if isinstance(event, SampleDone):
+                if isinstance(event, SampleDone) and not self._paced:
                     self._gate.consumed()
             yield event
 

@@ -22,7 +22,7 @@ def modules_of(folder: Path, *arguments: str) -> set[str]:
     """Run pytest plainly in `folder`; return what it has loaded at the end."""
     (folder / "conftest.py").write_text(PROBE, encoding="utf-8")
     (folder / "test_it.py").write_text("def test_it(): pass\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cov", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cov", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return set(json.loads((folder / "modules.json").read_text(encoding="utf-8")))

@@ -48,14 +48,20 @@ def test_an_option_of_pytest_changes_nothing_else(world: World, options: list[st
         result.assert_outcomes(passed=5, xfailed=1)
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_a_random_order_finds_the_same(world: World, seed: str) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_random_order_finds_the_same(world: World, seed: int) -> None:
     prepared(world)
+    world.pytester.makeconftest(
+        f"import random\ndef pytest_collection_modifyitems(items): random.Random({seed}).shuffle(items)\n"
+    )
 
-    result = world.process("--promptops", f"--randomly-seed={seed}", randomly=True)
+    result = world.run("--promptops", "-v")
 
     result.assert_outcomes(passed=5, xfailed=1)
     assert result.ret == 0
+    cases = [line.split("::")[2].split()[0] for line in result.outlines if line.startswith("prompts/greeting/v1.j2::")]
+    assert len(cases) == 6
+    assert cases != sorted(cases)
 
 
 def test_warnings_are_errors_live_too(world: World) -> None:

@@ -99,7 +99,7 @@ def test_prompts_are_tested_with_testpaths_and_from_any_folder(world: World, fol
     (world.project.path / "tests/deep").mkdir(parents=True)
     (world.project.path / "tests/test_normal.py").write_text("def test_normal(): pass\n", encoding="utf-8")
     world.project.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
-    result = world.pytester.runpytest_subprocess("-p", "no:randomly", "--promptops", f"--rootdir={world.project.path}")
+    result = world.pytester.runpytest_subprocess("--promptops", f"--rootdir={world.project.path}")
     assert result.ret == 0
 
     import os

@@ -106,15 +106,53 @@ def test_an_outage_under_xdist_is_unmeasurable(world: World) -> None:
     assert result.ret == 10
 
 
-def test_the_first_failure_ends_the_run_and_the_asking(world: World) -> None:
-    world.greeting(cases=200)
-    with LoopbackServer("no", latency=0.2) as server:
+def test_with_x_little_is_asked_ahead_of_the_items(world: World) -> None:
+    world.greeting(cases=100)
+    with LoopbackServer("no", latency=0.05) as server:
         world.project.provider("test", server.base_url, concurrency=2)
 
         result = world.process("--promptops-mode", "live", "-n", "2", "-x")
 
-        assert server.count < 150
+        assert server.count < 40
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_with_maxfail_a_run_that_holds_is_asked_to_its_end(world: World) -> None:
+    world.greeting(cases=40, yaml="samples: 2\n")
+    world.pytester.makepyfile(
+        "import pytest\n"
+        "@pytest.mark.promptops('greeting')\n"
+        "def test_it(prompt_output): assert prompt_output.text == 'yes'\n"
+    )
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url, concurrency=2)
+
+        result = world.process("--promptops-mode", "live", "-n", "2", "--maxfail=3", "--dist", "loadscope")
+
+        assert server.count == 80
+    result.assert_outcomes(passed=80)
+
+
+def test_an_engine_that_dies_is_red(world: World) -> None:
+    world.greeting(cases=8)
+    world.pytester.makeconftest(
+        "from promptops.runner.engine import Engine\n"
+        "ask = Engine._ask\n"
+        "async def dying(self, planned):\n"
+        "    if planned.key.case == 'c4': raise RuntimeError('a bug of ours')\n"
+        "    return await ask(self, planned)\n"
+        "Engine._ask = dying\n"
+    )
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url, concurrency=1)
+
+        result = world.process("--promptops-mode", "live", "-n", "2")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 3
+    assert outcomes["unmeasurable"] == 5
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*the run ended early: a bug of ours*"])
 
 
 def test_remote_workers_are_a_usage_error(world: World) -> None:

@@ -20,6 +20,8 @@ from promptops.testing import TemporaryProject
 
 MOMENT = "2026-11-22T07:00:00Z"
 PIN = "test/model-1"
+QUIET = tuple(word for name in ("hypothesispytest", "pytest_cov", "anyio") for word in ("-p", f"no:{name}"))
+"""Leaves out plugins of our own tests that take longer to load than everything else."""
 
 
 @dataclass
@@ -79,14 +81,10 @@ class World:
         terms = Terms(at=MOMENT, commit=False)
         adopt(self.project.project, self.measured(version, name=name, **choices), "production", terms)
 
-    def run(self, *arguments: str, randomly: bool = False) -> pytest.RunResult:
+    def run(self, *arguments: str) -> pytest.RunResult:
         """`pytest …` in this process: for what neither asks a model nor starts workers."""
-        return self.pytester.runpytest_inprocess(*_quiet(randomly=randomly), *arguments)
+        return self.pytester.runpytest_inprocess(*arguments)
 
-    def process(self, *arguments: str, randomly: bool = False) -> pytest.RunResult:
+    def process(self, *arguments: str) -> pytest.RunResult:
         """`pytest …` in a process of its own."""
-        return self.pytester.runpytest_subprocess(*_quiet(randomly=randomly), *arguments, timeout=90)
-
-
-def _quiet(*, randomly: bool) -> tuple[str, ...]:
-    return () if randomly else ("-p", "no:randomly")
+        return self.pytester.runpytest_subprocess(*QUIET, *arguments, timeout=90)

@@ -122,6 +122,20 @@ def test_events_are_iterated_as_they_come() -> None:
     assert isinstance(listed[-1], RunFinished)
 
 
+def test_a_paced_stream_waits_for_what_is_consumed_but_not_for_ever() -> None:
+    asker = Asker()
+    with EventStream(plan(30), live(asker, 2), paced=4) as events:
+        listed = threading.Thread(target=lambda: list(events))
+        listed.start()
+        time.sleep(0.3)
+        assert len(asker.asked) == 4
+        events.consumed(6)
+        time.sleep(0.3)
+        assert len(asker.asked) == 10
+        listed.join(20)
+    assert len(asker.asked) == 30
+
+
 def test_a_stream_raises_what_killed_the_engine() -> None:
     def bad_plan() -> Iterator[Planned]:
         yield planned(0)
