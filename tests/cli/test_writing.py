@@ -114,8 +114,8 @@ def test_show_of_an_environment_is_what_was_released(
 ) -> None:
     found = document(capsys, "show", "booking@production")
     assert (found["template"], found["model"], found["served_by"]) == ("Old: {{ text }}", "test/old-1", ["production"])
-    assert (found["description"], found["owner"]) == ("Table bookings", "front-desk")
-    assert document(capsys, "show", "booking@v1")["template"] == V1
+    working = document(capsys, "show", "booking@v1")
+    assert (working["template"], working["description"], working["owner"]) == (V1, "Table bookings", "front-desk")
 
 
 def test_render_of_a_case(project: TemporaryProject, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,6 +175,7 @@ def test_what_is_rendered_can_neither_move_the_cursor_nor_look_like_a_role(
 
 
 def test_lint_of_a_clean_project(project: TemporaryProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project.provider("test", "http://127.0.0.1:9/v1")
     assert run(["lint"]) == 0
     out = capsys.readouterr()
     assert (out.out, out.err) == ("", "1 prompt: no problem\n")
