@@ -43,7 +43,7 @@ class Budgets(Strict):
 class CanarySettings(Strict):
     """`alpha` is the chance of each wrong verdict, `delta` the drop in pass rate that still counts as not worse."""
 
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
 
@@ -214,7 +214,7 @@ class CanaryEvidence(Strict):
     outcomes: dict[CaseId, PairOutcome]
     alpha: float
     delta: float
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1, le=10_000)]
     gates: list[str] = []
     verdict: Literal["pass", "regress", "inconclusive", "unmeasurable"]
     p_value: float | None

@@ -9,7 +9,7 @@ noisy candidate again until it is merely INCONCLUSIVE must not let it in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from promptops.core.canary import pass_level
@@ -54,7 +54,8 @@ class Claim:
     """Who wants in where: `candidate` as it is now, `measurement` today's digest, `serving` what it replaces.
 
     `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is
-    what the environment named by `after` serves; `cases` is the whole dataset, `settings` are today's of a canary.
+    what the environment named by `after` serves; `cases` is the whole dataset, `settings` are today's of a canary,
+    `recorded` how the recordings of the candidate come out today.
     """
 
     prompt: str
@@ -67,6 +68,7 @@ class Claim:
     known_failures: Collection[str] = ()
     cases: Collection[str] = ()
     settings: CanarySettings | None = None
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
 
 def licence(claim: Claim, evidence: Evidence, acknowledged: Collection[str] = ()) -> Licence:
@@ -88,6 +90,13 @@ def broken_cases(record: RunEvidence | CanaryEvidence, known_failures: Collectio
         outcomes = record.outcomes.items()
         return tuple(sorted(c for c, o in outcomes if o.baseline == "pass" and o.candidate in ("fail", "error")))
     return tuple(sorted(c for c, o in record.outcomes.items() if o == "fail" and c not in known_failures))
+
+
+def candidate_outcomes(record: RunEvidence | CanaryEvidence | None) -> dict[str, str]:
+    """How each case came out for the candidate, whatever kind of record it is."""
+    if isinstance(record, CanaryEvidence):
+        return {case: pair.candidate for case, pair in record.outcomes.items()}
+    return dict(record.outcomes) if record else {}
 
 
 def standing_regress(canaries: Sequence[CanaryEvidence]) -> CanaryEvidence | None:
@@ -122,7 +131,7 @@ def _by_run(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) -> 
     if unsettled:
         text = f"a run in which every case could be measured: {unsettled}"
         return Licence(missing=(text,), record=record, needs="run")
-    missing = _all_cases(record, claim, "run")
+    missing = (*_all_cases(record, claim, "run"), *_replayed(record, claim, "run"))
     if record.verdict == "regress" and "fail" not in record.outcomes.values():
         missing = (*missing, f"a run within its budgets and pass rate: the last one of {name} broke them")
     return _acknowledged(record, claim, acknowledged, missing)
@@ -143,7 +152,8 @@ def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) 
         return Licence(missing=(f"{what}: {why}",), needs="canary")
     record = matching[-1]
     refused = _verdict_missing(matching, claim, what)
-    missing = (*refused, *_settings_missing(record, claim), *_all_cases(record, claim, "canary"))
+    rest = (*_all_cases(record, claim, "canary"), *_replayed(record, claim, "canary"))
+    missing = (*refused, *_settings_missing(record, claim), *rest)
     found = _acknowledged(record, claim, acknowledged, missing, helps=not refused)
     if refused and standing_regress(matching):
         found = replace(found, needs="mend")
@@ -181,6 +191,15 @@ def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) ->
     """A part of the dataset licenses nothing, whatever it says."""
     left_out = set(claim.cases) - set(record.outcomes)
     return (f"a {what} of all {len(claim.cases)} cases: {len(left_out)} were left out",) if left_out else ()
+
+
+def _replayed(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:
+    """What was replayed is what is recorded still."""
+    if record.mode != "replay":
+        return ()
+    seen = candidate_outcomes(record)
+    other = {c: f"{seen[c]} then, {now} now" for c, now in claim.recorded.items() if seen.get(c, now) != now}
+    return (f"a {what} of the recordings as they are: {_named(other)}",) if other else ()
 
 
 def _acknowledged(

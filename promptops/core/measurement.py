@@ -23,8 +23,19 @@ def measurement_of(
     dataset = dataset_digest(cases)
     rules = sha256_of({"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})})
     contract = sha256_of(None if schema is None else dict(schema))
-    whole = sha256_of({"dataset": dataset, "checks": rules, "contract": contract})
-    return Measurement(digest=whole, dataset=dataset, checks=rules, contract=contract)
+    return Measurement(
+        digest=measurement_digest(dataset, rules, contract), dataset=dataset, checks=rules, contract=contract
+    )
+
+
+def measurement_digest(dataset: str, checks: str, contract: str) -> str:
+    """The digest that covers the other three."""
+    return sha256_of({"dataset": dataset, "checks": checks, "contract": contract})
+
+
+def holds_together(measurement: Measurement) -> bool:
+    """Whether its digest is that of its parts."""
+    return measurement.digest == measurement_digest(measurement.dataset, measurement.checks, measurement.contract)
 
 
 def dataset_digest(cases: Iterable[Case]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptops.core.licence import candidate_outcomes
 from promptops.errors import GitError, ProblemsError, PromotionRefused, UsageError, did_you_mean
 from promptops.formats import Accepted, AcceptedCase, CanaryEvidence, Evidence, Measurement, RunEvidence
 from promptops.models import CaseResult
@@ -149,13 +150,6 @@ def with_licensed(acceptance: Accepted, record: RunEvidence | CanaryEvidence | N
                 {"outcome": outcome, "passes": passes, "of": 1, "case": measured.cases[case], "samples": []}
             )
     return acceptance.model_copy(update={"cases": dict(sorted(cases.items()))})
-
-
-def candidate_outcomes(record: RunEvidence | CanaryEvidence | None) -> dict[str, str]:
-    """How each case came out for the candidate, whatever kind of record it is."""
-    if isinstance(record, CanaryEvidence):
-        return {case: pair.candidate for case, pair in record.outcomes.items()}
-    return dict(record.outcomes) if record else {}
 
 
 def _measurement(measured: Measured) -> Measurement:

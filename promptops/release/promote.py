@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptops.config import environment_name
 from promptops.core.digest import short_digest, version_digest
-from promptops.core.licence import Claim, Licence, licence
+from promptops.core.licence import Claim, Licence, candidate_outcomes, licence
 from promptops.core.manifest import check_environment, policy, serve, serving
 from promptops.errors import GitError, PromotionRefused, UsageError
 from promptops.formats import Accepted, CanaryEvidence, Evidence, Manifest, Served
@@ -16,7 +16,7 @@ from promptops.project.evidence import evidence_path, load_evidence, render_evid
 from promptops.project.manifest import load_manifest, manifest_path, render_manifest
 from promptops.project.released import load_closure, released_path, render_closure
 from promptops.project.root import Project
-from promptops.release.accept import candidate_outcomes, merge, with_licensed
+from promptops.release.accept import merge, with_licensed
 from promptops.release.measured import Measured
 from promptops.release.publishing import CommitWords, Publication, manifest_bytes, publish
 from promptops.store.git import Repo
@@ -155,6 +155,7 @@ def _claim(project: Project, manifest: Manifest, measured: Measured, environment
         known_failures=known,
         cases=measured.cases,
         settings=measured.canary,
+        recorded={result.case: result.outcome for result in measured.results},
     )
 
 

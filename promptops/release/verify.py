@@ -14,9 +14,9 @@ from promptops.project.prompts import Prompt, load_prompt
 from promptops.project.released import load_closure, released_path, released_versions
 from promptops.project.root import Project
 from promptops.release.verifying.entries import check_entries
-from promptops.release.verifying.evidence import check_evidence
+from promptops.release.verifying.evidence import check_evidence, check_settings
 from promptops.release.verifying.findings import Collector, VerifyReport
-from promptops.release.verifying.outcomes import check_accepted, check_recordings
+from promptops.release.verifying.outcomes import check_accepted, check_recordings, notice_unaccepted
 from promptops.release.verifying.working_tree import check_working_tree
 
 
@@ -61,6 +61,9 @@ def _verify_prompt(found: Collector, manifest: Manifest) -> None:
         if item is not None:
             check_evidence(found, version, item)
     prompt = _source(found)
+    for version, item in evidence.items():
+        if item is not None and prompt is not None:
+            check_settings(found, version, item, prompt.spec.canary)
     check_working_tree(found, prompt, closures, _served(manifest, found.prompt))
     check_recordings(found)
     for version, closure in closures.items():
@@ -68,6 +71,9 @@ def _verify_prompt(found: Collector, manifest: Manifest) -> None:
         if closure is not None and item is not None and item.accepted is not None:
             with found.isolated(evidence_path(found.project, found.prompt, version)):
                 check_accepted(found, prompt, version, closure, item.accepted)
+        elif closure is not None and prompt is not None:
+            with found.isolated(evidence_path(found.project, found.prompt, version)):
+                notice_unaccepted(found, prompt, version)
 
 
 def _closures(found: Collector) -> dict[str, Closure | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ class Releases:
     """What the tests of promotion, rollback and verification do, in words."""
 
     def __init__(self, path: Path, *, name: str = "count", output: str = "schema.json") -> None:
+        new = not (path / "prompts").exists()
         self.kit = TemporaryProject(path)
         self.name = name
-        self.add(name, output=output)
+        if new:
+            self.add(name, output=output)
 
     def add(self, name: str, *, output: str = "schema.json", count: int = COUNT) -> None:
         """A prompt with versions v1 to v3 and `count` cases c0, c1 …, each expecting its own number."""
@@ -137,13 +140,38 @@ class Releases:
         return self.kit.git("status", "--porcelain", "--untracked-files=all")
 
 
-@pytest.fixture
-def releases(tmp_path: Path) -> Releases:
-    """v1 is adopted in production, everything is committed; v2 and v3 are recorded, v2 is better, v3 breaks c1."""
-    found = Releases(tmp_path)
+@pytest.fixture(scope="session")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `releases` is a copy of."""
+    found = Releases(tmp_path_factory.mktemp("adopted") / "project")
     found.record("v1", wrong=("c7", "c8"))
     found.record("v2", wrong=("c8",))
     found.record("v3", wrong=("c1", "c8"))
     found.kit.git_init()
     found.adopt("v1")
-    return found
+    return found.kit.path
+
+
+@pytest.fixture(scope="session")
+def promoted(adopted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `shipped` is a copy of."""
+    path = tmp_path_factory.mktemp("promoted") / "project"
+    shutil.copytree(adopted, path)
+    found = Releases(path)
+    found.canary("v2", "v1", mode="replay", baseline_source="recorded")
+    found.promote("v2")
+    return path
+
+
+@pytest.fixture
+def releases(adopted: Path, tmp_path: Path) -> Releases:
+    """v1 is adopted in production, everything is committed; v2 and v3 are recorded, v2 is better, v3 breaks c1."""
+    shutil.copytree(adopted, tmp_path, dirs_exist_ok=True)
+    return Releases(tmp_path)
+
+
+@pytest.fixture
+def shipped(promoted: Path, tmp_path: Path) -> Releases:
+    """v2 was promoted over v1, with a replayed canary; everything is committed."""
+    shutil.copytree(promoted, tmp_path, dirs_exist_ok=True)
+    return Releases(tmp_path)

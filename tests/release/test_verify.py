@@ -25,14 +25,6 @@ CLOSURE, EVIDENCE, MANIFEST = (
 RECORDINGS = "fixtures/count/recordings/v2/test%2Fmodel-1.jsonl"
 
 
-@pytest.fixture
-def shipped(releases: Releases) -> Releases:
-    """v2 was promoted over v1, with a canary; everything is committed."""
-    releases.canary("v2", "v1")
-    releases.promote("v2")
-    return releases
-
-
 def told(report: VerifyReport) -> str:
     return "\n".join(
         f"{item.path}:{item.line}: {item.message} | {item.hint} | {item.commit}" for item in report.problems

@@ -8,10 +8,12 @@ from collections import Counter
 from pydantic import ValidationError
 
 from promptops.core.canary import decide
+from promptops.core.measurement import holds_together
 from promptops.core.plan import case_order
-from promptops.formats import CanaryEvidence, CanarySettings, Evidence, RunEvidence
+from promptops.formats import CanaryEvidence, CanarySettings, Evidence, Measurement, RunEvidence
 from promptops.project.evidence import evidence_path
 from promptops.release.verifying.findings import Collector
+from promptops.release.verifying.times import time_of
 
 HINT = "evidence is appended by `promptops run` and `promptops canary`, never edited: restore the file"
 
@@ -35,7 +37,7 @@ def check_evidence(found: Collector, version: str, evidence: Evidence) -> None:
 
 
 def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list[str]:
-    wrong = []
+    wrong = _wrong_in_any(canary.measurement, canary.finished_at)
     if canary.candidate.version != version:
         wrong.append(f"its candidate is {canary.candidate.version}, and the file is of {version}")
     if canary.order != case_order(canary.outcomes, canary.seed):
@@ -47,7 +49,7 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     except ValidationError:
         return [*wrong, f"alpha {canary.alpha} and delta {canary.delta} are no settings of a canary"]
     pairs = {case: (pair.baseline, pair.candidate) for case, pair in canary.outcomes.items()}
-    again = decide(pairs, settings, attempt=canary.attempt, gates=canary.gates)
+    again = decide(pairs, settings, attempt=attempt, gates=canary.gates)
     if canary.verdict != again.verdict:
         wrong.append(f"says verdict {canary.verdict}, and its outcomes give {again.verdict}")
     if not _close(canary.p_value, again.p_value):
@@ -60,8 +62,17 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     return wrong
 
 
-def _wrong_in_run(run: RunEvidence, version: str) -> list[str]:
+def _wrong_in_any(measurement: Measurement, finished_at: str) -> list[str]:
     wrong = []
+    if not holds_together(measurement):
+        wrong.append("its measurement digest is not that of its dataset, checks and contract")
+    if time_of(finished_at) is None:
+        wrong.append(f"says that it was finished at {finished_at!r}, which is no time")
+    return wrong
+
+
+def _wrong_in_run(run: RunEvidence, version: str) -> list[str]:
+    wrong = _wrong_in_any(run.measurement, run.finished_at)
     if run.candidate.version != version:
         wrong.append(f"its candidate is {run.candidate.version}, and the file is of {version}")
     outcomes = set(run.outcomes.values())
@@ -77,3 +88,17 @@ def _close(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def check_settings(found: Collector, version: str, evidence: Evidence, settings: CanarySettings) -> None:
+    """The last canary of a version allowed itself the errors that prompt.yaml allows today."""
+    if not evidence.canaries:
+        return
+    last = evidence.canaries[-1]
+    if (last.alpha, last.delta) != (settings.alpha, settings.delta):
+        found.notice(
+            evidence_path(found.project, found.prompt, version),
+            f"its last canary decided with alpha {last.alpha:g} and delta {last.delta:g}; prompt.yaml says "
+            f"{settings.alpha:g} and {settings.delta:g} now",
+            f"ask again: promptops canary {found.prompt}@{version}",
+        )

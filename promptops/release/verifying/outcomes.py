@@ -8,7 +8,7 @@ from typing import Any
 from promptops.core.contract import Contract, JsonSchemaContract, TextContract
 from promptops.core.digest import version_digest
 from promptops.core.judge import judge
-from promptops.core.measurement import judged_alike, measurement_of
+from promptops.core.measurement import holds_together, judged_alike, measurement_of
 from promptops.core.plan import plan_samples
 from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
 from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
@@ -17,6 +17,7 @@ from promptops.project.evidence import evidence_path
 from promptops.project.files import matching
 from promptops.project.prompts import Prompt
 from promptops.release.verifying.findings import Collector
+from promptops.release.verifying.times import time_of
 from promptops.store.recordings import Recordings, load, recordings_path
 
 HINT = "accepted outcomes are written by `promptops accept`: restore the file, or accept anew in a reviewed diff"
@@ -42,6 +43,8 @@ def check_accepted(found: Collector, prompt: Prompt | None, version: str, closur
     if accepted.version != version_digest(closure) or accepted.pin != closure.model:
         found.problem(path, "its accepted outcomes are of another content or pin than the released version", HINT)
         return
+    for message in _wrong_in_accepted(accepted):
+        found.problem(path, message, HINT)
     source = recordings_path(found.project.fixtures_dir, found.prompt, version, Pin.parse(accepted.pin))
     with found.isolated(source):
         recordings = load(source, root=found.project.root)
@@ -50,10 +53,38 @@ def check_accepted(found: Collector, prompt: Prompt | None, version: str, closur
             _recompute(found, prompt, version, closure, accepted, recordings)
 
 
+def notice_unaccepted(found: Collector, prompt: Prompt, version: str) -> None:
+    """A released version of a prompt with a dataset has no accepted outcomes."""
+    if not cases_of(found.project, prompt):
+        return
+    found.notice(
+        evidence_path(found.project, found.prompt, version),
+        f"holds no accepted outcomes of {version}, so every case that fails with it is red",
+        f"restore the file, or promptops accept {found.prompt}@{version}",
+    )
+
+
+def _wrong_in_accepted(accepted: Accepted) -> list[str]:
+    """What does not hold together, whatever the recordings say."""
+    wrong = []
+    if time_of(accepted.accepted_at) is None:
+        wrong.append(f"says that outcomes were accepted at {accepted.accepted_at!r}, which is no time")
+    if not holds_together(accepted.measurement):
+        wrong.append("the measurement digest of its accepted outcomes is not that of dataset, checks and contract")
+    odd = [
+        case
+        for case, entry in accepted.cases.items()
+        if (entry.outcome == "pass") != (entry.passes == entry.of) or len(entry.samples) not in (0, entry.of)
+    ]
+    if odd:
+        wrong.append(f"accepted outcomes that contradict their own counts: {_listed(odd)}")
+    return wrong
+
+
 def _check_samples(found: Collector, version: str, accepted: Accepted, recordings: Recordings) -> None:
     """Each accepted sample is still the one that was recorded."""
-    known = {line.fields["digest"] for line in recordings.lines.values()}
-    gone = [case for case, entry in accepted.cases.items() if set(entry.samples) - known]
+    known = {(case, line.fields["digest"]) for (case, _), line in recordings.lines.items()}
+    gone = [case for case, entry in accepted.cases.items() if {(case, digest) for digest in entry.samples} - known]
     if gone:
         name = f"{found.prompt}@{version}"
         found.problem(
@@ -70,6 +101,7 @@ def _recompute(
     name = f"{found.prompt}@{version}"
     cases = cases_of(found.project, prompt)
     measured = _measurement(prompt, cases, closure)
+    _check_requests(found, version, closure, accepted, cases, recordings)
     _notice_older(found, version, accepted, cases, measured)
     if not judged_alike(accepted.measurement, measured):
         found.skipped.append(f"{name}: accepted outcomes, because checks or contract changed since they were accepted")
@@ -90,6 +122,36 @@ def _recompute(
         path = evidence_path(found.project, found.prompt, version)
         found.problem(path, f"accepted outcomes that the recordings do not give: {_listed(wrong)}", HINT)
     found.recomputed.append(f"{name}: {count} accepted outcomes from the recordings")
+
+
+def _check_requests(
+    found: Collector,
+    version: str,
+    closure: Closure,
+    accepted: Accepted,
+    cases: Sequence[Case],
+    recordings: Recordings,
+) -> None:
+    """Each accepted sample answers the request that closure and case give; one that is recorded is named."""
+    other, unnamed = [], []
+    for case in cases:
+        entry = accepted.cases.get(case.id)
+        if entry is None or entry.case != case.digest:
+            continue
+        plan = plan_samples(closure, [case], samples=entry.of, released=True)
+        samples = [recordings.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
+        if any(sample.failure and sample.failure.kind == "stale_recording" for sample in samples):
+            other.append(case.id)
+        elif not entry.samples and any(sample.reply for sample in samples):
+            unnamed.append(case.id)
+    name = f"{found.prompt}@{version}"
+    if other:
+        message = f"holds samples of other requests than {name} makes: {_listed(other)}"
+        hint = "restore the file, or record and accept anew: promptops run {0} --mode record, promptops accept {0}"
+        found.problem(recordings.path, message, hint.format(name))
+    if unnamed:
+        message = f"accepted without naming the recordings that there are: {_listed(unnamed)}"
+        found.notice(evidence_path(found.project, found.prompt, version), message, f"promptops accept {name}")
 
 
 def needs_python(prompt: Prompt, cases: Sequence[Case]) -> str:
@@ -149,7 +211,9 @@ def _notice_older(
     told = ", ".join(text for text, count in counts if count)
     name = f"{found.prompt}@{version}"
     path = evidence_path(found.project, found.prompt, version)
-    if told and accepted.measurement.dataset != measured.dataset:
+    if (removed or changed) and accepted.measurement.dataset == measured.dataset:
+        found.problem(path, f"accepted outcomes are not of the dataset that their digest names ({told})", HINT)
+    elif told and accepted.measurement.dataset != measured.dataset:
         cases_word = "case" if added + removed + changed == 1 else "cases"
         found.notice(path, f"evidence older than the dataset ({told} {cases_word})", f"promptops accept {name}")
     elif not judged_alike(accepted.measurement, measured):
