@@ -14,7 +14,15 @@ from promptops.providers.client import CAN_PASS
 from promptops.providers.registry import check_providers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
-NOT_OF_A_PROVIDER = {"budget", "cancelled", "template", "missing_recording", "stale_recording", "edited_recording"}
+NOT_OF_A_PROVIDER = {
+    "budget",
+    "cancelled",
+    "template",
+    "missing_recording",
+    "stale_recording",
+    "edited_recording",
+    "unreadable_recordings",
+}
 
 
 def blocks(language: str) -> list[str]:
