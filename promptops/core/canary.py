@@ -25,6 +25,7 @@ Pairs = Mapping[str, tuple[Outcome, Outcome]]
 
 FEW_CASES = 100
 _MOST_MISSING = 0.1
+_MANY = 10**9  # attempts: nobody asks more often, a file may say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def pass_level(alpha: float, attempt: int) -> float:
     Trying until it passes must not pay: over any number of attempts at one comparison the errors add up to at most
     π²/6 · alpha = 1.64 · alpha. REGRESS keeps alpha each time: a later attempt must not make an alarm harder.
     """
-    return alpha / max(1, attempt) ** 2
+    return alpha / min(max(1, attempt), _MANY) ** 2
 
 
 def _verdict(

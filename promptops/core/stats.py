@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
+_SMALLEST_TAIL = 1e-300  # beyond it a double knows no tail
+
 
 def quantile(values: Sequence[float], q: float) -> float:
     """Return the `q` quantile (q in [0, 1]) of at least one value, linearly interpolated.
@@ -98,7 +100,7 @@ def binomial_probability(count: int, trials: int, rate: float) -> float:
 
 def z_value(upper_tail: float) -> float:
     """The point above which a standard normal has `upper_tail` (in (0, 1)) of its mass: .05 → 1.645."""
-    return -NormalDist().inv_cdf(upper_tail)
+    return -NormalDist().inv_cdf(max(upper_tail, _SMALLEST_TAIL))
 
 
 def normal_tail(z: float) -> float:

@@ -124,6 +124,13 @@ def test_trying_again_makes_a_pass_harder_and_an_alarm_no_harder() -> None:
     assert decide(pairs(same=60, broke=5), SETTINGS, attempt=9).verdict == "regress"
 
 
+@pytest.mark.parametrize(("alpha", "attempt"), [(0.05, 10**30), (0.05, 10**400), (1e-6, 10**9)])
+def test_figures_that_nobody_writes_decide_as_well(alpha: float, attempt: int) -> None:
+    pairs: Pairs = {f"c{n}": ("pass", "pass") for n in range(20)}
+    decision = decide(pairs, CanarySettings(alpha=alpha), attempt=attempt)
+    assert decision.verdict == "inconclusive"
+
+
 def test_all_attempts_together_spend_less_than_twice_alpha() -> None:
     assert pass_level(0.05, 1) == 0.05
     assert sum(pass_level(0.05, attempt) for attempt in range(1, 10_000)) < 0.05 * 1.6450
