@@ -118,13 +118,14 @@ def _check_after(found: Collector, where: str, entry: Entry, manifest: Manifest,
     first = manifest.environments.get(environment.after)
     if first is None:
         known = ", ".join(sorted(manifest.environments))
-        found.problem(
-            path, f"{where}: `after` names {environment.after!r}, which is no environment (there is: {known})"
-        )
+        message = f"{where}: `after` names {environment.after!r}, which is no environment (there is: {known})"
+        found.problem(path, message, "name one of them, or leave `after` out")
         return
     ahead = first.prompts.get(found.prompt)
     if ahead is None or side_of(entry) not in [side_of(item) for item in (ahead, *ahead.previous)]:
-        found.notice(path, f"{where}: {environment.after} should have served {entry.version} first, and did not")
+        found.notice(
+            path, f"{where}: {environment.after} should have served {entry.version} first, and did not", HOW_TO_SERVE
+        )
 
 
 def _check_known(found: Collector, manifest: Manifest, closures: Mapping[str, Closure | None]) -> None:
