@@ -15,14 +15,17 @@ def measurement_of(
     checks: Sequence[CheckSpec],
     schema: Mapping[str, Any] | None,
     python: Mapping[str, str] | None = None,
+    source: str | None = None,
 ) -> Measurement:
-    """Digest the dataset (cases in any order), the prompt's checks with their Python, and the contract's JSON Schema.
+    """Digest the dataset (cases in any order), the prompt's checks with their Python, and the output contract.
 
-    `python` maps the file of each Python check, `checks.py`, to its source text.
+    `python` maps the file of each Python check, `checks.py`, to its source text. The contract is its JSON Schema, and
+    `source` where it is Python: how a class normalises is in no schema.
     """
     dataset = dataset_digest(cases)
     rules = sha256_of({"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})})
-    contract = sha256_of(None if schema is None else dict(schema))
+    plain = None if schema is None else dict(schema)
+    contract = sha256_of(plain if source is None else {"schema": plain, "source": source.replace("\r\n", "\n")})
     return Measurement(
         digest=measurement_digest(dataset, rules, contract), dataset=dataset, checks=rules, contract=contract
     )

@@ -95,6 +95,18 @@ def check_sources(prompt: Prompt, cases: Iterable[Case] = ()) -> dict[str, str]:
     return {name: _source(_inside(prompt.folder, name, name), name) for name in files}
 
 
+def contract_source(prompt: Prompt) -> str | None:
+    """The source text of the file with the output contract's class; None where the contract is not Python.
+
+    Nothing is run. Raises `UserCodeError` for a file that is not there.
+    """
+    written = prompt.spec.output
+    if written is None or written.endswith(".json"):
+        return None
+    name = written.rpartition(":")[0]
+    return _source(_inside(prompt.folder, name, written), written)
+
+
 def _json_contract(prompt: Prompt, written: str) -> JsonSchemaContract:
     path = _inside(prompt.folder, written, written)
     name = f"{prompt.folder.parent.name}/{prompt.folder.name}/{written}"

@@ -24,12 +24,14 @@ class Acceptance:
     """What accepting changed: cases whose outcome is new (`added`) or another one (`changed`: before, after).
 
     `left_out` are cases that have no outcome to accept: an error is never known, what was not measured is unknown.
+    `unchanged`: not even the measurement or a recording is another one.
     """
 
     accepted: Accepted
     added: Mapping[str, str]
     changed: Mapping[str, tuple[str, str]]
     left_out: Mapping[str, str]
+    unchanged: bool = False
 
     @property
     def same(self) -> bool:
@@ -78,7 +80,7 @@ def merge(before: Accepted | None, measured: Measured, *, at: str, only: Collect
         accepted_at=before.accepted_at if before is not None and unchanged else at,
         cases=cases,
     )
-    return Acceptance(accepted, added, changed, left_out)
+    return Acceptance(accepted, added, changed, left_out, unchanged)
 
 
 def check_committable(project: Project, measured: Measured) -> None:
@@ -174,7 +176,7 @@ def _check_cases(
             raise UsageError(f"the dataset of {measured.prompt!r} has no case {case!r}{near}")
     if not only or not kept or before is None or measured.measurement is None:
         return
-    if set(only) >= set(measured.cases):
+    if set(only) >= set(kept):
         return
     was, now = before.measurement, measured.measurement
     if (was.checks, was.contract) != (now.checks, now.contract):

@@ -19,7 +19,7 @@ from promptops.project.datasets import dataset_of
 from promptops.project.evidence import load_evidence
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
-from promptops.project.user_code import check_sources, load_contract
+from promptops.project.user_code import check_sources, contract_source, load_contract
 from promptops.runner.targets import Frozen, Target
 from promptops.store.recordings import recordings_path
 
@@ -115,8 +115,8 @@ class TargetFiles:
 
     def _measurement(self, source: Prompt, contract: Contract, cases: Sequence[Case]) -> Measurement:
         if source.name not in self._measurements:
-            python = check_sources(source, cases)
-            self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python)
+            python, code = check_sources(source, cases), contract_source(source)
+            self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python, code)
         return self._measurements[source.name]
 
     def _baseline(self, prompt: str, version: str, digest: str) -> Baseline:

@@ -36,6 +36,7 @@ def of(**changes: Any) -> Any:
         ({"python": {"checks.py": "x = 2"}}, "checks"),
         ({"schema": {"type": "array"}}, "contract"),
         ({"schema": None}, "contract"),
+        ({"source": "class Booking: ..."}, "contract"),
     ],
 )
 def test_one_digest_and_the_whole_change(changes: dict[str, Any], part: str) -> None:

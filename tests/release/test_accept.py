@@ -77,3 +77,10 @@ def test_some_cases_cannot_be_accepted_by_new_checks_while_others_stay_judged_by
     with pytest.raises(UsageError, match="checks or contract of 'count' changed since the other cases were accepted"):
         accept(releases, "c1")
     assert accept(releases).accepted.accepted_at == LATER != AT
+
+
+def test_all_that_was_accepted_can_be_named_after_the_rules_changed(releases: Releases) -> None:
+    accept_outcomes(releases.project, releases.measure("v3"), at=AT, only=("c1", "c8"))
+    releases.edit("prompts/count/schema.json", '"integer"', '"number"')
+    done = accept_outcomes(releases.project, releases.measure("v3"), at=LATER, only=("c1", "c8"))
+    assert sorted(done.accepted.cases) == ["c1", "c8"]

@@ -325,6 +325,24 @@ def test_no_python_of_the_repository_runs(tmp_path: Path) -> None:
     assert any("accepted outcomes, because" in line for line in report.skipped)
 
 
+def test_a_changed_contract_class_is_a_notice_and_its_evidence_does_not_count(tmp_path: Path) -> None:
+    """How a class normalises is in no JSON Schema."""
+    releases = Releases(tmp_path, output="schema.py:Count")
+    releases.kit.write("prompts/count/schema.py", MODEL)
+    for version in ("v1", "v2"):
+        releases.record(version)
+    releases.kit.git_init()
+    releases.adopt("v1")
+    releases.canary("v2", "v1")
+    releases.kit.write("prompts/count/schema.py", MODEL + "    # rounds since today\n")
+    releases.commit()
+    assert "evidence older than the checks or the contract" in {
+        item.message for item in verify(releases.project).notices
+    }
+    with pytest.raises(PromotionRefused, match="dataset, checks or contract changed since the last one"):
+        releases.promote("v2")
+
+
 def test_an_override_is_no_problem_and_stays_visible(releases: Releases) -> None:
     releases.promote("v2", override="the vendor retires the model")
     report = verify(releases.project)

@@ -109,13 +109,15 @@ def _show(project: Project, prompt: str, version: str, done: Acceptance, *, dry_
         say(f"  {case}: {before} -> {after}")
     failing = sum(entry.outcome == "fail" for entry in done.accepted.cases.values())
     said = "would accept" if dry_run else "accepted"
-    same = ": nothing changed" if done.same else f": {len(done.added)} new, {len(done.changed)} changed"
-    say(f"{prompt} {version}: {said} {len(done.accepted.cases)} outcomes, {failing} of them known failures{same}")
+    what = f"{len(done.added)} new, {len(done.changed)} changed"
+    if done.same:
+        what = "nothing changed" if done.unchanged else "the same as before, as measured and recorded today"
+    say(f"{prompt} {version}: {said} {len(done.accepted.cases)} outcomes, {failing} of them known failures: {what}")
     for case, outcome in done.left_out.items():
         note(f"not accepted: {case} ({outcome})")
     if sha:
         say(f"  commit {sha[:10]}")
-    elif not dry_run and not done.same:
+    elif not dry_run and not done.unchanged:
         note(_review(project, evidence_path(project, prompt, version)))
 
 

@@ -163,14 +163,14 @@ def needs_python(prompt: Prompt, cases: Sequence[Case]) -> str:
 
 
 def _measurement(prompt: Prompt, cases: Sequence[Case], closure: Closure) -> Measurement:
-    """Today's measurement; a contract that is a class counts as it was at release, because it is not run."""
-    from promptops.project.user_code import check_sources, load_contract
+    """Today's measurement; the schema of a contract that is a class is that of the release, because it is not run."""
+    from promptops.project.user_code import check_sources, contract_source, load_contract
 
     written = prompt.spec.output
     schema: Any = closure.output_schema
     if written is None or written.endswith(".json"):
         schema = load_contract(prompt).schema
-    return measurement_of(cases, prompt.checks, schema, check_sources(prompt, cases))
+    return measurement_of(cases, prompt.checks, schema, check_sources(prompt, cases), contract_source(prompt))
 
 
 def _again(
