@@ -111,16 +111,16 @@ class JsonSchemaContract:
         try:
             problems = call_user(self._problems, found.value)
         except Raised as raised:
+            if isinstance(raised.__cause__, RecursionError):
+                endless = "the schema refers to itself without end"
+                return Parsed(found.value, valid=False, repairs=found.repairs, problems=(endless,), error=endless)
             return _failed(found, raised)
         return _invalid(found, problems) if problems else Parsed(found.value, valid=True, repairs=found.repairs)
 
     def _problems(self, value: Any) -> list[str]:
         from itertools import islice
 
-        try:
-            errors = list(islice(self._validator.iter_errors(value), MAX_PROBLEMS + 1))
-        except RecursionError:
-            raise ValueError("the schema refers to itself without end") from None
+        errors = islice(self._validator.iter_errors(value), MAX_PROBLEMS + 1)
         return sorted(_problem(e.absolute_path, e.message, e.instance, show=False) for e in errors)
 
 

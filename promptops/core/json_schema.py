@@ -35,8 +35,9 @@ def _check_references(validator: Any, schema: Any) -> None:
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            if isinstance(reference := item.get("$ref"), str):
-                _check_reference(validator, reference)
+            for key in ("$ref", "$dynamicRef"):
+                if isinstance(reference := item.get(key), str):
+                    _check_reference(validator, reference)
             if isinstance(pattern := item.get("pattern"), str):
                 compile_pattern(pattern)
             stack.extend(item.values())

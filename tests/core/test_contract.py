@@ -205,5 +205,5 @@ def test_what_a_validator_prints_does_not_reach_stdout(capsys: pytest.CaptureFix
 def test_a_schema_in_a_circle_is_an_error_of_the_contract_in_words() -> None:
     parsed = JsonSchemaContract({"$ref": "#"}).parse('{"a": 1}')
     assert not parsed.valid
-    assert "the schema refers to itself without end" in parsed.problems[0]
-    assert parsed.error
+    assert parsed.problems == ("the schema refers to itself without end",)
+    assert "Traceback" not in str(parsed.error)

@@ -37,6 +37,7 @@ def test_a_type_name_is_a_schema_and_any_is_everything() -> None:
         ({"$ref": "https://example.com/s.json"}, "leaves the schema"),
         ({"items": [{"$ref": "file:///etc/passwd"}]}, "leaves the schema"),
         ({"$ref": "#/$defs/nowhere"}, "does not resolve inside the schema"),
+        ({"$dynamicRef": "#nowhere"}, "does not resolve inside the schema"),
         ({"pattern": "("}, "is not a JSON Schema"),
     ],
 )
