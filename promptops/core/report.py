@@ -78,7 +78,7 @@ def row_of(
     against: str = "",
     asked: str = "",
 ) -> CaseRow:
-    """Return the row of one judged case; the sample shown is the first that is not a pass, else the first."""
+    """Return the row of one judged case; the sample shown is the first that came out as the case did."""
     shown = next((j for j in result.judgements if j.outcome == result.outcome), result.judgements[0])
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     replies = [j.sample.reply for j in result.judgements if j.sample.reply]
