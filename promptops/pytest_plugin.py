@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--promptops-budget",
         type=_dollars,
         metavar="USD",
-        help="the worst case is estimated before the first request; the run stops at the cap, and `new` goes on from there",
+        help="the worst case is estimated before the first request; the run stops at the cap, `new` goes on from there",
     )
     add(
         "--promptops-report",
