@@ -50,7 +50,7 @@ def test_a_run_over_the_budget_asks_nothing(world: World) -> None:
         world.project.provider("test", server.base_url)
         world.project.config('prices = {"test/model-1" = [1000.0, 1000.0]}')
 
-        result = world.process("--promptops-mode", "live", "--promptops-budget", "0.001")
+        result = world.run("--promptops-mode", "live", "--promptops-budget", "0.001")
 
         assert server.count == 0
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -79,13 +79,12 @@ def test_a_budget_without_a_price_is_a_usage_error(world: World) -> None:
     result.stderr.fnmatch_lines(["*no price is known for test/model-1*"])
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
-def test_reports_are_written_by_their_endings(world: World, workers: list[str]) -> None:
+def test_reports_are_written_by_their_endings(world: World) -> None:
     world.greeting(cases=2)
     world.record("v1", {"c1": "yes", "c2": "no"})
     paths = ["out/report.json", "report.html", "report.md"]
 
-    result = world.process("--promptops", *workers, *(f"--promptops-report={path}" for path in paths))
+    result = world.run("--promptops", *(f"--promptops-report={path}" for path in paths))
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     rows = json.loads(world.project.read("out/report.json"))["cases"]

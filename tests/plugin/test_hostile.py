@@ -18,7 +18,7 @@ def test_a_hostile_reply_is_shown_safely(world: World, color: str) -> None:
     world.project.write("prompts/greeting/checks.py", check)
     world.record("v1", HOSTILE)
 
-    result = world.process("--promptops", "--junitxml=junit.xml", f"--color={color}", "-rA", "-vv")
+    result = world.run("--promptops", "--junitxml=junit.xml", f"--color={color}", "-rA", "-vv")
 
     result.assert_outcomes(failed=1)
     text = result.stdout.str()

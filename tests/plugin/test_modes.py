@@ -11,10 +11,10 @@ from tests.plugin.world import World
 
 NO_SOCKETS = """
 import socket
-def refuse(*args, **kwargs):
-    raise AssertionError("a socket was opened")
-socket.socket = refuse
-socket.create_connection = refuse
+class Refused(socket.socket):
+    def __new__(cls, *args, **kwargs):
+        raise AssertionError("a socket was opened")
+socket.socket = Refused
 """
 
 
@@ -144,7 +144,7 @@ def test_nothing_is_asked_where_pytest_runs_nothing(world: World, option: str) -
     with LoopbackServer("yes") as server:
         world.project.provider("test", server.base_url)
 
-        result = world.process("--promptops-mode", "live", option)
+        result = world.run("--promptops-mode", "live", option)
 
         assert server.count == 0
     assert result.ret == 0
@@ -156,7 +156,7 @@ def test_nothing_is_asked_after_a_collection_error(world: World) -> None:
     with LoopbackServer("yes") as server:
         world.project.provider("test", server.base_url)
 
-        result = world.process("--promptops-mode", "live")
+        result = world.run("--promptops-mode", "live")
 
         assert server.count == 0
     assert result.ret == pytest.ExitCode.INTERRUPTED

@@ -93,18 +93,16 @@ def test_folders_that_begin_with_an_underscore_and_other_files_are_no_versions(w
 
 
 @pytest.mark.parametrize("folder", ["", "tests", "tests/deep", "prompts/greeting"])
-def test_prompts_are_tested_with_testpaths_and_from_any_folder(world: World, folder: str) -> None:
+def test_prompts_are_tested_with_testpaths_and_from_any_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
     world.greeting(cases=1)
     world.record("v1", "yes")
     (world.project.path / "tests/deep").mkdir(parents=True)
     (world.project.path / "tests/test_normal.py").write_text("def test_normal(): pass\n", encoding="utf-8")
     world.project.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
-    result = world.pytester.runpytest_subprocess("--promptops", f"--rootdir={world.project.path}")
-    assert result.ret == 0
+    monkeypatch.chdir(world.project.path / folder)
 
-    import os
-
-    os.chdir(world.project.path / folder)
     result = world.run("--promptops", "-v")
 
     result.stdout.fnmatch_lines(["*promptops: 1 case of 1 prompt*", "*::c1 PASSED*"])

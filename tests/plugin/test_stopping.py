@@ -10,7 +10,7 @@ import time
 import pytest
 
 from promptops.testing import Answer, LoopbackServer
-from tests.plugin.world import World
+from tests.plugin.world import QUIET, World
 
 
 @pytest.mark.parametrize(("option", "failed"), [("-x", 1), ("--maxfail=2", 2)])
@@ -31,7 +31,7 @@ def test_ctrl_c_while_an_item_waits_ends_at_once_and_keeps_what_is_done(world: W
     world.greeting(cases=4)
     with LoopbackServer(lambda body: Answer("yes", delay=0.0 if server.count < 3 else 60.0)) as server:
         world.project.provider("test", server.base_url, concurrency=1)
-        command = [sys.executable, "-m", "pytest", "--promptops-mode", "new", "-v"]
+        command = [sys.executable, "-m", "pytest", *QUIET, "--promptops-mode", "new", "-v"]
         started = subprocess.Popen(
             command, cwd=world.project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -69,5 +69,5 @@ def test_pdb_is_entered_for_a_failure_only(world: World) -> None:
 
     assert "entering PDB" not in calm.stdout.str()
     world.greeting(cases=3, yaml="gate: cases\n")
-    child = world.pytester.run(sys.executable, "-m", "pytest", "--promptops", "--pdb", stdin=b"q\n", timeout=60)
+    child = world.pytester.run(sys.executable, "-m", "pytest", *QUIET, "--promptops", "--pdb", stdin=b"q\n", timeout=60)
     child.stdout.fnmatch_lines(["*BROKE: greeting@v1 case c1*", "*entering PDB*"])

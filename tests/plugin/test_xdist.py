@@ -34,8 +34,8 @@ def test_the_results_are_equal_whatever_the_number_of_workers(world: World, mode
     with LoopbackServer(answer) as server:
         world.project.provider("test", server.base_url)
         if mode == "replay":
-            world.process("--promptops-mode", "record", "-q")
-        for workers in ("0", "2", "4"):
+            world.record("v1", {f"c{number}": "no" if number % 5 == 0 else "yes" for number in range(1, CASES + 1)})
+        for workers in ("0", "3"):
             before = server.count
             result = world.process(
                 "--promptops-mode", mode, "-n", workers, "--promptops-report", "report.json", "--junitxml=junit.xml"
@@ -46,10 +46,10 @@ def test_the_results_are_equal_whatever_the_number_of_workers(world: World, mode
             assert result.stdout.str().count("30 cases: 24 passed, 6 broke") == 1
             assert result.stdout.str().count("greeting@v1 [suite]: passed") == 1
             found.append(results_of(world))
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("dist", ["loadfile", "loadscope", "worksteal", "each"])
+@pytest.mark.parametrize("dist", ["loadfile", "worksteal", "each"])
 def test_every_way_of_distributing_asks_once(world: World, dist: str) -> None:
     world.greeting(cases=8)
     with LoopbackServer("yes") as server:
@@ -74,26 +74,19 @@ def test_a_worker_that_crashes_is_replaced_and_nothing_is_asked_again(world: Wor
     assert "10 cases: 10 passed" in result.stdout.str()
 
 
-def test_failures_of_workers_read_like_failures_of_this_process(world: World) -> None:
-    world.greeting(cases=2)
-    world.record("v1", "no")
-
-    result = world.process("--promptops", "-n", "2")
-
-    result.stdout.fnmatch_lines(
-        ["*BROKE: greeting@v1 case c1*", "*answered   no*", "FAILED *::c1 - broke: matches: root"]
-    )
-
-
-def test_known_failures_and_unmeasurable_cases_come_through(world: World) -> None:
+def test_what_workers_report_reads_as_if_it_came_from_this_process(world: World) -> None:
     world.greeting(cases=3)
     world.record("v1", {"c1": "yes", "c2": "no"})
     world.serve("v1")
+    world.greeting(cases=3, versions=2)
+    world.record("v2", {"c1": "no", "c2": "no", "c3": "yes"})
 
     result = world.process("--promptops", "-n", "2")
 
-    assert result.parseoutcomes() == {"passed": 1, "xfailed": 1, "unmeasurable": 1}
-    assert result.ret == 10
+    assert result.parseoutcomes() == {"passed": 2, "xfailed": 2, "unmeasurable": 1, "failed": 1}
+    result.stdout.fnmatch_lines(
+        ["*BROKE: greeting@v2 case c1*", "*answered   no*", "FAILED *::c1 - broke: matches: root"]
+    )
 
 
 def test_an_outage_under_xdist_is_unmeasurable(world: World) -> None:
@@ -148,9 +141,7 @@ def test_an_engine_that_dies_is_red(world: World) -> None:
 
         result = world.process("--promptops-mode", "live", "-n", "2")
 
-    outcomes = result.parseoutcomes()
-    assert outcomes["passed"] == 3
-    assert outcomes["unmeasurable"] == 5
+    assert result.parseoutcomes() == {"passed": 3, "unmeasurable": 5}
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*the run ended early: a bug of ours*"])
 

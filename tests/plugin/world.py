@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import promptops._pytest.activate  # noqa: F401 - pytester forgets what a run in this process was the first to import
 from promptops.models import PlannedSample, Reply, Sample, Usage
 from promptops.release.accept import accept_outcomes
 from promptops.release.adopt import adopt
@@ -20,8 +21,8 @@ from promptops.testing import TemporaryProject
 
 MOMENT = "2026-11-22T07:00:00Z"
 PIN = "test/model-1"
-QUIET = tuple(word for name in ("hypothesispytest", "pytest_cov", "anyio") for word in ("-p", f"no:{name}"))
-"""Leaves out plugins of our own tests that take longer to load than everything else."""
+QUIET = tuple(word for name in ("randomly", "hypothesispytest", "pytest_cov", "anyio") for word in ("-p", f"no:{name}"))
+"""Leaves out the plugins of our own tests: one shuffles, the others take longer to load than everything else."""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class World:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """`pytest …` in this process: for what neither asks a model nor starts workers."""
-        return self.pytester.runpytest_inprocess(*arguments)
+        return self.pytester.runpytest_inprocess("-p", "no:randomly", *arguments)
 
     def process(self, *arguments: str) -> pytest.RunResult:
         """`pytest …` in a process of its own."""
