@@ -23,6 +23,8 @@ prompts/**/*.j2 text eol=lf
 """
 
 IGNORE = ".promptops/\n"
+NEW_IGNORE = ".promptops/\n.venv/\n__pycache__/\n"
+"""Of a project that has none yet: `git add .` must not take a virtual environment in."""
 
 EXAMPLES = (
     ("The toy broke on the first day.", "negative"),

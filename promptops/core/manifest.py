@@ -91,7 +91,7 @@ def _before(current: Entry, environment: str, prompt: str) -> Served:
         earlier = earlier[place + 1 :]
     if not earlier:
         known = ", ".join(dict.fromkeys(item.version for item in current.previous if not _same(item, current)))
-        hint = f"name one of {known} with --to" if known else "promote another version instead"
+        hint = f"name what to serve with --to ({known})" if known else "promote another version instead"
         raise UsageError(f"{environment!r} served nothing of {prompt!r} before {current.version}: {hint}")
     return earlier[0]
 

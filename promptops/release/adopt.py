@@ -33,7 +33,7 @@ def adopt(project: Project, measured: Measured, environment: str, terms: Terms) 
     if current is not None:
         raise PromotionRefused(
             f"{environment} serves {measured.prompt} {current.version} already: adopting is for a first version",
-            [f"evidence that {measured.version} is not worse"],
+            [f"a promotion, with evidence that {measured.version} is not worse"],
             command=f"promptops promote {name} --to {environment}",
         )
     evidence = load_evidence(project, measured.prompt, measured.version)

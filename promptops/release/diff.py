@@ -39,12 +39,19 @@ def _unified(before: Sequence[str], after: Sequence[str], old: str, new: str) ->
     return list(difflib.unified_diff(before, after, old, new, lineterm=""))
 
 
+def _ordered(value: Any) -> Any:
+    """Keys sorted, as in a released file: an order that nobody sends is no difference."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
 def _lines(closure: Closure) -> list[str]:
     """A version as text: settings first, then the template, then what it includes."""
-    settings: dict[str, Any] = {"model": closure.model, "params": closure.params}
+    settings: dict[str, Any] = {"model": closure.model, "params": _ordered(closure.params)}
     for name in ("tools", "inputs"):
         if value := getattr(closure, name):
-            settings[name] = value
+            settings[name] = _ordered(value)
     lines = ["---", *dump_yaml(settings).splitlines(), "---", *closure.template.splitlines()]
     for name, text in sorted(closure.includes.items()):
         lines += [f"--- include {name}", *text.splitlines()]

@@ -84,7 +84,10 @@ def _closures(found: Collector) -> dict[str, Closure | None]:
         with found.isolated(released_path(found.project, found.prompt, version)):
             closures[version] = load_closure(found.project, found.prompt, version)
     if closures:
-        found.recomputed.append(f"{found.prompt}: {len(closures)} closures against their digests")
+        many = (
+            "1 closure against its digest" if len(closures) == 1 else f"{len(closures)} closures against their digests"
+        )
+        found.recomputed.append(f"{found.prompt}: {many}")
     return closures
 
 

@@ -145,7 +145,8 @@ def _unmeasured(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line
                 hint = f"; next: {one_line(failure.hint, 300)}" if failure.hint else ""
                 yield Line(f"  {one_line(case)}: {name} not measured: {one_line(failure.message)}{hint}", "warn")
     if len(decision.missing) > 5:
-        yield Line(f"  … and {len(decision.missing) - 5} more cases not measured", "warn")
+        more = len(decision.missing) - 5
+        yield Line(f"  … and {more} more case{'s' * (more != 1)} not measured", "warn")
 
 
 def _ending(

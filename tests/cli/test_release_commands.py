@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,11 @@ def test_lint_checks_every_provider_and_the_name_in_every_pin(
 def test_diff_shows_template_messages_and_outputs(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["diff", "count@v1", "count@v2"]) == 0
     assert "-{% user %}Version 1: {{ text }}{% enduser %}" in capsys.readouterr().out
+    first = releases.kit.read("prompts/count/v1.j2")
+    for version, params in (("v3", "{temperature: 0.0, max_tokens: 8}"), ("v4", "{max_tokens: 8, temperature: 0.0}")):
+        releases.kit.write(f"prompts/count/{version}.j2", first.replace("---\n{%", f"params: {params}\n---\n{{%"))
+    assert run(["diff", "count@v3", "count@v4"]) == 0
+    assert "max_tokens" not in capsys.readouterr().out  # an order that nobody sends is no difference
     assert run(["diff", "count@v1", "count@v2", "--rendered", "--case", "c5"]) == 0
     assert "+Version 2: the number 5" in capsys.readouterr().out
     rows = document(capsys, "diff", "count@v1", "count@v2", "--outputs")["cases"]
@@ -197,6 +203,18 @@ def test_init_makes_a_project_that_lints_and_never_overwrites(
     assert run(["init"]) == 0
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert "wrote" not in capsys.readouterr().out
+
+
+def test_init_keeps_a_virtual_environment_out_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/pyvenv.cfg").write_text("")
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert run(["init"]) == 0
+    subprocess.run(["git", "add", "."], check=True)
+    staged = subprocess.run(["git", "diff", "--cached", "--name-only"], check=True, capture_output=True, text=True)
+    assert ".venv" not in staged.stdout
+    assert "prompts/sentiment/v1.j2" in staged.stdout
 
 
 def test_new_and_bump_write_the_next_files(

@@ -65,7 +65,9 @@ def test_rolling_back_again_never_returns_to_the_bad_version() -> None:
     for expected in ("v2", "v1"):
         manifest = rollback(manifest, "production", "booking", at="2026-02-01")
         assert now(manifest)[0] == expected
-    with pytest.raises(UsageError, match="served nothing of 'booking' before v1: name one of v2, v3 with --to"):
+    with pytest.raises(
+        UsageError, match=r"served nothing of 'booking' before v1: name what to serve with --to \(v2, v3\)"
+    ):
         rollback(manifest, "production", "booking", at="2026-02-01")
 
 

@@ -54,6 +54,7 @@ def note(text: str = "") -> None:
     """Write one line about the result to standard error, harmless to a terminal."""
     from promptops.reporting.safe import terminal
 
+    sys.stdout.flush()  # where both streams end in one file, the lines keep their order
     sys.stderr.write(terminal(text) + "\n")
 
 

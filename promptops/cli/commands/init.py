@@ -21,7 +21,7 @@ def init(
 
     Nothing that exists is overwritten. The example runs on a small model on this machine: no key, no account.
     """
-    from promptops.cli.scaffold import ATTRIBUTES, IGNORE, TABLE, add_lines, prompt_files, write_new
+    from promptops.cli.scaffold import ATTRIBUTES, IGNORE, NEW_IGNORE, TABLE, add_lines, prompt_files, write_new
     from promptops.errors import UsageError
     from promptops.project.prompts import name_problem
 
@@ -31,8 +31,9 @@ def init(
     written, kept = _settings(root, TABLE)
     has_prompts = any((root / "prompts").glob("*/v*.j2"))
     more, left = ([], []) if has_prompts else write_new(root, prompt_files(name))
+    ignore = IGNORE if (root / ".gitignore").exists() else NEW_IGNORE
     changed = [
-        file for file, text in ((".gitattributes", ATTRIBUTES), (".gitignore", IGNORE)) if add_lines(root / file, text)
+        file for file, text in ((".gitattributes", ATTRIBUTES), (".gitignore", ignore)) if add_lines(root / file, text)
     ]
     written, kept = [*written, *more, *changed], [*kept, *left, *(["prompts"] if has_prompts else [])]
     if as_json:

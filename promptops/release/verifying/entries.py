@@ -140,6 +140,6 @@ def _check_known(found: Collector, manifest: Manifest, closures: Mapping[str, Cl
                 released_path(found.project, found.prompt, version),
                 f"was released, and no environment says that it serves or served {version}: its entry was removed, or "
                 "lost in a merge",
-                "restore the entry; what replaced it needs a canary against it. Delete this file if it never was served"
-                + found.last_change(manifest_path(found.project)),
+                "restore the entry (what replaced it needs a canary against it), promote the version, or delete this "
+                "file if it never was served" + found.last_change(manifest_path(found.project)),
             )

@@ -33,7 +33,8 @@ def check_evidence(found: Collector, version: str, evidence: Evidence) -> None:
             found.problem(path, f"runs[{number}]: {message}", HINT)
     records = len(evidence.canaries) + len(evidence.runs)
     if records:
-        found.recomputed.append(f"{found.prompt}@{version}: {records} verdicts from their outcomes")
+        verdicts = "1 verdict from its outcomes" if records == 1 else f"{records} verdicts from their outcomes"
+        found.recomputed.append(f"{found.prompt}@{version}: {verdicts}")
 
 
 def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list[str]:

@@ -34,7 +34,8 @@ def check_recordings(found: Collector) -> None:
             for problem in recordings.edited():
                 found.problem(path, problem.message, problem.hint, line=problem.line)
     if lines:
-        found.recomputed.append(f"{found.prompt}: {lines} recorded samples against their digests")
+        samples = "1 recorded sample" if lines == 1 else f"{lines} recorded samples"
+        found.recomputed.append(f"{found.prompt}: {samples} against their digests")
 
 
 def check_accepted(found: Collector, prompt: Prompt | None, version: str, closure: Closure, accepted: Accepted) -> None:
@@ -121,7 +122,8 @@ def _recompute(
     if wrong:
         path = evidence_path(found.project, found.prompt, version)
         found.problem(path, f"accepted outcomes that the recordings do not give: {_listed(wrong)}", HINT)
-    found.recomputed.append(f"{name}: {count} accepted outcomes from the recordings")
+    outcomes = "1 accepted outcome" if count == 1 else f"{count} accepted outcomes"
+    found.recomputed.append(f"{name}: {outcomes} from the recordings")
 
 
 def _check_requests(
