@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# Started in the background of a shell, a process ignores Ctrl-C, and so do its children: tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every test gets a home of its own, and so another cache folder: the real model file is found by its real place.
 os.environ.setdefault("PROMPTOPS_CACHE_DIR", platformdirs.user_cache_dir("promptops"))
