@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from promptops.errors import GitError
+from promptops.store.atomic import locked
 
 if TYPE_CHECKING:
     from git.cmd import Git
@@ -163,11 +164,16 @@ class Repo:
 
         Hooks run and signing applies. What the user staged of other files stays staged. Where git or a hook refuses,
         the index is as it was. Whether `paths` hold unrelated changes is the caller's to ask, with `dirty`, before it
-        writes them.
+        writes them. One commit of ours waits for another.
 
         Raises `GitError` with git's or the hook's words; `ValueError` for a malformed trailer name.
         """
         text = _message(message, trailers or {})
+        with locked(self._git_path("index")):
+            self._commit(paths, text)
+            return self.head()
+
+    def _commit(self, paths: Sequence[Path], text: str) -> None:
         if not self.dirty(paths):
             names = ", ".join(str(path) for path in paths)
             raise GitError(
@@ -177,7 +183,6 @@ class Repo:
         new = [self._path(name) for name in _fields(_run(self.root, "ls-files", "-z", "--others", "--", *where))]
         with _known_to_the_index(self.root, self._pathspecs(new)):
             _run(self.root, "commit", "--only", "--quiet", "--cleanup=whitespace", f"--message={text}", "--", *where)
-        return self.head()
 
     # --- names and revisions
 
@@ -202,11 +207,14 @@ class Repo:
         raise GitError(f"no main branch is known here (looked for {', '.join(MAIN_BRANCHES)}); name the base{why}")
 
     def _shallow_boundary(self) -> frozenset[str]:
-        where = self.root / os.fsdecode(_line(_run(self.root, "rev-parse", "--git-path", "shallow")))
         try:
-            return frozenset(where.read_text("ascii").split())
+            return frozenset(self._git_path("shallow").read_text("ascii").split())
         except FileNotFoundError:
             return frozenset()
+
+    def _git_path(self, name: str) -> Path:
+        """Where git keeps a file of its own."""
+        return self.root / os.fsdecode(_line(_run(self.root, "rev-parse", "--git-path", name)))
 
     def _pathspecs(self, paths: Iterable[Path]) -> list[str]:
         """Pathspecs without magic, so that a name with `*` or `:` is only that name. (An environment variable would do
