@@ -26,7 +26,7 @@ Policy = Literal["run", "no-regression", "shown-not-worse"]
 class Strict(BaseModel):
     """The base of every file model."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 # --- prompt.yaml and front matter -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class Looping:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not runs_items(session) or not self.run.wanted:
             return (yield)
+        gc.collect()
+        gc.freeze()  # modules and items stay to the end: no collection looks at them again, half a second in a thousand
         self._open(eager=not session.config.getvalue("maxfail"))
         try:
             return (yield)
