@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from promptops.project.root import Project
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the manifest.")]
+ServedByOption = Annotated[
+    str | None, typer.Option("--env", metavar="ENV", help="The environment; the project's own if left out.")
+]
 NoCommitOption = Annotated[bool, typer.Option("--no-commit", help="Write the files, and leave the commit to you.")]
 MessageOption = Annotated[
     str | None, typer.Option("--message", "-m", metavar="TEXT", help="The commit's subject line.")

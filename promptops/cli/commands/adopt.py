@@ -11,6 +11,8 @@ from promptops.cli.commands._shared import (
     JsonOption,
     MessageOption,
     NoCommitOption,
+    ReasonOption,
+    ServedByOption,
     current_project,
     prompt_and_version,
 )
@@ -21,10 +23,8 @@ EXAMPLES = ("promptops adopt booking@v2 --env production",)
 def adopt(
     ref: Annotated[str, typer.Argument(metavar="NAME@vN", help="The version.")],
     *,
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="ENV", help="The environment; the project's own if left out.")
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the manifest.")] = "",
+    env: ServedByOption = None,
+    reason: ReasonOption = "",
     dry_run: DryRunOption = False,
     no_commit: NoCommitOption = False,
     message: MessageOption = None,

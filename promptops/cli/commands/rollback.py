@@ -11,6 +11,8 @@ from promptops.cli.commands._shared import (
     JsonOption,
     MessageOption,
     NoCommitOption,
+    ReasonOption,
+    ServedByOption,
     current_project,
     emit_json,
     note,
@@ -23,13 +25,11 @@ EXAMPLES = ("promptops rollback booking --env production", "promptops rollback b
 def rollback(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The prompt.")],
     *,
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="ENV", help="The environment; the project's own if left out.")
-    ] = None,
+    env: ServedByOption = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="vN", help="A version it served; the one before if left out.")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the manifest.")] = "",
+    reason: ReasonOption = "",
     dry_run: DryRunOption = False,
     no_commit: NoCommitOption = False,
     message: MessageOption = None,
