@@ -20,23 +20,80 @@ from promptops.times import Duration
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]*$", max_length=60)]
 
 
+PositiveInt = Annotated[int, Field(ge=1)]
+Concurrency = Annotated[int, Field(ge=1, le=1024)]
+
+
+class ModelLimits(Strict):
+    """`[tool.promptops.providers.<name>.models."<model id>"]`: what an endpoint says of one model.
+
+    `name` is what the endpoint calls the model, where that is not the pin's own id. The limits hold for this model, in
+    addition to those of the provider.
+    """
+
+    name: str | None = None
+    concurrency: Concurrency | None = None
+    rpm: PositiveInt | None = None
+    tpm: PositiveInt | None = None
+
+
 class ProviderConfig(Strict):
     """One `[tool.promptops.providers.<name>]`: an endpoint that speaks `format`.
 
-    `concurrency` is requests in flight, `rpm` and `tpm` requests and tokens a minute, `retries` further attempts after
-    a failure that can pass. `api_key_env` names the environment variable with the key; left out, no key is sent.
-    `seed` false sends no seed, for an endpoint that refuses one.
+    `api_key_env` names the environment variable with the key; left out, no key is sent. `seed` false sends no seed, for
+    an endpoint that refuses one; `stream` asks for a stream, which measures the first token. `idempotency_header` is a
+    header in which every attempt at one sample carries the same value.
+
+    Limits, of all processes of one user together: `concurrency` is requests in flight, `rpm` and `tpm` requests and
+    tokens in any 60 seconds; `models` has those of single models. `adaptive` lowers the concurrency while the endpoint
+    refuses or slows down, never above what is configured.
+
+    Time: `timeout` bounds one attempt, `connect_timeout` its connection, `first_token_timeout` the wait for the first
+    byte of the reply's body, `idle_timeout` the wait between two pieces of it. `retries` are further attempts after a
+    failure that can pass.
+
+    After `breaker` failures in a row (0: never) nothing is sent but a probe now and then; where no probe succeeds
+    within `breaker_patience`, what is left fails at once.
+
+    `failover` names other providers that serve the same models and are asked when this one refuses, is broken or has a
+    95th percentile of latency above `latency_budget`. `hedge_after` sends a second request where the first has not
+    answered by then, for at most `hedge_share` of all requests.
     """
 
     format: Literal["openai-chat"] = "openai-chat"
     base_url: str
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
-    rpm: Annotated[int, Field(ge=1)] | None = None
-    tpm: Annotated[int, Field(ge=1)] | None = None
-    timeout: Duration = "60s"
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
     seed: bool = True
+    stream: bool = False
+    idempotency_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9\-]{0,63}$")] | None = None
+    concurrency: Concurrency = 16
+    rpm: PositiveInt | None = None
+    tpm: PositiveInt | None = None
+    adaptive: bool = True
+    models: dict[str, ModelLimits] = Field(default_factory=dict)
+    timeout: Duration = "60s"
+    connect_timeout: Duration = "10s"
+    first_token_timeout: Duration | None = None
+    idle_timeout: Duration | None = None
+    retries: Annotated[int, Field(ge=0, le=100)] = 10
+    breaker: Annotated[int, Field(ge=0, le=10_000)] = 10
+    breaker_patience: Duration = "15s"
+    failover: list[ProviderName] = Field(default_factory=list)
+    latency_budget: Duration | None = None
+    hedge_after: Duration | None = None
+    hedge_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+
+
+class CacheConfig(Strict):
+    """`[tool.promptops.cache]`: keep replies across runs. Without it a reply is shared within one run only.
+
+    `url` is `redis://host/0`; left out, a SQLite file in the store folder. `ttl` is how long a reply is used, `max_mb`
+    the size of the SQLite file past which the least recently used replies go.
+    """
+
+    url: str | None = None
+    ttl: Duration = "168h"
+    max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 512
 
 
 class Config(Strict):
@@ -44,16 +101,28 @@ class Config(Strict):
 
     `prompts` and `fixtures` are folders relative to the project root; `redact` are regular expressions whose matches
     are replaced before anything is written; `prices` maps a pin to US dollars per million input and output tokens.
+
+    `budget` (US dollars), `budget_tokens` and `budget_requests` are caps of one run. `sample_timeout` bounds one sample
+    with its waiting and retries, `run_timeout` the whole run. `retry_budget` is how many retries a run may make for
+    each request that succeeds, so that an outage does not multiply traffic. `fallbacks` maps a pin to other models that
+    `Prompt.run` may ask when it fails; tests never use them.
     """
 
     environment: EnvironmentName = "production"
     prompts: str = "prompts"
     fixtures: str = "fixtures"
     store: str = ".promptops"
-    concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None
+    concurrency: Concurrency | None = None
     budget: Annotated[float, Field(gt=0)] | None = None
+    budget_tokens: PositiveInt | None = None
+    budget_requests: PositiveInt | None = None
+    sample_timeout: Duration = "10m"
+    run_timeout: Duration | None = None
+    retry_budget: Annotated[float, Field(ge=0, le=100)] = 1.0
     redact: list[str] = Field(default_factory=list)
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
+    fallbacks: dict[str, list[str]] = Field(default_factory=dict)
+    cache: CacheConfig | None = None
     prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
 

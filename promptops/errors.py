@@ -31,6 +31,7 @@ FailureKind = Literal[
     "timeout",  # a deadline of ours passed
     "rate_limit",  # 429
     "server",  # 5xx, 529
+    "outage",  # the endpoint failed so often that it is not asked any more
     "auth",  # 401, 403 or no key
     "request",  # other 4xx: this request can never succeed
     "not_found",  # 404: the model is retired or misspelt

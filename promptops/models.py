@@ -73,7 +73,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. `latency` is seconds from sending to the last byte of the successful attempt."""
+    """What a model answered.
+
+    `latency` is seconds from sending to the last byte of the successful attempt, `first_token` to its first token
+    (None: not streamed). `attempts` counts requests, retries and hedges included. `endpoint` is the provider that
+    served it where that is not the pin's own: another endpoint of the same model.
+    """
 
     text: str
     finish_reason: str | None = None
@@ -82,6 +87,8 @@ class Reply:
     tool_calls: tuple[Mapping[str, Json], ...] = ()
     latency: float = 0.0
     attempts: int = 1
+    first_token: float | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,23 @@ class Failure:
     kind: FailureKind
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was sent for a sample.
+
+    `endpoint` is the provider's name, `started` seconds since the sample was first wanted, `seconds` how long it took,
+    `failure` what became of it (None: it answered), `status` the HTTP status where there was one. `hedge` marks a
+    second request that was sent because the first was slow.
+    """
+
+    endpoint: str
+    started: float
+    seconds: float
+    failure: FailureKind | None = None
+    status: int | None = None
+    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -119,7 +143,9 @@ class Sample:
     """One model output, or the reason why there is none: exactly one of `reply` and `failure` is set.
 
     `cost` is US dollars (None: price unknown). For a recorded sample latency and cost are the recorded ones and
-    `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line.
+    `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line. A `cached` sample is a copy of
+    another one's reply: never an independent sample, and its latency was not measured. `attempts` are the requests of a
+    live sample, in the order of sending, those of a failed one too.
     """
 
     key: SampleKey
@@ -130,6 +156,7 @@ class Sample:
     cost: float | None = None
     recorded_at: str | None = None
     digest: str | None = None
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
