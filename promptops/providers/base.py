@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from promptops.models import Reply, Request
@@ -25,6 +26,20 @@ class Limits:
     fixed: bool = False
 
 
+@dataclass(slots=True)
+class Exchange:
+    """What goes with one request beside it, and what came back beside the reply.
+
+    In: `idempotency` is the same for every attempt at one sample, so that an endpoint with an idempotency header makes
+    (and bills) one reply for all of them. Out: `status` and `headers` (names lower-case), for replies and errors alike;
+    None and empty where nothing came back.
+    """
+
+    idempotency: str = ""
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Provider(Protocol):
     """Asks one endpoint. An instance belongs to the event loop in which it first asks."""
 
@@ -37,11 +52,14 @@ class Provider(Protocol):
         """What this endpoint stands."""
         ...
 
-    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+    async def ask(
+        self, request: Request, *, seed: int | None, deadline: float, exchange: Exchange | None = None
+    ) -> Reply:
         """Send `request` once and return the reply, its latency measured.
 
         `seed` is this sample's own; an endpoint that takes none ignores it, and a `seed` in the request's params goes
         before it. `deadline` is a time of the running loop's clock (`loop.time()`) by which the last byte must be here.
+        `exchange` belongs to this one call, and is filled in before it returns or raises.
         Raises `ProviderError`, and nothing else, for whatever the endpoint does.
         """
         ...

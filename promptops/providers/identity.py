@@ -21,10 +21,11 @@ _PORTKEY_TARGET = "x-portkey-last-used-option-index"
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3})")
 
 
-def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str]) -> None:
+def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str], *, called: str | None = None) -> None:
     """Raise `ProviderError("identity")` unless the pinned model itself made this reply.
 
-    `served` is the reply's `model`; header names are lower-case.
+    `served` is the reply's `model`; header names are lower-case. `called` is the endpoint's own name for the pinned
+    model, where it has one: a reply may name either.
     """
     if (cache := _cache_hit(headers)) is not None:
         raise _refused(pin, f"a gateway answered from its cache ({cache}), and a cached reply is no new sample")
@@ -32,7 +33,7 @@ def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str]) -> 
         raise _refused(pin, f"a gateway fell back to another endpoint ({fallback})")
     if not served:
         raise _refused(pin, "the reply does not say which model answered")
-    if not same_model(pin.model, served):
+    if not same_model(pin.model, served) and not (called and same_model(called, served)):
         raise _refused(pin, f"the reply says that {served[:200]!r} answered")
 
 

@@ -9,7 +9,7 @@ from threading import Lock
 
 from promptops.errors import ProviderError
 from promptops.models import Reply, Request, Usage
-from promptops.providers.base import Limits
+from promptops.providers.base import Exchange, Limits
 
 Script = Callable[[Request, int | None], "Reply | str"]
 
@@ -37,7 +37,9 @@ class ScriptedProvider:
         """The limits given to the constructor."""
         return self._limits
 
-    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+    async def ask(
+        self, request: Request, *, seed: int | None, deadline: float, exchange: Exchange | None = None
+    ) -> Reply:
         """Answer by the script; a latency past the deadline is a `ProviderError("timeout")`."""
         with self._lock:
             self.requests.append((request, seed))
@@ -51,7 +53,13 @@ class ScriptedProvider:
         finally:
             with self._lock:
                 self._flying -= 1
-        return self._reply(request, self._script if isinstance(self._script, str) else self._script(request, seed))
+        try:
+            answer = self._script if isinstance(self._script, str) else self._script(request, seed)
+        except ProviderError as error:
+            if exchange is not None:
+                exchange.status = error.status
+            raise
+        return self._reply(request, answer)
 
     async def aclose(self) -> None:
         """Note that it was closed."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from promptops.errors import ProviderError
 from promptops.models import Pin, Reply, Request
-from promptops.providers.base import Limits, Provider
+from promptops.providers.base import Exchange, Limits, Provider
 from promptops.providers.http import HttpProvider
 from promptops.providers.keys import KeySource
 from promptops.providers.local.catalog import LocalModel, model_of
@@ -101,7 +101,9 @@ class LocalProvider:
     def limits(self) -> Limits:
         return LIMITS
 
-    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+    async def ask(
+        self, request: Request, *, seed: int | None, deadline: float, exchange: Exchange | None = None
+    ) -> Reply:
         """Ask once; what is left until `deadline` is counted from when this request has its turn.
 
         Raises `ProviderError`; `ModelFileError` and `MissingExtra` where this machine is not set up for the model.
@@ -113,7 +115,7 @@ class LocalProvider:
                 session = await self._open()
                 try:
                     async with session.turn():
-                        return await session.chat.ask(request, seed=seed, deadline=clock() + allowed)
+                        return await session.chat.ask(request, seed=seed, deadline=clock() + allowed, exchange=exchange)
                 except DoorClosedError:
                     await self._close()
                     if attempt == 2:

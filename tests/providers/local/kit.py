@@ -13,7 +13,7 @@ import httpx
 
 from promptops.errors import ProviderError
 from promptops.models import Reply, Request
-from promptops.providers.base import Limits
+from promptops.providers.base import Exchange, Limits
 from promptops.providers.local.catalog import LocalModel
 from promptops.providers.local.files import model_file
 from promptops.providers.local.server import State
@@ -89,7 +89,9 @@ class Chat:
     def limits(self) -> Limits:
         return Limits()
 
-    async def ask(self, request: Request, *, seed: int | None, deadline: float) -> Reply:
+    async def ask(
+        self, request: Request, *, seed: int | None, deadline: float, exchange: Exchange | None = None
+    ) -> Reply:
         self.deadlines.append(deadline - asyncio.get_running_loop().time())
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         body = {"model": request.pin.model, "messages": messages, "seed": seed, **request.params}
