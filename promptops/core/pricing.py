@@ -63,7 +63,7 @@ def worst_case(request: Request, prices: Prices, *, at: datetime | None = None) 
     A token is at least one byte, so the prompt has at most as many tokens as bytes; the answer has `max_tokens`, or
     32,768 where the request sets no limit.
     """
-    return cost(request.pin, Usage(input_bound(request), _output_bound(request)), prices, at=at)
+    return cost(request.pin, Usage(input_bound(request), output_bound(request)), prices, at=at)
 
 
 def input_bound(request: Request) -> int:
@@ -76,7 +76,8 @@ def _bytes(message: Message) -> int:
     return len(message.content.encode("utf-8", "replace"))
 
 
-def _output_bound(request: Request) -> int:
+def output_bound(request: Request) -> int:
+    """Return the most output tokens of `request`: its `max_tokens`, or 32,768 where it sets no limit."""
     limit = request.params.get("max_tokens")
     return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else UNSTATED_OUTPUT
 

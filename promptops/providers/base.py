@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from promptops.models import Reply, Request
+from promptops.config import ModelLimits
+from promptops.errors import FailureKind
+from promptops.models import Failure, Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +17,28 @@ class Limits:
 
     `concurrency` is requests in flight, `rpm` and `tpm` requests and tokens a minute, `timeout` seconds for one
     attempt, `retries` further attempts after a failure that can pass. `fixed` means that nobody may raise the
-    concurrency (a local model has one slot, and batching would change what it answers).
+    concurrency (a local model has one slot, and batching would change what it answers), `adaptive` that it is lowered
+    while the endpoint refuses or slows down; `models` has limits of single models.
+
+    `breaker` failures in a row (0: never) open the breaker, which trips after `breaker_patience` seconds. `failover`
+    names the providers that are asked instead, also where the 95th percentile of latency is above `latency_budget`
+    seconds. After `hedge_after` seconds a second request is sent, for at most the share `hedge_share` of all.
     """
 
     concurrency: int = 16
     rpm: int | None = None
     tpm: int | None = None
     timeout: float = 60.0
-    retries: int = 3
+    retries: int = 10
     fixed: bool = False
+    adaptive: bool = True
+    models: Mapping[str, ModelLimits] = field(default_factory=dict)
+    breaker: int = 10
+    breaker_patience: float = 15.0
+    failover: tuple[str, ...] = ()
+    latency_budget: float | None = None
+    hedge_after: float | None = None
+    hedge_share: float = 0.05
 
 
 @dataclass(slots=True)
@@ -66,4 +81,16 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection. May be called twice."""
+        ...
+
+
+class Allowance(Protocol):
+    """Says before every request whether it may be sent: a budget."""
+
+    async def hold(self, request: Request) -> Failure | None:
+        """Reserve the worst case of one request; the failure where that is forbidden. May wait."""
+        ...
+
+    def settle(self, request: Request, reply: Reply | None, failure: FailureKind | None) -> None:
+        """Replace what was held by what the request came to. Called once for every `hold` that allowed it."""
         ...

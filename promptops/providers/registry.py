@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from promptops.config import Config, ProviderConfig, line_of
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
@@ -46,6 +46,7 @@ def check_providers(config: Config, *, text: str = "", path: str = "pyproject.to
     for name, settings in config.providers.items():
         try:
             check_settings(name, settings)
+            _check_failover(name, settings, config)
         except ValueError as error:
             line = line_of(text, ["providers", name])
             problems.append(Problem(path, line, f"tool.promptops.providers.{name}: {error}"))
@@ -67,18 +68,51 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
         check_key_goes_home(settings.api_key_env, endpoint)
 
 
-def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> Provider:
-    try:
-        check_settings(name, settings)
-    except ValueError as error:
-        raise ConfigError([Problem("pyproject.toml", 0, f"tool.promptops.providers.{name}: {error}")]) from None
-    limits = Limits(
+def _check_failover(name: str, settings: ProviderConfig, config: Config) -> None:
+    known = {*KNOWN, *config.providers} - {name}
+    for other in settings.failover:
+        if other not in known:
+            raise ValueError(f"failover names {other!r}, which is no other provider{did_you_mean(other, known)}")
+
+
+def limits_of(settings: ProviderConfig) -> Limits:
+    """The limits as configured, durations in seconds."""
+    return Limits(
         concurrency=settings.concurrency,
         rpm=settings.rpm,
         tpm=settings.tpm,
         timeout=parse_duration(settings.timeout),
         retries=settings.retries,
+        adaptive=settings.adaptive,
+        models=settings.models,
+        breaker=settings.breaker,
+        breaker_patience=parse_duration(settings.breaker_patience),
+        failover=tuple(settings.failover),
+        latency_budget=_seconds(settings.latency_budget),
+        hedge_after=_seconds(settings.hedge_after),
+        hedge_share=settings.hedge_share,
     )
+
+
+def bucket_of(pin: Pin, config: Config, environ: Mapping[str, str], fingerprint: Callable[[str], str]) -> str:
+    """Name what limits are counted for: an endpoint and a key, the key by its `fingerprint` only."""
+    settings = config.providers.get(pin.provider) or KNOWN.get(pin.provider)
+    if settings is None:
+        return str(pin)
+    key = environ.get(settings.api_key_env or "", "").strip()
+    return f"{settings.base_url.rstrip('/')} {fingerprint(key) if key else '-'}"
+
+
+def _seconds(duration: str | None) -> float | None:
+    return None if duration is None else parse_duration(duration)
+
+
+def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> Provider:
+    try:
+        check_settings(name, settings)
+    except ValueError as error:
+        raise ConfigError([Problem("pyproject.toml", 0, f"tool.promptops.providers.{name}: {error}")]) from None
+    limits = limits_of(settings)
     key = KeySource(settings.api_key_env, environ) if settings.api_key_env else None
     return HttpProvider(
         name,
@@ -87,6 +121,8 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         key=key,
         limits=limits,
         takes_seed=settings.seed,
+        names={model: limits.name for model, limits in settings.models.items() if limits.name},
+        idempotency_header=settings.idempotency_header,
     )
 
 
