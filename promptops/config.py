@@ -17,6 +17,7 @@ from promptops.errors import ConfigError, Problem, did_you_mean
 from promptops.formats import EnvironmentName, Strict
 from promptops.times import Duration
 
+PinText = Annotated[str, StringConstraints(pattern=r"^[^/\s]+/\S+$")]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]*$", max_length=60)]
 
 
@@ -121,7 +122,7 @@ class Config(Strict):
     retry_budget: Annotated[float, Field(ge=0, le=100)] = 1.0
     redact: list[str] = Field(default_factory=list)
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
-    fallbacks: dict[str, list[str]] = Field(default_factory=dict)
+    fallbacks: dict[PinText, list[PinText]] = Field(default_factory=dict)
     cache: CacheConfig | None = None
     prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
 

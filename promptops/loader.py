@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,9 @@ class Reply:
     """What a model answered to a served prompt.
 
     `cost` is US dollars (None: price unknown), `latency` seconds, `served_by` the model that the provider says it was.
-    `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest.
+    `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest. `pin` is the model that was asked;
+    `fallback` says that it is not the one that the version pins, but one of `[tool.promptops.fallbacks]`. `endpoint` is
+    the provider that answered, where the pin's own failed over to it.
     """
 
     text: str
@@ -56,6 +58,8 @@ class Reply:
     served_by: str | None
     finish_reason: str | None = None
     tool_calls: tuple[Mapping[str, Json], ...] = ()
+    fallback: bool = False
+    endpoint: str | None = None
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
 
     @cached_property
@@ -138,8 +142,11 @@ class Prompt:
         """
         from promptops.runner.private_loop import ask
 
-        planned = self._planned(inputs)
-        return self._reply(ask(self._project.config, planned).result())
+        *earlier, last = self._planned(inputs)
+        for planned in earlier:
+            if not _falls_back(sample := ask(self._project.config, planned).result()):
+                return self._reply(sample)
+        return self._reply(ask(self._project.config, last).result())
 
     async def arun(self, **inputs: Json) -> Reply:
         """`run`, awaited; cancelling it cancels the request."""
@@ -147,28 +154,38 @@ class Prompt:
 
         from promptops.runner.private_loop import ask
 
-        planned = self._planned(inputs)
-        return self._reply(await asyncio.wrap_future(ask(self._project.config, planned)))
+        *earlier, last = self._planned(inputs)
+        for planned in earlier:
+            if not _falls_back(sample := await asyncio.wrap_future(ask(self._project.config, planned))):
+                return self._reply(sample)
+        return self._reply(await asyncio.wrap_future(ask(self._project.config, last)))
 
-    def _planned(self, inputs: Mapping[str, Json]) -> PlannedSample:
-        """What is asked. Each call is a sample of its own: its number decides the seed, where a provider takes one."""
-        request = Request(Pin.parse(self.pin), self._messages(inputs), self._closure.params, tuple(self._closure.tools))
-        number = int.from_bytes(os.urandom(4), "big")
-        key = SampleKey(self.name, self.version, self.pin, "run", number)
-        return PlannedSample(key, request, request_digest(request), released=True)
+    def _planned(self, inputs: Mapping[str, Json]) -> Iterator[PlannedSample]:
+        """What is asked: the pinned model, then its fallbacks.
+
+        Each call is a sample of its own: its number decides the seed, where a provider takes one.
+        """
+        messages, number = self._messages(inputs), int.from_bytes(os.urandom(4), "big")
+        for pin in dict.fromkeys([self.pin, *self._project.config.fallbacks.get(self.pin, ())]):
+            request = Request(Pin.parse(pin), messages, self._closure.params, tuple(self._closure.tools))
+            key = SampleKey(self.name, self.version, pin, "run", number)
+            yield PlannedSample(key, request, request_digest(request), released=True)
 
     def _reply(self, sample: Sample) -> Reply:
+        pin = sample.key.pin
         if sample.reply is None:
             failure = sample.failure
             assert failure is not None
             hint = f" ({failure.hint})" if failure.hint else ""
-            raise ProviderError(failure.kind, f"{self.name} {self.version} on {self.pin}: {failure.message}{hint}")
+            raise ProviderError(failure.kind, f"{self.name} {self.version} on {pin}: {failure.message}{hint}")
         reply = sample.reply
+        if fallback := pin != self.pin:
+            logger.warning("%s %s: %s did not answer, %s did", self.name, self.version, self.pin, pin)
         return Reply(
             text=reply.text,
             prompt=self.name,
             version=self.version,
-            pin=self.pin,
+            pin=pin,
             pinned=self.pinned,
             usage=reply.usage,
             cost=sample.cost,
@@ -176,8 +193,15 @@ class Prompt:
             served_by=reply.served_model,
             finish_reason=reply.finish_reason,
             tool_calls=reply.tool_calls,
+            fallback=fallback,
+            endpoint=reply.endpoint,
             _closure=self._closure,
         )
+
+
+def _falls_back(sample: Sample) -> bool:
+    """Whether another model may be asked: not where this request can never succeed."""
+    return sample.failure is not None and sample.failure.kind not in ("request", "template", "budget", "cancelled")
 
 
 def load(name: str, *, env: str | None = None, root: str | os.PathLike[str] | None = None) -> Prompt:

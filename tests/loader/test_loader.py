@@ -22,7 +22,7 @@ from promptops.formats import Closure, Environment, Manifest, Served
 from promptops.loader import parse_pins
 from promptops.project.manifest import load_manifest, manifest_path, render_manifest
 from promptops.project.released import released_path, render_closure
-from promptops.testing import LoopbackServer, TemporaryProject
+from promptops.testing import Answer, LoopbackServer, TemporaryProject
 
 SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
 
@@ -230,6 +230,47 @@ def test_rendering_works_with_the_provider_down_and_running_says_what_failed(kit
     with pytest.raises(ProviderError, match="booking v2 on acme/m-1: ") as caught:
         prompt.run(text="x")
     assert caught.value.kind == "connection"
+
+
+DEAD = "http://127.0.0.1:9/v1"
+
+
+def fall_back(kit: TemporaryProject, *pins: str, acme: str, spare: str = DEAD) -> None:
+    kit.provider("acme", acme, retries=0)
+    kit.provider("spare", spare, retries=0)
+    kit.config(f"[tool.promptops.fallbacks]\n'acme/m-1' = {list(pins)}\n")
+
+
+def test_a_declared_fallback_answers_where_the_pin_cannot_and_is_marked(
+    kit: TemporaryProject, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LoopbackServer() as server, caplog.at_level(logging.WARNING, "promptops"):
+        fall_back(kit, "acme/m-2", "spare/m-9", acme=DEAD, spare=server.base_url)
+        reply = promptops.load("booking").run(text="x")
+    assert (reply.pin, reply.fallback, reply.served_by, reply.version) == ("spare/m-9", True, "m-9", "v2")
+    assert server.requests[0].json["model"] == "m-9"
+    assert "booking v2: acme/m-1 did not answer, spare/m-9 did" in caplog.messages
+
+
+def test_where_the_fallbacks_fail_too_the_last_one_is_told(kit: TemporaryProject) -> None:
+    fall_back(kit, "acme/m-2", acme=DEAD)
+    with pytest.raises(ProviderError, match="booking v2 on acme/m-2: "):
+        promptops.load("booking").run(text="x")
+
+
+def test_the_pin_itself_is_asked_first_and_is_no_fallback(kit: TemporaryProject) -> None:
+    with LoopbackServer() as server:
+        fall_back(kit, "spare/m-9", acme=server.base_url)
+        reply = promptops.load("booking").run(text="x")
+    assert (reply.pin, reply.fallback, server.count) == ("acme/m-1", False, 1)
+
+
+def test_a_request_that_can_never_succeed_asks_no_other_model(kit: TemporaryProject) -> None:
+    with LoopbackServer(Answer(status=400, error="too long")) as server:
+        fall_back(kit, "spare/m-9", acme=server.base_url, spare=server.base_url)
+        with pytest.raises(ProviderError, match="too long"):
+            promptops.load("booking").run(text="x")
+    assert server.count == 1
 
 
 def child(code: str, folder: Path, **environ: str) -> str:
