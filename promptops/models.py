@@ -101,6 +101,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that a run may spend in US dollars, tokens and requests; None: no cap."""
+
+    dollars: float | None = None
+    tokens: int | None = None
+    requests: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Caps()
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request that was sent for a sample.
 
@@ -130,12 +142,17 @@ class SampleKey:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSample:
-    """A sample that a run wants. `released` decides whether a stale recording is an error or unmeasurable."""
+    """A sample that a run wants.
+
+    `released` decides whether a stale recording is an error or unmeasurable. `timed`: its latency is judged, so that a
+    copy of another sample's reply will not do.
+    """
 
     key: SampleKey
     request: Request
     digest: str
     released: bool = False
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +161,8 @@ class Sample:
 
     `cost` is US dollars (None: price unknown). For a recorded sample latency and cost are the recorded ones and
     `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line. A `cached` sample is a copy of
-    another one's reply: never an independent sample, and its latency was not measured. `attempts` are the requests of a
+    another one's reply: never an independent sample, and its latency was not measured; latency, cost and `recorded_at`
+    are those of the sample that it copies, and nothing was spent on it. `attempts` are the requests of a
     live sample, in the order of sending, those of a failed one too.
     """
 

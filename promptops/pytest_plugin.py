@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="USD",
         help="the worst case is estimated before the first request; the run stops at the cap, `new` goes on from there",
     )
+    add("--promptops-budget-tokens", type=_count, metavar="N", help="stop before more tokens than this are used")
+    add("--promptops-budget-requests", type=_count, metavar="N", help="send at most so many, retries included")
     add(
         "--promptops-report",
         action="append",

@@ -52,7 +52,7 @@ def _run(config: pytest.Config, told: dict[str, Any] | None) -> Run:
         pin=options.model,
         samples=options.samples,
         concurrency=options.concurrency,
-        budget=options.budget,
+        caps=options.caps,
         accept=options.accept,
     )
     session = Session(project, options.mode, os.environ, choices)

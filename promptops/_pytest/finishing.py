@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptops._pytest.outcomes import ItemStanding
 from promptops.core.report import CaseRow
-from promptops.models import PlannedSample
+from promptops.models import Caps, PlannedSample
 from promptops.release.accept import Acceptance, accept_outcomes
 from promptops.release.measured import Measured
 from promptops.reporting.files import RunReport, write_report
@@ -56,7 +56,7 @@ def _verdict(run: Run, standings: set[ItemStanding]) -> str:
 
 def _accept(run: Run, rows: Sequence[CaseRow]) -> Iterator[Line]:
     """Accept what this run measured, judged again from the recordings as they are now: only they are evidence."""
-    session = Session(run.project, "replay", run.session.environ, replace(run.session.choices, budget=None))
+    session = Session(run.project, "replay", run.session.environ, replace(run.session.choices, caps=Caps()))
     moment = timestamp(datetime.now(UTC))
     for known in _targets(run, rows):
         target = session.target(known.prompt, known.version)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from promptops.models import Mode, Pin
+from promptops.models import Caps, Mode, Pin
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for. `budget` is US dollars; None means that the option was not given."""
+    """What was asked for; None means that the option was not given."""
 
     mode: Mode
     select: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Options:
     model: Pin | None = None
     samples: int | None = None
     concurrency: int | None = None
-    budget: float | None = None
+    caps: Caps = field(default_factory=Caps)
     reports: tuple[Path, ...] = ()
 
 
@@ -39,7 +39,7 @@ def read_options(config: pytest.Config) -> Options:
         model=_pin(get("promptops_model")),
         samples=get("promptops_samples"),
         concurrency=get("promptops_concurrency"),
-        budget=get("promptops_budget"),
+        caps=Caps(get("promptops_budget"), get("promptops_budget_tokens"), get("promptops_budget_requests")),
         reports=tuple(folder / path for path in get("promptops_report") or ()),
     )
     _check(options)

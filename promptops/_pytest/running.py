@@ -74,7 +74,7 @@ def begin(run: Run) -> Asked:
     """Check the budget and begin a run in the store; raises `pytest.UsageError` before anything is asked."""
     wanted = list(run.wanted.values())
     try:
-        budget = run.options.budget or run.project.config.budget
+        budget = run.session.caps.dollars
         if budget is not None:
             run.estimate = check_budget(run.session, wanted, budget)
         return Asked(run.session, wanted)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptops.core.plan import Planned
+from promptops.core.pricing import input_bound, output_bound
 from promptops.core.stats import median
 from promptops.models import PlannedSample
 from promptops.runner.session import Session
@@ -19,13 +20,16 @@ class Estimate:
 
     `missing` counts the samples of a replay that have no recording, by version (`booking@v3`).
 
-    `worst_case` is US dollars (retries apart; None where a price is unknown, then `unpriced` names the pins),
+    `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
+    token, every answer as long as it may be. `worst_case` is US dollars (retries apart; None where a price is unknown, then `unpriced` names the pins),
     `expected` dollars and `seconds` as recordings of the same pins suggest (None where there are none).
     """
 
     requests: int
     recorded: int = 0
     refused: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     worst_case: float | None = 0.0
     unpriced: tuple[str, ...] = ()
     expected: float | None = None
@@ -36,7 +40,7 @@ class Estimate:
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:
     """Walk the plan without asking anybody; mode `new` counts what is not recorded."""
     requests = recorded = refused = 0
-    worst = 0.0
+    worst, input_tokens, output_tokens = 0.0, 0, 0
     unpriced: set[str] = set()
     missing: Counter[str] = Counter()
     for planned in plan:
@@ -49,6 +53,8 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
         else:
             requests += 1
+            input_tokens += input_bound(planned.request)
+            output_tokens += output_bound(planned.request)
             price = session.worst_case(planned.request)
             if price is None:
                 unpriced.add(planned.key.pin)
@@ -58,6 +64,8 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         requests,
         recorded,
         refused,
+        input_tokens,
+        output_tokens,
         None if unpriced else worst,
         tuple(sorted(unpriced)),
         expected,

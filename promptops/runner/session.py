@@ -16,7 +16,7 @@ from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand, varies
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
-from promptops.models import Case, CaseResult, Failure, Mode, Pin, PlannedSample, Request, Sample
+from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Request, Sample
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
@@ -39,8 +39,8 @@ class Choices:
     """What the user chose for a run; every field left alone means what the project's files say.
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
-    cases that have one of them, `limit` the first so many (0: all), `budget` is US dollars, `accept` allows `record`
-    to rewrite what a served version was accepted with.
+    cases that have one of them, `limit` the first so many (0: all), `caps` is the budget, `accept` allows `record` to
+    rewrite what a served version was accepted with.
     """
 
     environment: str | None = None
@@ -49,7 +49,7 @@ class Choices:
     tags: tuple[str, ...] = ()
     limit: int = 0
     concurrency: int | None = None
-    budget: float | None = None
+    caps: Caps = field(default_factory=Caps)
     accept: bool = False
 
 
@@ -148,7 +148,7 @@ class Session:
             open_client=self.open_client if asks else None,
             redacted=self.redacted,
             sinks=(*recorder, *sinks),
-            budget=self.choices.budget or self.project.config.budget,
+            budget=self.caps.dollars,
             worst_case=self.worst_case,
         )
 
@@ -202,6 +202,16 @@ class Session:
             patterns = [*self.project.config.redact, *self._files.redact_patterns(prompt)]
             self._redactors[prompt] = Redactor(patterns, secrets_of(self.environ))
         return self._redactors[prompt]
+
+    @property
+    def caps(self) -> Caps:
+        """The budget of a run: as chosen, else as configured."""
+        chosen, config = self.choices.caps, self.project.config
+        return Caps(
+            chosen.dollars or config.budget,
+            chosen.tokens or config.budget_tokens,
+            chosen.requests or config.budget_requests,
+        )
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""

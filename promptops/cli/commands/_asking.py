@@ -13,13 +13,16 @@ import typer
 from promptops.cli.commands._shared import note
 from promptops.cli.progress import duration
 from promptops.errors import UsageError
-from promptops.models import Mode, Pin, Verdict
+from promptops.models import Caps, Mode, Pin, Verdict
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
     from promptops.runner.estimates import Estimate
     from promptops.runner.session import Choices, Session
     from promptops.store.runs import RunStore
+
+RETRY_MARGIN = 0.3
+"""What retries are taken to add to a run's cost at worst."""
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "unmeasurable": 10, "inconclusive": 11}
 
@@ -38,6 +41,12 @@ ConcurrencyOption = Annotated[
 ]
 BudgetOption = Annotated[
     float | None, typer.Option("--budget", metavar="USD", help="Stop before the worst case exceeds this many dollars.")
+]
+BudgetTokensOption = Annotated[
+    int | None, typer.Option("--budget-tokens", metavar="N", min=1, help="Stop before more tokens than this are used.")
+]
+BudgetRequestsOption = Annotated[
+    int | None, typer.Option("--budget-requests", metavar="N", min=1, help="Send at most so many, retries included.")
 ]
 
 
@@ -65,6 +74,8 @@ def choices(
     pin: Pin | None = None,
     concurrency: int | None = None,
     budget: float | None = None,
+    budget_tokens: int | None = None,
+    budget_requests: int | None = None,
     environment: str | None = None,
     accept: bool = False,
 ) -> Choices:
@@ -73,10 +84,19 @@ def choices(
 
     if budget is not None and not budget > 0:
         raise UsageError("--budget is a number of dollars above 0")
-    return Choices(environment, pin, samples, tuple(tag or ()), limit, concurrency, budget, accept)
+    return Choices(
+        environment,
+        pin,
+        samples,
+        tuple(tag or ()),
+        limit,
+        concurrency,
+        Caps(budget, budget_tokens, budget_requests),
+        accept,
+    )
 
 
-def say_estimate(estimate: Estimate, *, cap: float | None) -> None:
+def say_estimate(estimate: Estimate, *, caps: Caps) -> None:
     """Say on standard error what is about to be asked, before it is."""
     for name, count in estimate.missing.items():
         samples = "1 sample has" if count == 1 else f"{count} samples have"
@@ -87,21 +107,40 @@ def say_estimate(estimate: Estimate, *, cap: float | None) -> None:
     parts = [f"asking {estimate.requests} request{'s' * (estimate.requests != 1)}"]
     if estimate.recorded:
         parts.append(f"{estimate.recorded} are recorded")
-    parts.append(money_words(estimate, cap))
+    parts.append(tokens_words(estimate))
+    parts.append(money_words(estimate))
+    parts.extend(caps_words(caps))
     if estimate.seconds is not None:
         parts.append(f"about {duration(estimate.seconds)}")
     note(", ".join(parts))
 
 
-def money_words(estimate: Estimate, cap: float | None) -> str:
-    """`at most $0.42 (about $0.03)`, or which price is not known."""
-    capped = f", capped at ${cap:g}" if cap else ""
+def tokens_words(estimate: Estimate) -> str:
+    """`at most 41,200 tokens in and 30,000 out`: every byte taken for a token, every answer as long as it may be."""
+    return f"at most {estimate.input_tokens:,} tokens in and {estimate.output_tokens:,} out"
+
+
+def money_words(estimate: Estimate) -> str:
+    """`at most $0.42, $0.55 with 30 % retries (about $0.03)`, or which price is not known."""
     if estimate.worst_case is None:
-        return f"cost unknown (no price for {', '.join(estimate.unpriced)})" + capped
+        return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
     if not estimate.worst_case:
         return "at no cost"
+    retried = f", ${estimate.worst_case * (1 + RETRY_MARGIN):.4f} with {RETRY_MARGIN:.0%} retries"
     about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
-    return f"at most ${estimate.worst_case:.4f}{about}{capped}"
+    return f"at most ${estimate.worst_case:.4f}{retried}{about}"
+
+
+def caps_words(caps: Caps) -> list[str]:
+    """What the run stops at."""
+    words = []
+    if caps.dollars is not None:
+        words.append(f"${caps.dollars:g}")
+    if caps.tokens is not None:
+        words.append(f"{caps.tokens:,} tokens")
+    if caps.requests is not None:
+        words.append(f"{caps.requests:,} requests")
+    return [f"capped at {' and '.join(words)}"] if words else []
 
 
 @contextmanager

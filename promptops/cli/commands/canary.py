@@ -10,6 +10,8 @@ import typer
 from promptops.cli.commands._asking import (
     EXIT_CODES,
     BudgetOption,
+    BudgetRequestsOption,
+    BudgetTokensOption,
     ConcurrencyOption,
     LimitOption,
     ModelOption,
@@ -59,6 +61,8 @@ def canary(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the random order (default: a new one).")] = None,
     concurrency: ConcurrencyOption = None,
     budget: BudgetOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    budget_requests: BudgetRequestsOption = None,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +74,15 @@ def canary(
     from promptops.runner.session import Session
 
     project = current_project()
-    chosen = choices(tag=tag, limit=limit, samples=samples, concurrency=concurrency, budget=budget)
+    chosen = choices(
+        tag=tag,
+        limit=limit,
+        samples=samples,
+        concurrency=concurrency,
+        budget=budget,
+        budget_tokens=budget_tokens,
+        budget_requests=budget_requests,
+    )
     session = Session(project, parse_mode(mode, "live", "replay"), environ(), chosen)
     if baseline not in ("live", "recorded"):
         raise UsageError(f"--baseline {baseline!r}: write live or recorded")
@@ -125,7 +137,7 @@ def _run(project: Project, session: Session, comparison: Comparison) -> CanaryRe
     for notice in dict.fromkeys(n for target in targets for n in target.notices):
         note(f"notice: {notice}")
     expected = estimate(session, comparison.plan(), targets)
-    say_estimate(expected, cap=session.choices.budget or project.config.budget)
+    say_estimate(expected, caps=session.caps)
     title = f"{comparison.candidate.name} against {comparison.baseline.version}"
     plan: dict[str, object] = {
         "baseline": comparison.baseline.side.model_dump(),

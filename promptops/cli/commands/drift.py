@@ -11,6 +11,8 @@ import typer
 
 from promptops.cli.commands._asking import (
     BudgetOption,
+    BudgetRequestsOption,
+    BudgetTokensOption,
     ConcurrencyOption,
     LimitOption,
     TagOption,
@@ -46,6 +48,8 @@ def drift(
     limit: LimitOption = 0,
     concurrency: ConcurrencyOption = None,
     budget: BudgetOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    budget_requests: BudgetRequestsOption = None,
     history: Annotated[bool, typer.Option("--history", help="Show the nights so far, and ask nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +64,16 @@ def drift(
     if history:
         _show_history(project, selectors or (), as_json=as_json)
         return
-    chosen = choices(tag=tag, limit=limit, samples=samples, concurrency=concurrency, budget=budget, environment=env)
+    chosen = choices(
+        tag=tag,
+        limit=limit,
+        samples=samples,
+        concurrency=concurrency,
+        budget=budget,
+        budget_tokens=budget_tokens,
+        budget_requests=budget_requests,
+        environment=env,
+    )
     session = Session(project, "live", environ(), chosen)
     results = _run(project, session, selectors or ())
     if as_json:
@@ -88,7 +101,7 @@ def _run(project: Project, session: Session, selectors: Sequence[str]) -> list[D
     for problem in (target.frozen.problem for target in targets if target.frozen):
         note(f"notice: {problem}")
     expected = estimate(session, session.plan(targets), targets)
-    say_estimate(expected, cap=session.choices.budget or project.config.budget)
+    say_estimate(expected, caps=session.caps)
     plan: dict[str, object] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
     with (
         recorded_run(project, session, "drift", plan) as (store, run),

@@ -17,6 +17,7 @@ from promptops.cli.commands._asking import (
     money_words,
     parse_mode,
     parse_pin,
+    tokens_words,
 )
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say
 from promptops.cli.progress import duration
@@ -77,7 +78,7 @@ def _show(target: Target, expected: Estimate, session: Session) -> None:
     asked = f"{expected.requests} requests" if expected.requests else "nothing to ask"
     recorded = f", {expected.recorded} recorded" if expected.recorded else ""
     time = f", about {duration(expected.seconds)}" if expected.seconds is not None else ""
-    money = f", {money_words(expected, None)}" if expected.requests else ""
+    money = f", {tokens_words(expected)}, {money_words(expected)}" if expected.requests else ""
     say(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
     power = detectability(target)
     drop = power["detectable_drop"]

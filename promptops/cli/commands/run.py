@@ -10,6 +10,8 @@ import typer
 from promptops.cli.commands._asking import (
     EXIT_CODES,
     BudgetOption,
+    BudgetRequestsOption,
+    BudgetTokensOption,
     ConcurrencyOption,
     LimitOption,
     ModelOption,
@@ -60,6 +62,8 @@ def run(
     model: ModelOption = None,
     concurrency: ConcurrencyOption = None,
     budget: BudgetOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    budget_requests: BudgetRequestsOption = None,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
@@ -77,7 +81,15 @@ def run(
     project = current_project()
     pin = parse_pin(model)
     chosen = choices(
-        tag=tag, limit=limit, samples=samples, pin=pin, concurrency=concurrency, budget=budget, accept=accept
+        tag=tag,
+        limit=limit,
+        samples=samples,
+        pin=pin,
+        concurrency=concurrency,
+        budget=budget,
+        budget_tokens=budget_tokens,
+        budget_requests=budget_requests,
+        accept=accept,
     )
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     if accept and (pin is not None or session.mode == "live"):
@@ -112,9 +124,7 @@ def _ask(project: Project, session: Session, targets: Sequence[Target]) -> list[
     for notice in dict.fromkeys(notice for target in targets for notice in target.notices):
         note(f"notice: {notice}")
     if session.mode != "replay":
-        say_estimate(
-            estimate(session, session.plan(targets), targets), cap=session.choices.budget or project.config.budget
-        )
+        say_estimate(estimate(session, session.plan(targets), targets), caps=session.caps)
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
     plan: dict[str, object] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
