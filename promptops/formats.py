@@ -119,7 +119,8 @@ class ClosureFile(Strict):
 class RecordingLine(Strict):
     """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
 
-    `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC; `digest` is
+    `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
+    only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies. `digest` is
     the sha256 of the canonical JSON of the other fields, so that an edited line is found.
     """
 
@@ -135,6 +136,7 @@ class RecordingLine(Strict):
     latency: float
     cost: float | None = None
     recorded_at: str
+    cached: Literal[True] | None = None
     digest: Digest
 
 

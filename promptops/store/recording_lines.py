@@ -19,7 +19,7 @@ from promptops.core.digest import sha256_of
 from promptops.core.harmless import BIDI, CONTROL
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CASE_ID_PATTERN, RecordingLine
-from promptops.models import Sample
+from promptops.models import Reply, Sample, SampleKey, Usage
 
 MAX_FILE: Final = 1 << 30  # bytes
 MAX_LINE: Final = 1 << 26  # bytes; a reply is bounded at 16 MB, which JSON may write as four times that
@@ -35,6 +35,7 @@ _OPTIONAL: Final[Mapping[str, Any]] = {
     "input_tokens": None,
     "output_tokens": None,
     "cost": None,
+    "cached": None,
 }
 _KEYS: Final = frozenset(RecordingLine.model_fields)
 _REQUIRED: Final = _KEYS - _OPTIONAL.keys()
@@ -113,7 +114,30 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
+    if sample.source == "cached":
+        fields["cached"] = True
     return {**fields, "digest": line_digest(fields)}
+
+
+def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
+    """The sample that a line records, under `key`."""
+    reply = Reply(
+        text=fields["text"],
+        finish_reason=fields["finish_reason"],
+        usage=Usage(fields["input_tokens"], fields["output_tokens"]),
+        served_model=fields["served_model"],
+        tool_calls=tuple(fields["tool_calls"]),
+        latency=fields["latency"],
+    )
+    return Sample(
+        key,
+        fields["request"],
+        reply=reply,
+        source="cached" if "cached" in fields else "recorded",
+        cost=fields["cost"],
+        recorded_at=fields["recorded_at"],
+        digest=fields["digest"],
+    )
 
 
 def render_line(fields: Mapping[str, Any]) -> str:
@@ -222,6 +246,7 @@ def _is_plain(fields: Fields) -> bool:
         and _DIGEST.fullmatch(fields["request"]) is not None
         and _DIGEST.fullmatch(fields["digest"]) is not None
         and all(type(call) is dict for call in fields.get("tool_calls", ()))
+        and fields.get("cached", True) is True
     )
 
 
@@ -241,12 +266,14 @@ def _worded(item: Any, path: str, number: int) -> Problem:
 
 
 def _normal(fields: Mapping[str, Any]) -> Fields:
-    """All keys, in the order of the file, with floats where a float is meant."""
+    """All keys, in the order of the file, with floats where a float is meant; `cached` only where it is true."""
     full: Fields = {key: fields[key] if key in fields else _OPTIONAL.get(key) for key, _ in _TYPES if key != "digest"}
     full["tool_calls"] = list(full["tool_calls"] or ())
     full["latency"] = float(full["latency"])
     if full["cost"] is not None:
         full["cost"] = float(full["cost"])
+    if fields.get("cached"):
+        full["cached"] = True
     if "digest" in fields:
         full["digest"] = fields["digest"]
     return full

@@ -13,17 +13,17 @@ from urllib.parse import unquote
 
 from promptops.core.digest import short_digest
 from promptops.errors import Problem, ProblemsError, StoreError
-from promptops.models import Failure, Json, Pin, PlannedSample, Reply, Sample, SampleKey, Usage
+from promptops.models import Failure, Json, Pin, PlannedSample, Sample, SampleKey
 from promptops.store.atomic import locked, write_bytes
 from promptops.store.recording_lines import (
     MAX_FILE,
-    Fields,
     Line,
     fields_of,
     is_too_deep,
     line_digest,
     parse_lines,
     render_line,
+    sample_of,
 )
 from promptops.times import timestamp
 
@@ -81,7 +81,7 @@ class Recordings:
         elif line.fields["request"] != planned.digest:
             failure = self._changed(line, planned, options)
         else:
-            return _sample(planned.key, line.fields)
+            return sample_of(planned.key, line.fields)
         return Sample(planned.key, planned.digest, failure=failure, source="recorded")
 
     def samples(self) -> tuple[Sample, ...]:
@@ -91,7 +91,7 @@ class Recordings:
         for (case, index), line in sorted(self.lines.items()):
             key = SampleKey(prompt, version, pin, case, index)
             if line.intact:
-                found.append(_sample(key, line.fields))
+                found.append(sample_of(key, line.fields))
             else:
                 failure = Failure("edited_recording", self._edited_message(line), self._restore())
                 found.append(Sample(key, line.fields["request"], failure=failure, source="recorded"))
@@ -172,7 +172,7 @@ def write(
         merged = _lines_to_keep(path, asked.keys(), replace=replace)
         merged.update((key, render_line(fields).encode("utf-8")) for key, fields in new.items())
         write_bytes(path, b"".join(line + b"\n" for _, line in sorted(merged.items())))
-    return tuple(_sample(asked[key].key, fields) for key, fields in sorted(new.items()))
+    return tuple(sample_of(asked[key].key, fields) for key, fields in sorted(new.items()))
 
 
 def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
@@ -201,26 +201,6 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
         latency=round(reply.latency, 6),
     )
     return sample if cleaned == reply else replace(sample, reply=cleaned)
-
-
-def _sample(key: SampleKey, fields: Fields) -> Sample:
-    reply = Reply(
-        text=fields["text"],
-        finish_reason=fields["finish_reason"],
-        usage=Usage(fields["input_tokens"], fields["output_tokens"]),
-        served_model=fields["served_model"],
-        tool_calls=tuple(fields["tool_calls"]),
-        latency=fields["latency"],
-    )
-    return Sample(
-        key,
-        fields["request"],
-        reply=reply,
-        source="recorded",
-        cost=fields["cost"],
-        recorded_at=fields["recorded_at"],
-        digest=fields["digest"],
-    )
 
 
 def _command(mode: str, planned: PlannedSample, options: str) -> str:
