@@ -21,8 +21,9 @@ class Estimate:
     `missing` counts the samples of a replay that have no recording, by version (`booking@v3`).
 
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
-    token, every answer as long as it may be. `worst_case` is US dollars (retries apart; None where a price is unknown, then `unpriced` names the pins),
-    `expected` dollars and `seconds` as recordings of the same pins suggest (None where there are none).
+    token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
+    `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None where there
+    are none).
     """
 
     requests: int

@@ -44,7 +44,8 @@ def test_every_configuration_shown_is_valid(block: str) -> None:
 
 def test_the_example_shows_every_setting_of_a_provider() -> None:
     shown = set(re.findall(r"^(\w+) =", blocks("toml")[0], re.MULTILINE))
-    assert shown == set(ProviderConfig.model_fields)
+    assert shown | {"models"} == {*ProviderConfig.model_fields, "name"}
+    assert parse_config(blocks("toml")[0]).providers["acme"].models
 
 
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
