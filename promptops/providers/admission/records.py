@@ -1,0 +1,52 @@
+"""What an `Admission` and those who send hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptops.errors import FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one request ended.
+
+    `failure` is None where it was answered, `latency` seconds from sending to the last byte, `tokens` what the reply
+    says was used (None: it does not say), `retry_after` seconds that the server asks to wait, `headers` those of the
+    reply or the refusal, names in lower case.
+    """
+
+    failure: FailureKind | None
+    latency: float
+    tokens: int | None = None
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Ticket:
+    """The right to send one request, to be given back by `Admission.leave`.
+
+    `number` counts the requests of an admission in the order of sending, `sent` is a time of its clock, `tokens` what
+    was reserved for it.
+    """
+
+    model: str
+    number: int
+    sent: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How an admission stands: requests in flight and waiting, how many may be in flight, and why one waits.
+
+    `limit` is the number in force now, at most the configured one; below 1 there are pauses between requests. `why` is
+    a few words, empty where nothing waits.
+    """
+
+    in_flight: int
+    waiting: int
+    limit: float
+    why: str = ""
