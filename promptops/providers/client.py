@@ -1,11 +1,13 @@
-"""Asks providers for samples: so many at once, so many a minute, again where a failure can pass."""
+"""Asks providers for samples: within their limits, again where a failure can pass, elsewhere where one may be asked."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -15,15 +17,18 @@ from promptops.core.pricing import cost
 from promptops.core.redact import Redactor, secrets_of
 from promptops.errors import FailureKind, ProviderError
 from promptops.models import Failure, Pin, PlannedSample, Reply, Sample
-from promptops.providers.base import Limits, Provider
-from promptops.providers.pacing import Pacer
-from promptops.providers.registry import provider_for
-from promptops.times import timestamp
+from promptops.providers.admission import Admission
+from promptops.providers.asking import Asking, Stopped
+from promptops.providers.base import Allowance, Provider
+from promptops.providers.breaker import Breaker
+from promptops.providers.endpoint import Endpoint, Pace
+from promptops.providers.hedging import Hedges
+from promptops.providers.ledger import Ledger, LocalLedger
+from promptops.providers.registry import bucket_of, provider_for
+from promptops.providers.retrying import RetryBudget
+from promptops.times import parse_duration, timestamp
 
-CAN_PASS: frozenset[FailureKind] = frozenset({"connection", "timeout", "rate_limit", "server"})
-FIRST_WAIT = 0.5  # seconds before the second attempt, on average; doubles from attempt to attempt
-LONGEST_WAIT = 20.0  # seconds
-LONGEST_RETRY_AFTER = 60.0  # seconds; a server that wants more gets no further attempt
+logger = logging.getLogger("promptops")
 
 _HINTS: Mapping[FailureKind, str] = {
     "auth": "set the key's variable in the environment, then run again",
@@ -31,6 +36,7 @@ _HINTS: Mapping[FailureKind, str] = {
     "connection": "check base_url and the network, then run again: what is recorded is not asked again",
     "identity": "switch off the gateway's cache and fallbacks, and pin the model that really answers",
     "not_found": "pin a model that the provider still serves: promptops bump",
+    "outage": "run again when the provider is back: what is recorded is not asked again",
     "rate_limit": "lower concurrency, rpm or tpm of the provider, then run again",
     "server": "run again later: what is recorded is not asked again",
     "timeout": "raise the provider's timeout or lower its concurrency, then run again",
@@ -38,6 +44,7 @@ _HINTS: Mapping[FailureKind, str] = {
 
 _LOCAL_HINTS: Mapping[FailureKind, str] = {
     "connection": "run again: the server of a local model is started anew, and what is recorded is not asked again",
+    "outage": "run again: the server of a local model is started anew, and what is recorded is not asked again",
     "timeout": "run again when this machine has less to do: what is recorded is not asked again",
 }
 """A local model has no base_url, no network and no settings."""
@@ -52,21 +59,14 @@ class Clock:
     chance: Callable[[], float] = field(default=random.random)
 
 
-@dataclass(slots=True)
-class _Desk:
-    """One provider with its places in flight and its pace."""
-
-    provider: Provider
-    limits: Limits
-    places: asyncio.Semaphore
-    pacer: Pacer
-
-
 class Client:
     """Makes samples of planned ones. Belongs to the event loop in which it is first used; close it there.
 
     `concurrency` replaces the configured number of requests in flight of each provider (but never raises that of a
-    local model), `environ` holds the keys, `open_provider` makes a provider for a pin: a test gives its own.
+    local model), `environ` holds the keys, `open_provider` makes a provider for a pin: a test gives its own. `ledger`
+    is what all processes of the user share about limits (None: this client is alone), `fingerprint` makes a name of a
+    key from which nobody can tell the key. `allowance` is asked before every request. `time_limit` is seconds from the
+    first sample after which every one fails at once.
     """
 
     def __init__(
@@ -77,95 +77,127 @@ class Client:
         concurrency: int | None = None,
         open_provider: Callable[[Pin], Provider] | None = None,
         clock: Clock | None = None,
+        ledger: Ledger | None = None,
+        fingerprint: Callable[[str], str] = lambda key: hashlib.sha256(key.encode()).hexdigest()[:16],
+        allowance: Allowance | None = None,
+        time_limit: float | None = None,
     ) -> None:
-        self._config = config or Config()
+        self._config, self._environ = config or Config(), environ
         self._open_provider = open_provider or (lambda pin: provider_for(pin, self._config, environ))
         self._concurrency = concurrency or self._config.concurrency
         self._clock = clock or Clock()
+        self._ledger, self._fingerprint = ledger, fingerprint
+        self._allowance = allowance
         self._redactor = Redactor(self._config.redact, secrets_of(environ))
-        self._desks: dict[str, _Desk] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._retries = RetryBudget(self._config.retry_budget)
+        self._hedges = Hedges()
+        self._sample_time = parse_duration(self._config.sample_timeout)
+        self._time_limit = float("inf") if time_limit is None else time_limit
+        self._ends: float | None = None
 
     async def sample(self, planned: PlannedSample) -> Sample:
-        """Ask for one sample, with retries; whatever the provider does, the result is a `Sample`.
+        """Ask for one sample; whatever the provider does, the result is a `Sample` with every attempt in it.
 
         Its failure names what went wrong without any key in it. Raises `UsageError` or `ConfigError` where the pin's
         provider is unknown or must not be used: that is no outage.
         """
-        desk = self._desk(planned.request.pin)
-        base = Sample(planned.key, planned.digest, failure=Failure("cancelled", "not asked"))
+        pin = planned.request.pin
+        asking = self._asking(planned)
         try:
-            reply = await self._ask(desk, planned)
+            reply = await self._in_time(asking)
+        except Stopped as stopped:
+            failure = stopped.failure
         except ProviderError as error:
             message = self._redactor.text(str(error))
-            return replace(base, failure=Failure(error.kind, message, _hint(planned.request.pin, error.kind)))
-        price = cost(planned.request.pin, reply.usage, self._config.prices)
-        return replace(base, reply=reply, failure=None, cost=price, recorded_at=timestamp(self._clock.now()))
+            failure = Failure(error.kind, message, _hint(pin, error.kind))
+            logger.debug("%s: no reply: %s", planned.key, message)
+        else:
+            return Sample(
+                planned.key,
+                planned.digest,
+                reply=reply,
+                cost=self._cost(pin, reply),
+                recorded_at=timestamp(self._clock.now()),
+                attempts=tuple(asking.attempts),
+            )
+        return Sample(planned.key, planned.digest, failure=failure, attempts=tuple(asking.attempts))
 
     async def aclose(self) -> None:
         """Close every provider. May be called twice."""
-        desks, self._desks = list(self._desks.values()), {}
-        for desk in desks:
-            await desk.provider.aclose()
+        endpoints, self._endpoints = list(self._endpoints.values()), {}
+        for endpoint in endpoints:
+            endpoint.admission.close()
+            await endpoint.provider.aclose()
+        if self._ledger is not None:
+            self._ledger.close()
 
-    async def _ask(self, desk: _Desk, planned: PlannedSample) -> Reply:
-        """Attempt until a reply, a failure that cannot pass, or the last retry; raises that `ProviderError`."""
-        seed, attempt = sample_seed(planned.key.case, planned.key.index), 0
-        while True:
-            attempt += 1
-            try:
-                reply = await self._attempt(desk, planned, seed)
-            except ProviderError as error:
-                wait = self._wait(error, attempt, desk)
-                if wait is None:
-                    raise _told(error, attempt) from error
-                await self._clock.sleep(wait)
-                continue
-            return reply if attempt == 1 else replace(reply, attempts=attempt)
+    def _asking(self, planned: PlannedSample) -> Asking:
+        key = planned.key
+        return Asking(
+            self._route(planned.request.pin),
+            planned.request,
+            sample_seed(key.case, key.index),
+            retries=self._retries,
+            hedges=self._hedges,
+            allowance=self._allowance,
+            sleep=self._clock.sleep,
+            chance=self._clock.chance,
+        )
 
-    async def _attempt(self, desk: _Desk, planned: PlannedSample, seed: int) -> Reply:
-        """Ask once, in turn; the time allowed is counted from sending, not from waiting for a place."""
-        async with desk.places:
-            started = await desk.pacer.turn()
-            deadline = asyncio.get_running_loop().time() + desk.limits.timeout
-            reply = await desk.provider.ask(planned.request, seed=seed, deadline=deadline)
-            desk.pacer.spend((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), since=started)
-            return reply
+    async def _in_time(self, asking: Asking) -> Reply:
+        """Ask within the time of a sample and what is left of the run's."""
+        now = asyncio.get_running_loop().time()
+        if self._ends is None:
+            self._ends = now + self._time_limit
+        deadline = min(now + self._sample_time, self._ends)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asking.reply()
+        except TimeoutError:
+            if deadline == self._ends:
+                said = f"the time of the run, {self._time_limit:g} s, is over"
+            else:
+                said = f"no reply within the sample_timeout of {self._config.sample_timeout}"
+            raise ProviderError("timeout", asking.told(said)) from None
 
-    def _wait(self, error: ProviderError, attempt: int, desk: _Desk) -> float | None:
-        """Return the seconds until the next attempt, None where there is none."""
-        if error.kind not in CAN_PASS or attempt > desk.limits.retries:
-            return None
-        backoff = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1)) * (0.5 + self._clock.chance())
-        if error.retry_after is None:
-            return backoff
-        if error.retry_after > LONGEST_RETRY_AFTER:
-            return None
-        if error.kind == "rate_limit":
-            desk.pacer.hold(error.retry_after)
-        return error.retry_after + backoff * 0.1  # a little later than asked, and not all at once
+    def _cost(self, pin: Pin, reply: Reply) -> float | None:
+        """By the price of the endpoint that served, where it has one of its own."""
+        served = Pin(reply.endpoint, pin.model) if reply.endpoint else pin
+        price = cost(served, reply.usage, self._config.prices)
+        return cost(pin, reply.usage, self._config.prices) if price is None else price
 
-    def _desk(self, pin: Pin) -> _Desk:
+    def _route(self, pin: Pin) -> Sequence[Endpoint]:
+        """The endpoints that may be asked for a pin: its own provider, then those it fails over to."""
+        first = self._endpoint(pin)
+        if not first.limits.failover:
+            return (first,)
+        return (first, *(self._endpoint(Pin(name, pin.model)) for name in first.limits.failover))
+
+    def _endpoint(self, pin: Pin) -> Endpoint:
         name = str(pin) if pin.provider == "local" else pin.provider  # each local model is a server of its own
-        if (desk := self._desks.get(name)) is None:
-            provider = self._open_provider(pin)
-            limits = provider.limits()
-            wanted = self._concurrency or limits.concurrency
-            places = min(wanted, limits.concurrency) if limits.fixed else wanted
-            pacer = Pacer(limits.rpm, limits.tpm, clock=asyncio.get_running_loop().time, sleep=self._clock.sleep)
-            desk = self._desks[name] = _Desk(provider, limits, asyncio.Semaphore(places), pacer)
-        return desk
+        if (endpoint := self._endpoints.get(name)) is None:
+            endpoint = self._endpoints[name] = self._open(pin)
+        return endpoint
+
+    def _open(self, pin: Pin) -> Endpoint:
+        provider = self._open_provider(pin)
+        limits = provider.limits()
+        if self._concurrency and not (limits.fixed and self._concurrency > limits.concurrency):
+            limits = replace(limits, concurrency=self._concurrency)
+        if self._ledger is None:
+            self._ledger = LocalLedger(asyncio.get_running_loop().time)
+        admission = Admission(
+            limits,
+            bucket=bucket_of(pin, self._config, self._environ, self._fingerprint),
+            ledger=self._ledger,
+            clock=asyncio.get_running_loop().time,
+        )
+        breaker = Breaker(limits.breaker, limits.breaker_patience)
+        return Endpoint(pin.provider, provider, limits, admission, breaker, Pace(limits.latency_budget))
 
 
 def _hint(pin: Pin, kind: FailureKind) -> str:
     """What to do about a failure; an empty string where nothing general can be said."""
     local = _LOCAL_HINTS.get(kind) if pin.provider == "local" else None
     return local or _HINTS.get(kind, "")
-
-
-def _told(error: ProviderError, attempt: int) -> ProviderError:
-    """The last error, saying how often was asked and what the server would have liked."""
-    notes = [f"asked {attempt} times"] if attempt > 1 else []
-    if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
-        notes.append(f"it asks to wait {error.retry_after:.0f} s, longer than is waited")
-    text = f"{error} ({', '.join(notes)})" if notes else str(error)
-    return ProviderError(error.kind, text, status=error.status, retry_after=error.retry_after)

@@ -12,7 +12,6 @@ from typing import Protocol
 from promptops.core.plan import Planned
 from promptops.models import Mode, PlannedSample, Sample
 from promptops.runner.batches import BatchWriter, Sink
-from promptops.runner.budget import Budget
 from promptops.runner.events import Event, RunFinished, RunStarted, SampleDone
 from promptops.runner.gate import Gate
 
@@ -38,7 +37,7 @@ class EngineSettings:
     `concurrency` is samples in flight, `planned` the number of samples where it is known, `run` the id in the run
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
-    fresh sample before anybody sees it. `budget` is US dollars, with `worst_case` of a request.
+    fresh sample before anybody sees it.
     """
 
     mode: Mode
@@ -49,8 +48,6 @@ class EngineSettings:
     open_client: Callable[[], Asker] | None = None
     redacted: Callable[[Sample], Sample] | None = None
     sinks: Sequence[Sink] = ()
-    budget: float | None = None
-    worst_case: Callable[..., float | None] | None = None
 
 
 @dataclass(slots=True)
@@ -83,7 +80,6 @@ class Engine:
         self._external = gate is not None
         self.gate = gate or Gate(4 * settings.concurrency + 64)
         self._client: Asker | None = None
-        self._budget: Budget | None = None
         self._workers: list[asyncio.Task[None]] = []
         self._stopping = self._dropped = False
         self.in_flight = 0
@@ -106,8 +102,6 @@ class Engine:
         """
         settings, began, tally = self._settings, time.monotonic(), _Tally()
         writers = [BatchWriter(sink) for sink in settings.sinks]
-        if settings.budget is not None and settings.worst_case is not None:
-            self._budget = Budget(settings.budget, settings.worst_case)
         try:
             yield RunStarted(settings.mode, settings.planned, settings.run)
             async for sample in self._samples():
@@ -177,8 +171,6 @@ class Engine:
             sample = settings.find(planned)
             if sample.reply is not None or settings.mode == "replay" or not _may_ask(planned, sample):
                 return sample
-        if self._budget is not None and (refused := await self._budget.hold(planned)):
-            return Sample(planned.key, planned.digest, failure=refused)
         sample = await self._ask(planned)
         return settings.redacted(sample) if settings.redacted is not None else sample
 
@@ -187,13 +179,7 @@ class Engine:
             if self._settings.open_client is None:
                 raise RuntimeError("an engine in a mode that asks needs open_client")
             self._client = self._settings.open_client()
-        sample: Sample | None = None
-        try:
-            sample = await self._client.sample(planned)
-        finally:
-            if self._budget is not None:
-                self._budget.settle(planned, sample)
-        return sample
+        return await self._client.sample(planned)
 
     async def _shut(self, writers: Sequence[BatchWriter]) -> None:
         self._stopping = self._stopping or any(not worker.done() for worker in self._workers)

@@ -16,7 +16,8 @@ from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand, varies
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
-from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Request, Sample
+from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample
+from promptops.project.dataset_cases import choose
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
@@ -25,6 +26,7 @@ from promptops.runner.target_files import TargetFiles
 from promptops.runner.targets import Target
 from promptops.store import recordings as store_recordings
 from promptops.store.recordings import Recordings
+from promptops.times import parse_duration
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
@@ -106,10 +108,8 @@ class Session:
             )
         return entry.version
 
-    def _choose(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        tags = set(self.choices.tags)
-        found = [case for case in cases if not tags or tags & set(case.tags)]
-        return tuple(found[: self.choices.limit or None])
+    def _choose(self, cases: Sequence[Case]) -> Sequence[Case]:
+        return choose(cases, tags=self.choices.tags, limit=self.choices.limit)
 
     # --- asking
 
@@ -148,8 +148,6 @@ class Session:
             open_client=self.open_client if asks else None,
             redacted=self.redacted,
             sinks=(*recorder, *sinks),
-            budget=self.caps.dollars,
-            worst_case=self.worst_case,
         )
 
     def concurrency(self, targets: Sequence[Target]) -> int:
@@ -189,8 +187,16 @@ class Session:
         if self.asker is not None:
             return self.asker()
         from promptops.providers.client import Client
+        from promptops.runner.budget import Budget
 
-        return Client(self.project.config, environ=self.environ, concurrency=self.choices.concurrency)
+        config, caps = self.project.config, self.caps
+        return Client(
+            config,
+            environ=self.environ,
+            concurrency=self.choices.concurrency,
+            allowance=Budget(caps, self.worst_case, self._cost) if caps else None,
+            time_limit=parse_duration(config.run_timeout) if config.run_timeout else None,
+        )
 
     def redacted(self, sample: Sample) -> Sample:
         """Return the sample as its recording would give it back, without secrets."""
@@ -216,6 +222,9 @@ class Session:
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
         return pricing.worst_case(request, self.project.config.prices)
+
+    def _cost(self, request: Request, reply: Reply) -> float | None:
+        return pricing.cost(request.pin, reply.usage, self.project.config.prices)
 
     def _read(self, prompt: str, version: str, pin: str) -> Recordings | PromptopsError:
         """Recordings, or what is wrong with their file: read when they are first needed, once."""

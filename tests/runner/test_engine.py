@@ -164,37 +164,6 @@ def test_leaving_the_iteration_early_writes_what_is_done() -> None:
     assert "c5" in sink.cases
 
 
-def test_the_budget_holds_before_each_request() -> None:
-    asker = Asker(0.001)
-    settings = live(asker, budget=0.055, worst_case=lambda request: 0.01)
-    events = run(Engine(plan(20), settings))
-    assert len(asker.asked) == 5
-    refused = [s for s in samples(events) if s.failure]
-    assert len(refused) == 15
-    assert {s.failure.kind for s in refused if s.failure} == {"budget"}
-    assert finished(events).cost <= 0.055
-
-
-def test_requests_that_turn_out_cheaper_leave_money_for_others() -> None:
-    asker = Asker(0.001, lambda p: Sample(p.key, p.digest, Reply("cheap"), cost=0.001))
-    run(Engine(plan(20), live(asker, budget=0.035, worst_case=lambda request: 0.01)))
-    assert len(asker.asked) == 20
-    assert asker.peak <= 3
-
-
-def test_a_cap_without_a_price_refuses_instead_of_hoping() -> None:
-    asker = Asker()
-    found = samples(run(Engine(plan(2), live(asker, budget=1.0, worst_case=lambda request: None))))
-    assert not asker.asked
-    assert all(s.failure and "no price is known" in s.failure.message for s in found)
-
-
-def test_a_time_out_may_have_been_charged() -> None:
-    asker = Asker(0.0, lambda p: Sample(p.key, p.digest, failure=Failure("timeout", "late")))
-    run(Engine(plan(9), live(asker, budget=0.025, worst_case=lambda request: 0.01)))
-    assert len(asker.asked) == 2
-
-
 def test_a_long_plan_needs_no_memory() -> None:
     async def count() -> int:
         return sum([1 async for _ in Engine(plan(20_000), EngineSettings("replay", find=recorded)).events()])

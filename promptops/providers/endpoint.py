@@ -1,0 +1,137 @@
+"""One endpoint as a client sees it: its provider, what it admits, how it has been lately."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from promptops.errors import ProviderError
+from promptops.providers.admission import Admission
+from promptops.providers.base import Limits, Provider
+from promptops.providers.breaker import Breaker
+from promptops.providers.retrying import OF_THE_ENDPOINT, Health
+
+_LATENCIES = 100  # newest replies of which the 95th percentile is taken
+_ENOUGH = 20  # replies before it says anything
+_SLOW_FOR = 60.0  # seconds that an endpoint past its latency budget is not the first choice
+
+_DEFAULT_OUTPUT = 1024  # tokens an answer is taken to have where `max_tokens` is not set and none was seen
+
+
+class Pace:
+    """Whether an endpoint keeps its latency budget (seconds; None: it has none), by its newest replies."""
+
+    def __init__(self, budget: float | None) -> None:
+        self._budget = budget
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._slow_until = -math.inf
+
+    def saw(self, latency: float, now: float) -> None:
+        """Count one reply; past the budget, the endpoint is slow for a minute and then judged anew."""
+        if self._budget is None:
+            return
+        self._latencies.append(latency)
+        if len(self._latencies) >= _ENOUGH and self.p95 > self._budget:
+            self._slow_until = now + _SLOW_FOR
+            self._latencies.clear()
+
+    @property
+    def p95(self) -> float:
+        """The 95th percentile by nearest rank; 0 without replies."""
+        ordered = sorted(self._latencies)
+        return ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else 0.0
+
+    def slow(self, now: float) -> bool:
+        """Whether another endpoint should be preferred."""
+        return now < self._slow_until
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """A provider with its queue, its breaker and its record. Belongs to one event loop."""
+
+    name: str
+    provider: Provider
+    limits: Limits
+    admission: Admission
+    breaker: Breaker
+    pace: Pace
+    health: Health = field(default_factory=Health)
+    last_error: str = ""
+    longest_output: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_breaker(self, clock: Callable[[], float]) -> bool:
+        """Wait until a request may go; returns whether it is the probe. Raises `ProviderError("outage")`."""
+        while (passage := self.breaker.passage(clock())) not in ("go", "probe"):
+            if passage == "stop" or not self.limits.retries:
+                raise ProviderError("outage", self._outage())
+            changed = self._changed
+            waits = self.breaker.waits(clock())
+            try:
+                async with asyncio.timeout(waits if waits < math.inf else None):
+                    await changed.wait()
+            except TimeoutError:
+                continue
+        return passage == "probe"
+
+    def answered(self, latency: float, output_tokens: int | None, now: float) -> None:
+        """Note a reply."""
+        self.health.saw(answered=True)
+        self.pace.saw(latency, now)
+        self.longest_output = max(self.longest_output, output_tokens or 0)
+        if not self.breaker.closed:
+            self.breaker.succeeded()
+            self._tell()
+        else:
+            self.breaker.succeeded()
+
+    def failed(self, error: ProviderError, now: float, *, probe: bool) -> None:
+        """Note a failure; one that says nothing of the endpoint lets a probe pass."""
+        self.health.saw(answered=False)
+        if error.kind in OF_THE_ENDPOINT:
+            self.last_error = str(error)
+            self.breaker.failed(now, probe=probe, for_good=error.kind == "auth")
+        else:
+            self.breaker.succeeded()
+        self._tell()
+
+    def abandoned(self, *, probe: bool) -> None:
+        """A request was cancelled."""
+        if probe:
+            self.breaker.abandoned()
+            self._tell()
+
+    def output_bound(self, max_tokens: object) -> int:
+        """The tokens that an answer may have, for the limit of tokens a minute."""
+        if isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and max_tokens > 0:
+            return max_tokens
+        return 2 * self.longest_output or _DEFAULT_OUTPUT
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _outage(self) -> str:
+        row = self.breaker.row
+        return f"{self.name} is not asked any more: {row} requests in a row failed, the last with: {self.last_error}"
+
+
+def choose(route: Sequence[Endpoint], avoid: set[str], *, model: str, now: float) -> Endpoint:
+    """Return the endpoint for the next attempt.
+
+    The first of the route that is closed, quick and may send now, those in `avoid` (they failed for this sample) last;
+    where none is, the first that has not tripped.
+    """
+    if len(route) == 1:
+        return route[0]
+    fresh = [endpoint for endpoint in route if endpoint.name not in avoid] or list(route)
+    for endpoint in fresh:
+        if endpoint.breaker.probe_due(now):
+            return endpoint
+        if endpoint.breaker.closed and not endpoint.pace.slow(now) and not endpoint.admission.held(model):
+            return endpoint
+    return next((e for e in (*fresh, *route) if not e.breaker.tripped), route[0])
