@@ -27,8 +27,8 @@ format: $(READY) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## speed, side by side in one run
-	$(BIN)/python benchmarks/engine.py
+bench: $(READY) ## speed beside bare loops and what else is installed, a few minutes; ARGS="--quick" for one
+	@$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg $(ARGS)
 
 docs: $(READY) ## run every command block of README and docs, and redraw the terminal pictures
 	$(BIN)/pytest -q tests/docs
