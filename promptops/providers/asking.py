@@ -176,7 +176,7 @@ class Asking:
             return 0.0 if self._elsewhere(endpoint) else None
         if error.kind not in CAN_PASS:
             return None
-        if self._failures > endpoint.limits.retries or not self.retries.spend(error.kind):
+        if self._failures > self.route[0].limits.retries or not self.retries.spend(error.kind):
             return None
         if self._elsewhere(endpoint):
             return 0.0

@@ -22,6 +22,8 @@ from promptops.runner.gate import Gate
 _SLICE = 0.2  # seconds between two looks whether the engine still lives
 _JOIN = 10.0  # seconds that close waits for the last batch to be written
 _PATIENCE = 1.0  # seconds that a paced stream holds still before it takes the pace for lost
+_AHEAD = 16  # times the concurrency: one case that takes long, or is asked again, must not stop all others
+_LEAST_AHEAD = 64  # samples
 _REPLAY_AHEAD = 512  # samples: reading is cheap, changing threads is not
 
 
@@ -36,7 +38,8 @@ class _Background(ABC):
 
     def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
         self._settings, self._plan = settings, plan
-        self._gate = Gate(look_ahead or (_REPLAY_AHEAD if settings.open_client is None else 2 * settings.concurrency))
+        ahead = _REPLAY_AHEAD if settings.open_client is None else max(_LEAST_AHEAD, _AHEAD * settings.concurrency)
+        self._gate = Gate(look_ahead or ahead)
         self._engine: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -146,7 +149,7 @@ class _Background(ABC):
 class BackgroundEngine(_Background):
     """An engine whose samples are fetched by key, each once, in any order.
 
-    `look_ahead` bounds how many samples are started and not yet fetched (default: twice the concurrency). The plan
+    `look_ahead` bounds how many samples are started and not yet fetched (default: 16 times the concurrency). The plan
     should be in the order in which samples are fetched; another order works, a little slower.
     """
 
@@ -197,7 +200,7 @@ class EventStream(_Background):
     """
 
     def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, paced: int | None = None) -> None:
-        super().__init__(plan, settings, look_ahead=paced or 4 * settings.concurrency + 64)
+        super().__init__(plan, settings, look_ahead=paced)
         self._events: deque[Event] = deque()
         self._paced = paced is not None
         self._patience = _PATIENCE if self._paced else 0.0

@@ -15,6 +15,7 @@ from promptops.runner.batches import BatchWriter, Sink
 from promptops.runner.events import Event, RunFinished, RunStarted, SampleDone
 from promptops.runner.gate import Gate
 
+_PER_PLACE = 2  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
 CANCEL_GRACE = 0.5  # seconds that requests in flight get after a cancel
 
 
@@ -34,7 +35,7 @@ class Asker(Protocol):
 class EngineSettings:
     """How an engine works.
 
-    `concurrency` is samples in flight, `planned` the number of samples where it is known, `run` the id in the run
+    `concurrency` is requests in flight, `planned` the number of samples where it is known, `run` the id in the run
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
     fresh sample before anybody sees it.
@@ -70,8 +71,8 @@ class _Tally:
 class Engine:
     """One run of one plan. `events` may be iterated once; `cancel` may be called from its own loop at any time.
 
-    Samples are started in the order of the plan, `concurrency` at a time, and never more than `gate` allows ahead of
-    what was consumed. An engine without a gate counts a sample as consumed when the iterator goes on.
+    Samples are started in the order of the plan, and never more than `gate` allows ahead of what was consumed. An
+    engine without a gate counts a sample as consumed when the iterator goes on.
     """
 
     def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, gate: Gate | None = None) -> None:
@@ -126,7 +127,7 @@ class Engine:
     async def _samples(self) -> AsyncGenerator[Sample, None]:
         """Run the workers and hand on what they find, until the last of them ends."""
         found: asyncio.Queue[Sample | BaseException | None] = asyncio.Queue()
-        count = 1 if self._settings.open_client is None else self._settings.concurrency
+        count = 1 if self._settings.open_client is None else _PER_PLACE * self._settings.concurrency
         self._workers = [asyncio.create_task(self._work(found)) for _ in range(count)]
         while count:
             item = await found.get()
