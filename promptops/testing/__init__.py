@@ -5,9 +5,9 @@ provider's wire format (`python -m promptops.testing` runs it as a process), `Sc
 """
 
 from promptops.testing.answers import Answer
-from promptops.testing.connection import Received
+from promptops.testing.connection import Received, Served
 from promptops.testing.loopback import LoopbackServer
 from promptops.testing.project import TemporaryProject
 from promptops.testing.scripted import ScriptedProvider
 
-__all__ = ["Answer", "LoopbackServer", "Received", "ScriptedProvider", "TemporaryProject"]
+__all__ = ["Answer", "LoopbackServer", "Received", "ScriptedProvider", "Served", "TemporaryProject"]

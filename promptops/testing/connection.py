@@ -24,6 +24,15 @@ class Received:
     json: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What became of one request: `whole` where the complete answer was written to a client that was still there."""
+
+    received: Received
+    answer: Answer
+    whole: bool
+
+
 class Desk(Protocol):
     """Who decides what a connection answers, and keeps count."""
 
@@ -35,7 +44,7 @@ class Desk(Protocol):
         """Return the answer, and how many seconds to wait before it."""
         ...
 
-    def answered(self) -> None: ...
+    def answered(self, served: Served) -> None: ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
 
@@ -49,6 +58,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._busy = False
         self._close_after = False
+        self._asked: tuple[Received, Answer] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,6 +69,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         self._transport = None
         self._desk.closed(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._done(whole=False)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -95,19 +109,21 @@ class Connection(asyncio.Protocol):
 
     def _handle(self, received: Received) -> None:
         answer, delay = self._desk.receive(received)
+        self._asked, self._timer = (received, answer), None
         loop = asyncio.get_running_loop()
         streamed = bool(received.json.get("stream")) and answer.status < 400 and answer.raw is answer.body is None
         if streamed or answer.drip:
             self._desk.spawn(self._slowly(answer, received.json, delay, streamed=streamed))
         elif delay > 0:
-            loop.call_later(delay, self._at_once, answer, received.json)
+            self._timer = loop.call_later(delay, self._at_once, answer, received.json)
         else:
             self._at_once(answer, received.json)
 
     def _at_once(self, answer: Answer, asked: dict[str, Any]) -> None:
         response = render_response(answer, asked)
-        self._desk.answered()
-        self._send(response if answer.drop is None else response[: answer.drop])
+        sent = response if answer.drop is None else response[: answer.drop]
+        self._done(whole=len(sent) == len(response))
+        self._send(sent)
         self._finish(close=answer.drop is not None or answer.raw is not None)
 
     async def _slowly(self, answer: Answer, asked: dict[str, Any], delay: float, *, streamed: bool) -> None:
@@ -115,15 +131,26 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(delay)
             sent = 0
             for piece in render_stream(answer, asked) if streamed else _bytes(render_response(answer, asked)):
+                if sent:
+                    await asyncio.sleep(answer.drip)
+                if self._transport is None:
+                    break
                 if answer.drop is not None and sent + len(piece) > answer.drop:
                     self._send(piece[: answer.drop - sent])
                     break
                 self._send(piece)
                 sent += len(piece)
-                await asyncio.sleep(answer.drip)
+            else:
+                self._done(whole=True)
         finally:
-            self._desk.answered()
+            self._done(whole=False)
             self._finish(close=answer.drop is not None or answer.raw is not None)
+
+    def _done(self, *, whole: bool) -> None:
+        """Tell what became of the request, once; a client that left waits for nothing any more."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._desk.answered(Served(*asked, whole))
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None and data:

@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from promptops.testing.answers import Answer
-from promptops.testing.connection import Connection, Received
+from promptops.testing.connection import Connection, Received, Served
 
 Answering = Callable[[dict[str, Any]], "Answer | str"]
+Watching = Callable[[Served], None]
 
 
 class LoopbackServer:
@@ -30,7 +31,8 @@ class LoopbackServer:
 
     `answer` is a text, an `Answer`, or a function of the request's JSON body that returns one of them (it runs in the
     server's thread). `latency` is seconds before each answer, `port` 0 takes a free one, `models` are the ids that
-    `GET /models` lists; with `record=False` requests are counted, not kept.
+    `GET /models` lists; with `record=False` requests are counted, not kept. `watch` is called (in the server's thread)
+    for each request once it is answered, or its client has left.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class LoopbackServer:
         port: int = 0,
         models: tuple[str, ...] = ("model-1",),
         record: bool = True,
+        watch: Watching | None = None,
     ) -> None:
-        self._desk = _Desk(answer, latency, models, record=record)
+        self._desk = _Desk(answer, latency, models, watch, record=record)
         self._port = port
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
@@ -140,12 +143,19 @@ class _Desk:
     """What the connections share; used in the server's thread, read from others."""
 
     def __init__(
-        self, answer: Answering | Answer | str, latency: float, models: tuple[str, ...], *, record: bool
+        self,
+        answer: Answering | Answer | str,
+        latency: float,
+        models: tuple[str, ...],
+        watch: Watching | None,
+        *,
+        record: bool,
     ) -> None:
         self.lock = threading.Lock()
         self.received: list[Received] = []
         self.count = self.in_flight = self.peak = self.connections = 0
         self._answer, self._latency, self._models, self._record = answer, latency, models, record
+        self._watch = watch
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -166,9 +176,11 @@ class _Desk:
         answer = self._answer_to(received)
         return answer, self._latency if answer.delay is None else answer.delay
 
-    def answered(self) -> None:
+    def answered(self, served: Served) -> None:
         with self.lock:
             self.in_flight -= 1
+        if self._watch is not None:
+            self._watch(served)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -3,16 +3,18 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import queue
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
 
-from promptops.testing import Answer, LoopbackServer
+from promptops.testing import Answer, LoopbackServer, Served
 
 ASK = {"model": "acme-1", "messages": [{"role": "user", "content": "one two three"}]}
 
@@ -48,6 +50,37 @@ def test_requests_are_kept_with_headers_and_body() -> None:
     (request,) = server.requests
     assert (request.method, request.path, request.json) == ("POST", "/v1/chat/completions", ASK)
     assert request.headers["x-mine"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "whole"),
+    [
+        (Answer("hi"), ASK, True),
+        (Answer("hi there"), {**ASK, "stream": True}, True),
+        (Answer("hi", drip=0.001), ASK, True),
+        (Answer("hi", status=500), ASK, True),
+        (Answer("hi", drop=20), ASK, False),
+        (Answer("hi there", drop=20), {**ASK, "stream": True}, False),
+    ],
+)
+def test_who_watches_is_told_whether_the_whole_answer_was_sent(answer: Answer, asked: object, whole: bool) -> None:
+    told: list[Served] = []
+    with LoopbackServer(answer, watch=told.append) as server, suppress(http.client.HTTPException, ConnectionError):
+        post(server, asked)
+    (served,) = told
+    assert (served.received.json, served.answer, served.whole) == (asked, answer, whole)
+
+
+def test_a_client_that_left_is_not_in_flight_any_more_and_its_request_not_answered() -> None:
+    told: queue.Queue[Served] = queue.Queue()
+    with LoopbackServer(latency=60.0, watch=told.put) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("POST", "/v1/chat/completions", json.dumps(ASK))
+        while not server.in_flight:
+            time.sleep(0.01)
+        connection.close()
+        assert not told.get(timeout=10).whole
+        assert (server.in_flight, server.peak, server.count) == (0, 1, 1)
 
 
 def test_an_answer_may_depend_on_the_request() -> None:
