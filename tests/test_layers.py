@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "promptops"
 
 ORDER: list[set[str]] = [
     {"errors", "times"},
-    {"models", "formats", "config"},
+    {"models", "formats", "config", "scratch"},
     {"core"},
     {"project", "providers", "store"},
     {"runner", "release"},

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from promptops.core.checks import read_checks
 from promptops.core.measurement import case_digest
 from promptops.errors import Problem, did_you_mean
 from promptops.formats import CASE_ID_PATTERN
-from promptops.models import Case
+from promptops.models import Case, CheckSpec
 
 KEYS = ("id", "inputs", "expected", "tags", "checks")
 MAX_ID = 200
@@ -35,17 +35,24 @@ class Row:
         return self.lines.get((*self.at, *path), self.line)
 
 
+class Seen(Protocol):
+    """Remembers ids, so that each is taken once."""
+
+    def first(self, case: str, line: int, /) -> int | None:
+        """The line of an earlier row with the id `case`; None where there is none, then it is this one."""
+        ...
+
+
 class RowReader:
-    """Reads rows one after the other; ids are unique over all of them.
+    """Reads rows one after the other; ids are unique over all that `seen` has met.
 
     `check_inputs` returns what is wrong with a row's inputs (None: anything goes), `names` are the prompt's inputs.
     """
 
     def __init__(
-        self, path: str, *, check_inputs: InputCheck | None = None, names: frozenset[str] = frozenset()
+        self, path: str, seen: Seen, *, check_inputs: InputCheck | None = None, names: frozenset[str] = frozenset()
     ) -> None:
-        self._path, self._check_inputs, self._names = path, check_inputs, names
-        self._seen: dict[str, int] = {}
+        self._path, self._seen, self._check_inputs, self._names = path, seen, check_inputs, names
 
     def read(self, row: Row) -> tuple[Case | None, list[Problem]]:
         """Return the case of `row`, or every problem of it."""
@@ -60,14 +67,20 @@ class RowReader:
                 *_tags(row),
             )
         ]
-        at = (*row.at, "checks")
-        raw = row.data.get("checks")
-        checks, wrong = read_checks(raw, path=self._path, lines=row.lines, at=at, line=row.line)
+        checks, wrong = self._checks(row)
         if problems or wrong:
             return None, [*problems, *wrong]
         return self._case(row, checks), []
 
-    def _case(self, row: Row, checks: Any) -> Case:
+    def again(self, row: Row) -> Case:
+        """The case of a row that was read before, and was fine."""
+        return self._case(row, self._checks(row)[0])
+
+    def _checks(self, row: Row) -> tuple[tuple[CheckSpec, ...], list[Problem]]:
+        at, raw = (*row.at, "checks"), row.data.get("checks")
+        return read_checks(raw, path=self._path, lines=row.lines, at=at, line=row.line)
+
+    def _case(self, row: Row, checks: tuple[CheckSpec, ...]) -> Case:
         data: dict[str, Any] = row.data
         has_expected, expected, inputs = "expected" in data, data.get("expected"), data.get("inputs") or {}
         digest = case_digest(inputs, checks, *([expected] if has_expected else []))
@@ -92,10 +105,8 @@ class RowReader:
             yield line, f"id {value[:80]!r} cannot be a case id", hint
         elif len(value) > MAX_ID:
             yield line, f"id {value[:40]!r}… has {len(value)} characters", f"at most {MAX_ID}"
-        elif value in self._seen:
-            yield line, f"id {value!r} is taken by the case at line {self._seen[value]}", "ids are unique in a dataset"
-        else:
-            self._seen[value] = line
+        elif (earlier := self._seen.first(value, line)) is not None:
+            yield line, f"id {value!r} is taken by the case at line {earlier}", "ids are unique in a dataset"
 
     def _inputs(self, row: Row) -> Iterator[tuple[int, str, str]]:
         inputs, line = row.data.get("inputs"), row.line_of("inputs")

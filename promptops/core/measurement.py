@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,18 +13,17 @@ from promptops.models import Case, CheckSpec, Json
 
 
 def measurement_of(
-    cases: Iterable[Case],
+    dataset: str,
     checks: Sequence[CheckSpec],
     schema: Mapping[str, Any] | None,
     python: Mapping[str, str] | None = None,
     source: str | None = None,
 ) -> Measurement:
-    """Digest the dataset (cases in any order), the prompt's checks with their Python, and the output contract.
+    """Digest the prompt's checks with their Python, and the output contract, beside the digest of the dataset.
 
     `python` maps the file of each Python check, `checks.py`, to its source text. The contract is its JSON Schema, and
     `source` where it is Python: how a class normalises is in no schema.
     """
-    dataset = dataset_digest(cases)
     rules = sha256_of({"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})})
     plain = None if schema is None else dict(schema)
     contract = sha256_of(plain if source is None else {"schema": plain, "source": source.replace("\r\n", "\n")})
@@ -43,7 +44,16 @@ def holds_together(measurement: Measurement) -> bool:
 
 def dataset_digest(cases: Iterable[Case]) -> str:
     """The digest of a set of cases, whatever their order."""
-    return sha256_of({case.id: case.digest for case in cases})
+    return digest_of_pairs(sorted((case.id, case.digest) for case in cases))
+
+
+def digest_of_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """The same of (id, digest) in the order of the ids, each once: the sha256 of `{id: digest}`, never held whole."""
+    found, text = hashlib.sha256(b"{"), json.JSONEncoder(ensure_ascii=False).encode
+    for number, (case, digest) in enumerate(pairs):
+        found.update(f"{',' if number else ''}{text(case)}:{text(digest)}".encode())
+    found.update(b"}")
+    return f"sha256:{found.hexdigest()}"
 
 
 def case_digest(inputs: Mapping[str, Json], checks: Sequence[CheckSpec], *expected: Json) -> str:

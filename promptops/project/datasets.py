@@ -6,16 +6,19 @@ A dataset is `fixtures/<prompt>/cases.jsonl`, `.yaml`, `.yml` or `.csv`, or the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptops.core.cases import InputCheck, Row, RowReader
-from promptops.core.measurement import dataset_digest
 from promptops.errors import Problem, ProblemsError
 from promptops.models import Case
+from promptops.project.dataset_cases import HELD, HELD_BYTES, StreamedCases, gather
 from promptops.project.dataset_formats import READERS
+from promptops.project.dataset_index import CaseIndex
 
 if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
@@ -25,18 +28,23 @@ MAX_SHOWN = 100  # problems of one dataset that are listed
 ENDINGS = ", ".join(READERS)
 
 Schemas = Mapping[str, Mapping[str, Any]]
+_State = tuple[int, int, int]  # size in bytes, time of the last change, inode
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The cases of a prompt in the order of the file. `digest` does not depend on that order."""
+    """The cases of a prompt in the order of the file, which is read again for them where they are many.
 
-    cases: tuple[Case, ...]
+    `digest` does not depend on that order; `python` are the Python checks that cases bring themselves.
+    """
+
+    cases: Sequence[Case]
     path: Path
     digest: str
+    python: frozenset[str] = frozenset()
 
 
-def cases_of(project: Project, prompt: Prompt) -> tuple[Case, ...]:
+def cases_of(project: Project, prompt: Prompt) -> Sequence[Case]:
     """The cases of `prompt`, none where it has no dataset. Raises `ProblemsError`."""
     dataset = dataset_of(project, prompt)
     return dataset.cases if dataset is not None else ()
@@ -73,45 +81,93 @@ def _written(root: Path, written: str, where: str) -> Path:
     return path
 
 
-def load_dataset(path: Path, *, root: Path, inputs: Schemas | None = None) -> Dataset:
-    """Read a dataset. `inputs` are the prompt's input schemas (None: not checked).
+def load_dataset(path: Path, *, root: Path, inputs: Schemas | None = None, hold: int = HELD) -> Dataset:
+    """Read a dataset. `inputs` are the prompt's input schemas (None: not checked); up to `hold` cases stay in memory.
 
-    Raises `ProblemsError` with the problems of every row, the first `MAX_SHOWN` of them worded.
+    Raises `ProblemsError` with the problems of every row, the first `MAX_SHOWN` of them worded. So does iterating over
+    the cases of a large one, where the file was written to since.
     """
-    cases: list[Case] = []
+    state = _state_of(path)
+    python: set[str] = set()
+    with closing(CaseIndex(at_once=hold)) as index:
+        cases = gather(lambda: _sound(path, root, inputs, index, python), hold=hold if state[0] <= HELD_BYTES else 0)
+        digest = index.dataset_digest()
+    if isinstance(cases, StreamedCases):
+        hold = min(hold, len(cases) * HELD_BYTES // max(1, state[0]))
+        cases = StreamedCases(partial(_read_again, path, root, inputs, state), len(cases), hold=hold)
+    return Dataset(cases, path, digest, frozenset(python))
+
+
+def _sound(path: Path, root: Path, inputs: Schemas | None, index: CaseIndex, python: set[str]) -> Iterator[Case]:
+    """Yield the cases of a dataset as long as nothing is wrong with it; raise with every problem at its end."""
     problems: list[Problem] = []
-    count = 0
-    for item in iter_dataset(path, root=root, inputs=inputs):
-        if isinstance(item, Case):
-            cases.append(item)
-        else:
+    count = cases = 0
+    for item in iter_dataset(path, root=root, inputs=inputs, index=index):
+        if isinstance(item, Problem):
             count += 1
             if count <= MAX_SHOWN + 1:
                 problems.append(item)
+        elif not count:
+            cases += 1
+            index.add(item.id, item.digest)
+            python.update(str(spec.options) for spec in item.checks if spec.name == "python")
+            yield item
     if count > MAX_SHOWN:
         last = problems.pop()
         problems.append(Problem(last.path, last.line, f"and {count - MAX_SHOWN:,} more problems from here on"))
+    if not cases and not problems:
+        problems = [Problem(_relative(path, root), 0, "holds no case", "write one, or delete the file")]
     if problems:
         raise ProblemsError(problems)
-    if not cases:
-        raise ProblemsError([Problem(_relative(path, root), 0, "holds no case", "write one, or delete the file")])
-    return Dataset(tuple(cases), path, dataset_digest(cases))
 
 
-def iter_dataset(path: Path, *, root: Path, inputs: Schemas | None = None) -> Iterator[Case | Problem]:
-    """Yield the cases and problems of a dataset as they are read; the text is never held as a whole (YAML is)."""
+def iter_dataset(
+    path: Path, *, root: Path, inputs: Schemas | None = None, index: CaseIndex | None = None
+) -> Iterator[Case | Problem]:
+    """Yield the cases and problems of a dataset as they are read; the text is never held as a whole (YAML is).
+
+    `index` remembers ids, so that each is taken once.
+    """
     name = _relative(path, root)
     if (problem := _unreadable(path, root, name)) is not None:
         yield problem
         return
     schemas = inputs or {}
-    reader = RowReader(name, check_inputs=None if inputs is None else _input_check(inputs), names=frozenset(schemas))
+    check = None if inputs is None else _input_check(inputs)
+    reader = RowReader(name, index or CaseIndex(), check_inputs=check, names=frozenset(schemas))
     try:
         with path.open("rb") as stream:
             for row in READERS[path.suffix.lower()](stream, name, schemas):
                 yield from _items(row, reader)
     except OSError as error:
         yield Problem(name, 0, f"cannot be read: {error.strerror}")
+
+
+def _read_again(path: Path, root: Path, inputs: Schemas | None, state: _State) -> Iterator[Case]:
+    """Yield the cases of a dataset that was fine when its file was in `state`."""
+    name = _relative(path, root)
+    written = ProblemsError([Problem(name, 0, "was written to while it was in use", "run this again")])
+    reader = RowReader(name, CaseIndex())
+    try:
+        with path.open("rb") as stream:
+            for row in READERS[path.suffix.lower()](stream, name, inputs or {}) if _state_of(path) == state else ():
+                if isinstance(row, Problem):
+                    raise ProblemsError([row])
+                yield reader.again(row)
+    except Exception as error:
+        if _state_of(path) == state:
+            raise
+        raise written from error
+    if _state_of(path) != state:
+        raise written
+
+
+def _state_of(path: Path) -> _State:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _items(row: Row | Problem, reader: RowReader) -> Iterator[Case | Problem]:

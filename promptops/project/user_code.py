@@ -25,7 +25,6 @@ from promptops.core.contract import Contract, JsonSchemaContract, PydanticContra
 from promptops.core.json_text import parse_strictly
 from promptops.core.user_calls import Raised, call_user
 from promptops.errors import Problem, ProblemsError, UserCodeError, did_you_mean
-from promptops.models import Case
 
 if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
@@ -84,13 +83,13 @@ def resolver(prompt: Prompt) -> Callable[[str], Callable[..., Any]]:
     return resolve
 
 
-def check_sources(prompt: Prompt, cases: Iterable[Case] = ()) -> dict[str, str]:
+def check_sources(prompt: Prompt, own: Iterable[str] = ()) -> dict[str, str]:
     """The source text of each file with Python checks of the prompt and its cases: what `measurement_of` digests.
 
-    Nothing is run. Raises `UserCodeError` for a file that is not there.
+    `own` are the checks (`checks.py:polite`) that cases bring themselves. Nothing is run. Raises `UserCodeError` for a
+    file that is not there.
     """
-    specs = [*prompt.checks, *(spec for case in cases for spec in case.checks)]
-    references = {str(spec.options) for spec in specs if spec.name == "python"}
+    references = {str(spec.options) for spec in prompt.checks if spec.name == "python"}.union(own)
     files = sorted({reference.rpartition(":")[0] for reference in references})
     return {name: _source(_inside(prompt.folder, name, name), name) for name in files}
 

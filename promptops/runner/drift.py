@@ -55,7 +55,7 @@ def _bounded(session: Session, target: Target) -> Target:
     """The target with as many samples and cases as `drift:` in prompt.yaml asks for a night."""
     settings = target.spec.drift
     samples = session.choices.samples or settings.samples
-    cases: tuple[Case, ...] = target.cases
+    cases: Sequence[Case] = target.cases
     if settings.cases and not session.choices.limit and len(cases) > settings.cases:
         chosen = set(case_order([case.id for case in cases], 0)[: settings.cases])
         cases = tuple(case for case in cases if case.id in chosen)

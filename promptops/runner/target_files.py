@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from promptops.core.baseline import Baseline, Layer
 from promptops.core.closure import build_closure, closure_differences
 from promptops.core.digest import version_digest
-from promptops.core.measurement import measurement_of
+from promptops.core.measurement import dataset_digest, measurement_of
 from promptops.core.select import served_versions
 from promptops.errors import GitError, Problem
 from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
-from promptops.project.datasets import dataset_of
+from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.evidence import load_evidence
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
@@ -38,7 +38,7 @@ class TargetFiles:
         self.project, self.manifest, self.environment = project, manifest, environment
         self._prompts: dict[str, Prompt] = {}
         self._contracts: dict[str, Contract] = {}
-        self._cases: dict[str, tuple[Case, ...]] = {}
+        self._datasets: dict[str, Dataset | None] = {}
         self._measurements: dict[str, Measurement] = {}
 
     def versions(self) -> dict[str, tuple[str, ...]]:
@@ -66,7 +66,7 @@ class TargetFiles:
         prompt: str,
         version: str,
         pin: Pin | None,
-        choose: Callable[[Sequence[Case]], tuple[Case, ...]],
+        choose: Callable[[Sequence[Case]], Sequence[Case]],
         samples: int | None,
     ) -> Target:
         """Read one target; raises `ProblemsError` for what is wrong with it, whatever is wrong with its siblings."""
@@ -76,7 +76,8 @@ class TargetFiles:
         contract = self.contract(prompt)
         built = build_closure(working, source.inputs, contract.schema) if working else None
         closure = built if built is not None and not released else load_closure(self.project, prompt, version)
-        cases = self.cases(source)
+        dataset = self.dataset(source)
+        cases = dataset.cases if dataset else ()
         own_pin = pin or Pin.parse(closure.model)
         digest = version_digest(closure)
         target = Target(
@@ -94,7 +95,7 @@ class TargetFiles:
             samples=samples or source.spec.samples,
             checks=source.checks,
             contract=contract,
-            measurement=self._measurement(source, contract, cases),
+            measurement=self._measurement(source, contract, dataset),
             recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
             baseline=self._baseline(prompt, version, digest),
         )
@@ -106,17 +107,17 @@ class TargetFiles:
             return next((found for found in source.versions if found.name == version), None)
         return source.version(version)
 
-    def cases(self, source: Prompt) -> tuple[Case, ...]:
-        """The dataset of a prompt, read once."""
-        if source.name not in self._cases:
-            dataset = dataset_of(self.project, source)
-            self._cases[source.name] = dataset.cases if dataset else ()
-        return self._cases[source.name]
+    def dataset(self, source: Prompt) -> Dataset | None:
+        """The dataset of a prompt, checked once; None where it has none."""
+        if source.name not in self._datasets:
+            self._datasets[source.name] = dataset_of(self.project, source)
+        return self._datasets[source.name]
 
-    def _measurement(self, source: Prompt, contract: Contract, cases: Sequence[Case]) -> Measurement:
+    def _measurement(self, source: Prompt, contract: Contract, dataset: Dataset | None) -> Measurement:
         if source.name not in self._measurements:
-            python, code = check_sources(source, cases), contract_source(source)
-            self._measurements[source.name] = measurement_of(cases, source.checks, contract.schema, python, code)
+            digest, own = (dataset.digest, dataset.python) if dataset else (dataset_digest(()), frozenset[str]())
+            python, code = check_sources(source, own), contract_source(source)
+            self._measurements[source.name] = measurement_of(digest, source.checks, contract.schema, python, code)
         return self._measurements[source.name]
 
     def _baseline(self, prompt: str, version: str, digest: str) -> Baseline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +31,9 @@ class Target:
     """What is tested.
 
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
-    `cases` are those selected, `total` how many the dataset has, `samples` how many of each are asked. `baseline` is
-    what outcomes are compared with; `notices` are worth a line and change nothing. `frozen` is set where the working
-    file was edited after its release.
+    `cases` are those selected (read from their file where they are many), `total` how many the dataset has, `samples`
+    how many of each are asked. `baseline` is what outcomes are compared with; `notices` are worth a line and change
+    nothing. `frozen` is set where the working file was edited after its release.
     """
 
     source: Prompt = field(repr=False)
@@ -44,7 +45,7 @@ class Target:
     released: bool
     served: bool
     spec: PromptFile = field(repr=False)
-    cases: tuple[Case, ...] = field(repr=False)
+    cases: Sequence[Case] = field(repr=False)
     total: int
     samples: int
     checks: tuple[CheckSpec, ...] = field(repr=False)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from promptops.core.checks import parse_checks
-from promptops.core.measurement import case_digest, judged_alike, measurement_of
+from promptops.core.digest import sha256_of
+from promptops.core.measurement import case_digest, dataset_digest, judged_alike, measurement_of
 from promptops.models import Case
 
 CASES = (Case("a", {}, digest="sha256:1"), Case("b", {}, digest="sha256:2"))
@@ -22,7 +23,8 @@ BASE: dict[str, Any] = {
 
 
 def of(**changes: Any) -> Any:
-    return measurement_of(**{**BASE, **changes})
+    given = {**BASE, **changes}
+    return measurement_of(dataset_digest(given.pop("cases")), **given)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,13 @@ def test_one_digest_and_the_whole_change(changes: dict[str, Any], part: str) -> 
 )
 def test_order_of_cases_and_places_do_not_count(changes: dict[str, Any]) -> None:
     assert of(**changes) == of()
+
+
+def test_the_digest_of_a_dataset_is_that_of_its_ids_and_digests_in_canonical_json() -> None:
+    ids = ["c10", "c9", "Z", "é", "\U0001d538", "\uffee", "a_b.c-d"]
+    cases = [Case(name, {}, digest=f"sha256:{number}") for number, name in enumerate(ids)]
+    assert dataset_digest(cases) == sha256_of({case.id: case.digest for case in cases})
+    assert dataset_digest([]) == sha256_of({})
 
 
 def test_the_digest_of_a_case_is_of_what_is_asked_and_how_it_is_judged() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def load(tmp_path: Path, name: str, text: str, inputs: Any = INPUTS) -> tuple[Case, ...]:
+def load(tmp_path: Path, name: str, text: str, inputs: Any = INPUTS) -> Sequence[Case]:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8", newline="")
     return load_dataset(path, root=tmp_path, inputs=inputs).cases

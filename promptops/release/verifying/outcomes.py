@@ -8,11 +8,11 @@ from typing import Any
 from promptops.core.contract import Contract, JsonSchemaContract, TextContract
 from promptops.core.digest import version_digest
 from promptops.core.judge import judge
-from promptops.core.measurement import holds_together, judged_alike, measurement_of
+from promptops.core.measurement import dataset_digest, holds_together, judged_alike, measurement_of
 from promptops.core.plan import plan_samples
 from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
 from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
-from promptops.project.datasets import cases_of
+from promptops.project.datasets import Dataset, cases_of, dataset_of
 from promptops.project.evidence import evidence_path
 from promptops.project.files import matching
 from promptops.project.prompts import Prompt
@@ -100,14 +100,15 @@ def _recompute(
     found: Collector, prompt: Prompt, version: str, closure: Closure, accepted: Accepted, recordings: Recordings
 ) -> None:
     name = f"{found.prompt}@{version}"
-    cases = cases_of(found.project, prompt)
-    measured = _measurement(prompt, cases, closure)
+    dataset = dataset_of(found.project, prompt)
+    cases = dataset.cases if dataset else ()
+    measured = _measurement(prompt, dataset, closure)
     _check_requests(found, version, closure, accepted, cases, recordings)
     _notice_older(found, version, accepted, cases, measured)
     if not judged_alike(accepted.measurement, measured):
         found.skipped.append(f"{name}: accepted outcomes, because checks or contract changed since they were accepted")
         return
-    if reason := needs_python(prompt, cases):
+    if reason := needs_python(prompt, dataset):
         found.skipped.append(f"{name}: accepted outcomes, because {reason}")
         return
     wrong, count = [], 0
@@ -156,15 +157,15 @@ def _check_requests(
         found.notice(evidence_path(found.project, found.prompt, version), message, f"promptops accept {name}")
 
 
-def needs_python(prompt: Prompt, cases: Sequence[Case]) -> str:
+def needs_python(prompt: Prompt, dataset: Dataset | None) -> str:
     """Why judging needs Python of the repository; an empty string where it does not."""
     if prompt.spec.output and not prompt.spec.output.endswith(".json"):
         return f"the output contract is Python ({prompt.spec.output})"
-    specs = [*prompt.checks, *(spec for case in cases for spec in case.checks)]
-    return "a check is Python" if any(spec.name == "python" for spec in specs) else ""
+    own = dataset.python if dataset else frozenset()
+    return "a check is Python" if own or any(spec.name == "python" for spec in prompt.checks) else ""
 
 
-def _measurement(prompt: Prompt, cases: Sequence[Case], closure: Closure) -> Measurement:
+def _measurement(prompt: Prompt, dataset: Dataset | None, closure: Closure) -> Measurement:
     """Today's measurement; the schema of a contract that is a class is that of the release, because it is not run."""
     from promptops.project.user_code import check_sources, contract_source, load_contract
 
@@ -172,7 +173,8 @@ def _measurement(prompt: Prompt, cases: Sequence[Case], closure: Closure) -> Mea
     schema: Any = closure.output_schema
     if written is None or written.endswith(".json"):
         schema = load_contract(prompt).schema
-    return measurement_of(cases, prompt.checks, schema, check_sources(prompt, cases), contract_source(prompt))
+    digest, own = (dataset.digest, dataset.python) if dataset else (dataset_digest(()), frozenset[str]())
+    return measurement_of(digest, prompt.checks, schema, check_sources(prompt, own), contract_source(prompt))
 
 
 def _again(
