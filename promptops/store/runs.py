@@ -1,34 +1,63 @@
-"""The run store: what runs measured, as they go, in `<store_dir>/store.db`. A cache: evidence is what git holds.
+"""The run store: the journal of what runs measure, as they go, in `<store_dir>/store.db`.
 
-Importing this module is light; SQLAlchemy is imported when a store is opened.
+What was appended is in the file before anybody is told of it, so a run that was killed can be gone on with. Evidence
+is what git holds: once a run has ended, the file is only a cache.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from promptops.errors import StoreError
-from promptops.models import Failure, Json, Reply, Sample, SampleKey, Usage
+from promptops.errors import FailureKind, StoreError
+from promptops.models import Json, Sample, SampleKey
+from promptops.store import run_tables
+from promptops.store.run_locks import RunLocks
+from promptops.store.sample_rows import SELECT, UPSERT, dump, row_of, sample_of
 from promptops.times import timestamp
 
 if TYPE_CHECKING:
     from typing import Self
 
-RUNNING, INTERRUPTED = "running", "interrupted"
-KEPT_RUNS = 50  # with their samples and rows; records of older runs, and the drift history, stay for good
+RUNNING, INTERRUPTED, STOPPED, UNMEASURABLE = "running", "interrupted", "stopped", "unmeasurable"
+KEPT_RUNS = 50  # with their samples; records of older runs, and the drift history, stay for good
+KEPT_FOR = timedelta(hours=24)  # that long a run that has not ended is gone on with, and keeps its samples
+PASSING: Final[frozenset[FailureKind]] = frozenset(
+    {"connection", "timeout", "rate_limit", "server", "outage", "auth", "budget", "cancelled"}
+)
+"""Failures after which the same sample may well be measured: a run that ended in one of them is worth going on with."""
+
+_CASES_AT_ONCE = 1000  # SQLite takes 32,766 variables in a statement
+_SEEN_EVERY = 10.0  # seconds between two notes that a run measures
+_RECORD: Final = (
+    *("id", "kind", "status", "started", "finished", "environment", "command", "plan", "plan_digest"),
+    *("round", "seen", "asked", "concluded", "host", "pid"),
+)
+_WITH_SAMPLES: Final = """WITH RECURSIVE have (run) AS (
+    SELECT min(run) FROM samples UNION ALL
+    SELECT (SELECT min(run) FROM samples WHERE run > have.run) FROM have WHERE have.run IS NOT NULL
+) SELECT run FROM have WHERE run IS NOT NULL"""
+"""The runs that have samples, each found by one step in the index: not by a look at every row."""
+_RUNS: Final = f"SELECT {', '.join(_RECORD)} FROM runs"  # noqa: S608 - our names
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. `started` and `finished` are ISO 8601 in UTC; `status` is `running` until `finish_run` says more."""
+    """One run. Moments are ISO 8601 in UTC; `status` is `running` until `finish_run` says more.
+
+    `round` counts how often the run was begun or gone on with, `seen` is when it last measured something, `asked` says
+    why no more samples come (None: they may), `concluded` is the moment that its evidence names.
+    """
 
     id: str
     kind: str
@@ -36,19 +65,15 @@ class RunRecord:
     started: str
     finished: str | None = None
     environment: str = ""
-    git_head: str = ""
     command: str = ""
     plan: Mapping[str, Json] = field(default_factory=dict)
     plan_digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunTotals:
-    """Counts of samples, and their cost in US dollars (None: no sample has a known price)."""
-
-    samples: int
-    failures: int
-    cost: float | None
+    round: int = 1
+    seen: str = ""
+    asked: str | None = None
+    concluded: str | None = None
+    host: str = ""
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +92,7 @@ class DriftNight:
 
 
 class RunStore:
-    """Runs, samples, result rows and drift history of one project. Safe between threads and processes.
+    """Runs, samples and drift history of one project. Safe between threads and processes.
 
     `path` is the database file; its folder is made, with a `.gitignore` of its own. A `read_only` store (xdist
     workers) must exist. Every method raises `StoreError` where the file cannot be used.
@@ -76,13 +101,13 @@ class RunStore:
     def __init__(
         self, path: Path, *, read_only: bool = False, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        from promptops.store.run_tables import Database, make_folder
-
         self.path = path
         self._now = now
+        self._locks = RunLocks(path.parent / "running")
+        self._noted: dict[str, float] = {}
         if not read_only:
-            make_folder(path.parent)
-        self._database = Database(path, read_only=read_only)
+            run_tables.make_folder(path.parent)
+        self._database = run_tables.Database(path, read_only=read_only)
 
     @classmethod
     def in_folder(cls, store_dir: Path, *, read_only: bool = False) -> Self:
@@ -96,7 +121,8 @@ class RunStore:
         self.close()
 
     def close(self) -> None:
-        """Give all connections back; what was appended is in the file already."""
+        """Close the file. A run that was not finished counts as killed from now on."""
+        self._locks.close()
         self._database.close()
 
     # --- runs
@@ -108,241 +134,205 @@ class RunStore:
         plan: Mapping[str, Json] | None = None,
         plan_digest: str = "",
         environment: str = "",
-        git_head: str = "",
         command: str = "",
     ) -> str:
-        """Begin a run and return its id, `20261122T071500-ab12cd`: ids sort by time.
+        """Begin a run and return its id, `20261122T071500-ab12cd`.
 
-        `plan` is a summary for people and reports; runs with an equal `plan_digest` can be resumed from each other. So
-        that the file does not grow for ever, samples and rows of all but the newest `KEPT_RUNS` runs are dropped.
+        `plan` is a summary for people and reports; of runs with an equal `plan_digest` one can be gone on with. The run
+        lives until it is finished, this store is closed or this process ends.
         """
-        from promptops.store import run_tables as t
-
         moment = self._now()
         run = f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        at = timestamp(moment)
         values = {
             "id": run,
             "kind": kind,
             "status": RUNNING,
-            "started": timestamp(moment),
+            "started": at,
             "environment": environment,
-            "git_head": git_head,
+            "git_head": "",
             "command": command.encode("utf-8", "replace").decode("utf-8"),
-            "plan": _dump(plan or {}),
+            "plan": dump(plan or {}),
             "plan_digest": plan_digest,
             "host": platform.node(),
             "pid": os.getpid(),
+            "seen": at,
         }
-        with self._database.writing() as connection:
-            connection.execute(t.runs.insert(), values)
-            for table in (t.samples, t.result_rows):
-                connection.execute(table.delete().where(table.c.run.in_(t.older_than_the_newest(KEPT_RUNS))))
+        insert = f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
+        with self._database.writing() as db:
+            db.execute(insert, list(values.values()))
+            self._locks.take(run)
         return run
 
-    def append(self, run: str, samples: Iterable[Sample] = (), rows: Mapping[str, Json] | None = None) -> None:
-        """Write one batch in one transaction: samples by key, and result rows by node. The same again replaces."""
-        from promptops.store import run_tables as t
+    def claim(self, plan_digest: str, *, run: str = "", within: timedelta | None = KEPT_FOR) -> RunRecord | None:
+        """Take over the newest run of a plan if it has not ended: from now on it is this process's, and it lives.
 
-        sample_values = [_values(run, sample) for sample in samples]
-        row_values = [{"run": run, "node": node, "data": _dump(data)} for node, data in (rows or {}).items()]
-        if not sample_values and not row_values:
+        That is a run that measured something `within` so long and was killed, interrupted or ended in failures that may
+        have passed. Without a limit it is demanded: any run that did not come to its end, with `run` that one. Never
+        one that lives: of two processes that want the same run one gets it.
+        """
+        with self._database.writing() as db:
+            for record in self._newest(db, "plan_digest", plan_digest):
+                if run in ("", record.id) and not self._lives(record):
+                    unended = self._unended(db, record, within) and self._locks.take(record.id)
+                    return self._begun_again(db, record) if unended else None
+        return None
+
+    def unended(self, kind: str, *, limit: int = 5) -> list[RunRecord]:
+        """The newest runs of a kind that can be demanded, of whatever plan."""
+        with self._database.writing() as db:  # nobody else looks at the locks meanwhile
+            found = self._newest(db, "kind", kind)
+            open_ = (record for record in found if not self._lives(record) and self._unended(db, record, None))
+            return list(itertools.islice(open_, limit))
+
+    def append(self, run: str, samples: Iterable[Sample], *, round_: int = 1) -> None:
+        """Write one batch in one transaction; a sample of the same key is replaced. Durable when this returns."""
+        rows = [row_of(run, round_, sample) for sample in samples]
+        if not rows:
             return
-        with self._database.writing() as connection:
-            if sample_values:
-                connection.execute(t.upsert(t.samples), sample_values)
-            if row_values:
-                connection.execute(t.upsert(t.result_rows), row_values)
+        with self._database.writing() as db:
+            db.executemany(UPSERT, rows)
+            if any(row[7] is not None for row in rows):
+                self._note(db, run)
+
+    def asked(self, run: str, why: str) -> None:
+        """Note that no more samples of a run come, and why: for those who wait for one."""
+        with self._database.writing() as db:
+            db.execute("UPDATE runs SET asked = ? WHERE id = ?", [why, run])
+
+    def conclude(self, run: str) -> str:
+        """Return the moment that the run's evidence names: now, or what was said before the run was killed."""
+        with self._database.writing() as db:
+            at = timestamp(self._now())
+            db.execute("UPDATE runs SET concluded = COALESCE(concluded, ?) WHERE id = ?", [at, run])
+            found = db.execute("SELECT concluded FROM runs WHERE id = ?", [run]).fetchone()
+        return str(found[0]) if found else at
 
     def finish_run(self, run: str, status: str) -> None:
         """End a run with a verdict or one word: `pass`, `regress`, `interrupted`, …
 
-        Raises `StoreError` where there is no such run.
+        So that the file does not grow for ever, samples of all but the newest `KEPT_RUNS` runs are dropped, those that
+        can be gone on with apart. Raises `StoreError` where there is no such run.
         """
-        from promptops.store import run_tables as t
-
-        update = t.runs.update().where(t.runs.c.id == run).values(status=status, finished=timestamp(self._now()))
-        with self._database.writing() as connection:
-            if not connection.execute(update).rowcount:
+        with self._database.writing() as db:
+            update = "UPDATE runs SET status = ?, finished = ? WHERE id = ?"
+            if not db.execute(update, [status, timestamp(self._now()), run]).rowcount:
                 raise StoreError(f"there is no run {run!r} in {self.path}")
+            self._prune(db)
+            self._locks.release(run)
 
     def run(self, run: str) -> RunRecord | None:
         """One run, or None where there is no such run."""
-        from promptops.store import run_tables as t
+        with self._database.reading() as db:
+            return next(_records(db.execute(f"{_RUNS} WHERE id = ?", [run])), None)
 
-        with self._database.reading() as connection:
-            found = connection.execute(t.runs.select().where(t.runs.c.id == run)).mappings().first()
-        return None if found is None else _record(found)
+    def replies(self, run: str) -> int:
+        """How many samples of a run have a reply so far."""
+        with self._database.reading() as db:
+            return int(db.execute("SELECT count(reply) FROM samples WHERE run = ?", [run]).fetchone()[0])
 
-    def runs(self, limit: int = 20, *, kind: str | None = None) -> list[RunRecord]:
-        """The newest runs first, of one kind or of all."""
-        from promptops.store import run_tables as t
-
-        select = t.runs.select().order_by(t.runs.c.id.desc()).limit(limit)
-        if kind is not None:
-            select = select.where(t.runs.c.kind == kind)
-        with self._database.reading() as connection:
-            return [_record(found) for found in connection.execute(select).mappings()]
-
-    def resumable(self, plan_digest: str) -> str | None:
-        """The newest run of the same plan if it was interrupted or killed: its samples need not be asked again."""
-        from promptops.store import run_tables as t
-
-        select = t.runs.select().where(t.runs.c.plan_digest == plan_digest).order_by(t.runs.c.id.desc()).limit(1)
-        with self._database.reading() as connection:
-            found = connection.execute(select).mappings().first()
-        if found is None or not plan_digest:
-            return None
-        killed = found["status"] == RUNNING and found["host"] == platform.node() and not _lives(found["pid"])
-        return str(found["id"]) if killed or found["status"] == INTERRUPTED else None
-
-    def totals(self, run: str) -> RunTotals:
-        """Counts and cost of a run's samples so far."""
-        from promptops.store import run_tables as t
-
-        with self._database.reading() as connection:
-            return RunTotals(*connection.execute(t.totals(run)).one())
-
-    # --- samples and rows
-
-    def samples_of(self, run: str) -> Iterator[Sample]:
-        """All samples of a run, sorted by key, as of the moment of the call."""
-        from promptops.store import run_tables as t
-
-        c = t.samples.c
-        order = (c.prompt, c.version, c.pin, c.case_id, c.sample)
-        with self._database.reading() as connection:
-            found = connection.execute(t.samples.select().where(c.run == run).order_by(*order)).mappings().all()
-        return map(_sample, found)
+    # --- samples
 
     def get(self, run: str, key: SampleKey) -> Sample | None:
         """One sample by its key; None while it is not there."""
         return self.get_many(run, [key]).get(key)
 
-    def get_many(self, run: str, keys: Iterable[SampleKey]) -> dict[SampleKey, Sample]:
-        """Those of `keys` that are there: what an xdist worker polls with."""
-        from promptops.store import run_tables as t
-
+    def get_many(self, run: str, keys: Iterable[SampleKey], *, round_: int = 1) -> dict[SampleKey, Sample]:
+        """Those of `keys` that are there, written in round `round_` or later: what an xdist worker polls with."""
         wanted = set(keys)
         cases: dict[tuple[str, str, str], dict[str, None]] = {}
         for key in wanted:
             cases.setdefault((key.prompt, key.version, key.pin), {})[key.case] = None
         found: dict[SampleKey, Sample] = {}
-        with self._database.reading() as connection:
+        with self._database.reading() as db:
             for target, names in cases.items():
-                for batch in _chunks(list(names), t.CASES_AT_ONCE):
-                    rows = connection.execute(t.of_cases(run, target, batch)).mappings()
-                    found.update((sample.key, sample) for sample in map(_sample, rows) if sample.key in wanted)
+                for batch in _chunks(list(names), _CASES_AT_ONCE):
+                    rows = db.execute(of_cases(len(batch)), [run, *target, *batch, round_])
+                    found.update((sample.key, sample) for sample in map(sample_of, rows) if sample.key in wanted)
         return found
-
-    def rows_of(self, run: str) -> dict[str, Json]:
-        """The result rows of a run by node."""
-        from promptops.store import run_tables as t
-
-        select = t.result_rows.select().where(t.result_rows.c.run == run).order_by(t.result_rows.c.node)
-        with self._database.reading() as connection:
-            return {found["node"]: json.loads(found["data"]) for found in connection.execute(select).mappings()}
 
     # --- drift
 
     def add_night(self, night: DriftNight) -> None:
-        """Add one night to the drift history."""
-        from promptops.store import run_tables as t
+        """Add one night to the drift history; a run that was killed meanwhile and says it again replaces it."""
+        values = {name: getattr(night, name) for name in night.__slots__} | {"data": dump(night.data)}
+        insert = f"INSERT INTO drift_nights ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
+        same = "run = ? AND run != '' AND prompt = ? AND version = ? AND pin = ?"
+        with self._database.writing() as db:
+            db.execute(
+                f"DELETE FROM drift_nights WHERE {same}",  # noqa: S608
+                [night.run, night.prompt, night.version, night.pin],
+            )
+            db.execute(insert, list(values.values()))
 
-        with self._database.writing() as connection:
-            connection.execute(t.drift_nights.insert(), _night_values(night))
-
-    def nights(self, prompt: str | None = None, *, pin: str | None = None, limit: int = 400) -> list[DriftNight]:
+    def nights(self, limit: int = 400) -> list[DriftNight]:
         """The drift history, oldest first, cut to the newest `limit` nights."""
-        from promptops.store import run_tables as t
+        names = DriftNight.__slots__
+        query = f"SELECT {', '.join(names)} FROM drift_nights ORDER BY night DESC, id DESC LIMIT ?"  # noqa: S608
+        with self._database.reading() as db:
+            found = [dict(zip(names, row, strict=True)) for row in db.execute(query, [limit])]
+        return [DriftNight(**{**row, "data": json.loads(row["data"])}) for row in reversed(found)]
 
-        c = t.drift_nights.c
-        select = t.drift_nights.select().order_by(c.night.desc(), c.id.desc()).limit(limit)
-        for column, wanted in ((c.prompt, prompt), (c.pin, pin)):
-            if wanted is not None:
-                select = select.where(column == wanted)
-        with self._database.reading() as connection:
-            found = connection.execute(select).mappings().all()
-        return [_night(row) for row in reversed(found)]
+    # --- what has not ended
+
+    def _newest(self, db: sqlite3.Connection, column: str, value: str) -> Iterator[RunRecord]:
+        """The runs with that value, in the order in which they were begun, whatever the clock said; newest first."""
+        query = f"{_RUNS} WHERE {column} = ? AND plan_digest != '' ORDER BY rowid DESC"
+        return _records(db.execute(query, [value]))
+
+    def _lives(self, record: RunRecord) -> bool:
+        return record.status == RUNNING and self._locks.lives(record.id)
+
+    def _unended(self, db: sqlite3.Connection, record: RunRecord, within: timedelta | None) -> bool:
+        """Whether a run that does not live can be gone on with: it has replies, and did not come to its end."""
+        if record.status not in (RUNNING, INTERRUPTED, UNMEASURABLE, *((STOPPED,) if within is None else ())):
+            return False
+        if within is not None and record.seen < timestamp(self._now() - within):
+            return False
+        if not db.execute("SELECT 1 FROM samples WHERE run = ? AND reply IS NOT NULL LIMIT 1", [record.id]).fetchone():
+            return False
+        if within is None or record.status != UNMEASURABLE:
+            return True
+        failures = db.execute("SELECT DISTINCT failure FROM samples WHERE run = ? AND reply IS NULL", [record.id])
+        return any(json.loads(failure)["kind"] in PASSING for (failure,) in failures)
+
+    def _begun_again(self, db: sqlite3.Connection, record: RunRecord) -> RunRecord:
+        """A run that was killed keeps the moment of its evidence: it may be written already."""
+        db.execute(
+            "UPDATE runs SET status = ?, finished = NULL, asked = NULL, round = round + 1, host = ?, pid = ?, "
+            "concluded = CASE WHEN status = ? THEN concluded END WHERE id = ?",
+            [RUNNING, platform.node(), os.getpid(), RUNNING, record.id],
+        )
+        return next(_records(db.execute(f"{_RUNS} WHERE id = ?", [record.id])))
+
+    def _note(self, db: sqlite3.Connection, run: str) -> None:
+        if time.monotonic() >= self._noted.get(run, 0.0):
+            self._noted[run] = time.monotonic() + _SEEN_EVERY
+            db.execute("UPDATE runs SET seen = ? WHERE id = ?", [timestamp(self._now()), run])
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        newest = {run for (run,) in db.execute("SELECT id FROM runs ORDER BY rowid DESC LIMIT ?", [KEPT_RUNS])}
+        for run in [run for (run,) in db.execute(_WITH_SAMPLES) if run not in newest]:
+            record = next(_records(db.execute(f"{_RUNS} WHERE id = ?", [run])), None)
+            if record is None or not (self._lives(record) or self._unended(db, record, KEPT_FOR)):
+                db.execute("DELETE FROM samples WHERE run = ?", [run])
+        self._locks.sweep(newest.__contains__)
+
+
+def of_cases(count: int) -> str:
+    """The samples of `count` cases of one (prompt, version, pin), looked up by primary key.
+
+    SQLite uses no index for a list of whole keys (`(a, b) IN (VALUES …)`): hence target by target.
+    """
+    names = ", ".join("?" * count)
+    return f"{SELECT} WHERE run = ? AND prompt = ? AND version = ? AND pin = ? AND case_id IN ({names}) AND round >= ?"
 
 
 def _chunks(names: list[str], size: int) -> Iterator[list[str]]:
     return (names[begin : begin + size] for begin in range(0, len(names), size))
 
 
-def _dump(value: Any) -> str:
-    """ASCII only: half a character in a reply must not keep the batch from being written."""
-    return json.dumps(value, separators=(",", ":"), default=_plain)
-
-
-def _plain(value: object) -> Any:
-    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple | set) else str(value)
-
-
-def _values(run: str, sample: Sample) -> dict[str, Any]:
-    key, reply, failure = sample.key, sample.reply, sample.failure
-    return {
-        "run": run,
-        "prompt": key.prompt,
-        "version": key.version,
-        "pin": key.pin,
-        "case_id": key.case,
-        "sample": key.index,
-        "request": sample.request,
-        "reply": None if reply is None else _dump(_reply_fields(reply)),
-        "failure": None if failure is None else _dump(asdict(failure)),
-        "source": sample.source,
-        "cost": sample.cost,
-        "latency": None if reply is None else reply.latency,
-        "recorded_at": sample.recorded_at,
-        "digest": sample.digest,
-    }
-
-
-def _sample(row: Mapping[Any, Any]) -> Sample:
-    return Sample(
-        key=SampleKey(row["prompt"], row["version"], row["pin"], row["case_id"], row["sample"]),
-        request=row["request"],
-        reply=_reply(row["reply"]),
-        failure=None if row["failure"] is None else Failure(**json.loads(row["failure"])),
-        source=row["source"],
-        cost=row["cost"],
-        recorded_at=row["recorded_at"],
-        digest=row["digest"],
-    )
-
-
-def _reply_fields(reply: Reply) -> dict[str, Any]:
-    """Like `asdict`, which would copy every tool call."""
-    fields = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
-    return {**fields, "usage": asdict(reply.usage)}
-
-
-def _reply(text: str | None) -> Reply | None:
-    if text is None:
-        return None
-    fields = json.loads(text)
-    return Reply(**{**fields, "usage": Usage(**fields["usage"]), "tool_calls": tuple(fields["tool_calls"])})
-
-
-def _record(row: Mapping[Any, Any]) -> RunRecord:
-    names = [name for name in RunRecord.__dataclass_fields__ if name != "plan"]
-    return RunRecord(**{name: row[name] for name in names}, plan=json.loads(row["plan"]))
-
-
-def _night_values(night: DriftNight) -> dict[str, Any]:
-    return {name: getattr(night, name) for name in DriftNight.__dataclass_fields__} | {"data": _dump(night.data)}
-
-
-def _night(row: Mapping[Any, Any]) -> DriftNight:
-    names = [name for name in DriftNight.__dataclass_fields__ if name != "data"]
-    return DriftNight(**{name: row[name] for name in names}, data=json.loads(row["data"]))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _records(rows: Iterable[Sequence[object]]) -> Iterator[RunRecord]:
+    for row in rows:
+        values = dict(zip(_RECORD, row, strict=True))
+        yield RunRecord(**{**values, "plan": json.loads(str(values["plan"]))})

@@ -15,7 +15,7 @@ from promptops.cli.table import COMMANDS
 from promptops.testing import TemporaryProject
 
 PROMPTOPS = [sys.executable, "-m", "promptops.cli.main"]
-HEAVY = ["httpx", "pydantic", "git", "sqlalchemy", "deepdiff", "jinja2", "rich", "yaml", "pytest"]
+HEAVY = ["httpx", "pydantic", "git", "deepdiff", "jinja2", "rich", "yaml", "pytest"]
 
 
 def call(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from promptops.cli.main import run
 from tests.cli.world import CASES, World
+from tests.runs_there import run_records, samples_there
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -153,10 +154,7 @@ def test_an_edited_released_version_is_that_prompts_problem(world: World, capsys
 
 
 def test_the_run_store_has_what_was_measured(world: World) -> None:
-    from promptops.store.runs import RunStore
-
     run(["run", "greet@v1"])
-    with RunStore.in_folder(world.files.path / ".promptops", read_only=True) as store:
-        (record,) = store.runs()
-        assert (record.kind, record.status) == ("run", "pass")
-        assert store.totals(record.id).samples == CASES
+    (record,) = run_records(world.store)
+    assert (record.kind, record.status) == ("run", "pass")
+    assert len(samples_there(world.store, record.id)) == CASES

@@ -59,6 +59,11 @@ class World:
         self.files.commit("Recordings")
         assert run(["adopt", f"greet@{version}", "--env", "production"]) == 0
 
+    @property
+    def store(self) -> Path:
+        """The run store's file."""
+        return self.files.path / ".promptops/store.db"
+
     def evidence(self, version: str) -> dict[str, Any]:
         path = self.files.path / f"prompts/greet/evidence/{version}.json"
         return json.loads(path.read_text()) if path.exists() else {}

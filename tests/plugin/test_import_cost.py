@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = {"httpx", "pydantic", "jinja2", "git", "deepdiff", "sqlalchemy", "yaml", "rich", "typer", "jsonschema"}
+HEAVY = {"httpx", "pydantic", "jinja2", "git", "deepdiff", "yaml", "rich", "typer", "jsonschema"}
 PROBE = """
 import json, sys
 def pytest_unconfigure(config):

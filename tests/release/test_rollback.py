@@ -98,7 +98,7 @@ def test_a_dry_run_writes_nothing(shipped: Releases) -> None:
 def test_it_loads_no_client_no_template_engine_and_no_database(shipped: Releases) -> None:
     code = (
         "import sys; from promptops.cli.main import run; code = run(['rollback', 'count']); "
-        "print(code, [m for m in ('httpx', 'jinja2', 'deepdiff', 'sqlalchemy', 'jsonschema') if m in sys.modules])"
+        "print(code, [m for m in ('httpx', 'jinja2', 'deepdiff', 'sqlite3', 'jsonschema') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=shipped.kit.path, capture_output=True, text=True, check=True

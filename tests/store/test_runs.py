@@ -1,8 +1,10 @@
-"""The run store: written batch by batch, readable at any time by anybody, and only a cache."""
+"""The run store: written batch by batch, durable at once, readable at any time by anybody."""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import re
 import sqlite3
 import subprocess
@@ -11,17 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.dialects import sqlite
 
 from promptops.errors import StoreError
-from promptops.models import Failure, Reply, Sample, SampleKey, Usage
+from promptops.models import Attempt, Failure, Reply, Sample, SampleKey, Usage
 from promptops.store import run_tables, runs
-from promptops.store.runs import DriftNight, RunRecord, RunStore, RunTotals
+from promptops.store.runs import DriftNight, RunRecord, RunStore
+from tests.runs_there import run_records, samples_there
 
 PIN = "openai/gpt-4.1-mini-2025-04-14"
 MORNING = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
@@ -32,8 +34,9 @@ def key(case: str = "c1", index: int = 0) -> SampleKey:
 
 
 def sample(case: str = "c1", index: int = 0, *, text: str = "hi", cost: float | None = 0.5) -> Sample:
-    reply = Reply(text, "stop", Usage(12, None), "gpt", ({"name": "book", "n": [1]},), 0.25, 2)
-    return Sample(key(case, index), "sha256:" + "a" * 64, reply, cost=cost)
+    reply = Reply(text, "stop", Usage(12, None), "gpt", ({"name": "book", "n": [1]},), 0.25, 2, 0.125, "azure")
+    attempts = (Attempt("openai", 0.0, 0.5, "server", 503), Attempt("azure", 0.75, 0.25, hedge=True))
+    return Sample(key(case, index), "sha256:" + "a" * 64, reply, cost=cost, attempts=attempts)
 
 
 def failed(case: str) -> Sample:
@@ -60,48 +63,38 @@ def test_the_folder_is_ignored_by_git(store: RunStore) -> None:
 
 def test_a_run_is_recorded_from_start_to_end(store: RunStore) -> None:
     run = store.start_run(
-        "pytest", plan={"cases": 3}, plan_digest="sha256:p", environment="production", git_head="abc", command="pytest"
+        "pytest", plan={"cases": 3}, plan_digest="sha256:p", environment="production", command="pytest \udcff"
     )
     assert re.fullmatch(r"20261122T071500-[0-9a-f]{6}", run)
     begun = RunRecord(
-        run, "pytest", "running", "2026-11-22T07:15:00Z", None, "production", "abc", "pytest", {"cases": 3}, "sha256:p"
+        *(run, "pytest", "running", "2026-11-22T07:15:00Z", None, "production", "pytest ?", {"cases": 3}, "sha256:p"),
+        seen="2026-11-22T07:15:00Z",
+        host=platform.node(),
+        pid=os.getpid(),
     )
     assert store.run(run) == begun
+    store.asked(run, "everything was asked")
     store.finish_run(run, "pass")
     ended = store.run(run)
     assert ended is not None
-    assert (ended.status, ended.finished) == ("pass", "2026-11-22T07:15:00Z")
+    assert (ended.status, ended.finished, ended.asked) == ("pass", "2026-11-22T07:15:00Z", "everything was asked")
 
 
 def test_an_unknown_run_is_none_or_an_error_that_names_it(store: RunStore) -> None:
     assert store.run("nope") is None
-    assert store.rows_of("nope") == {}
     with pytest.raises(StoreError, match="no run 'nope'"):
         store.finish_run("nope", "pass")
-
-
-def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
-    moments = iter([MORNING, MORNING + timedelta(seconds=1), MORNING + timedelta(days=1)])
-    with RunStore(tmp_path / "store.db", now=lambda: next(moments)) as store:
-        ids = [store.start_run(kind) for kind in ("pytest", "canary", "pytest")]
-        assert [record.id for record in store.runs()] == ids[::-1]
-        assert [record.id for record in store.runs(1)] == ids[2:]
-        assert [record.id for record in store.runs(kind="canary")] == ids[1:2]
 
 
 def test_a_sample_comes_back_as_it_was(store: RunStore) -> None:
     run = store.start_run("pytest")
     batch = [sample("c2"), sample("c1", 1, text="half \ud800 \x00 \u2028"), sample("c1", 0), failed("c3")]
     store.append(run, batch)
-    assert list(store.samples_of(run)) == sorted(batch, key=lambda s: s.key)
+    assert samples_there(store.path, run) == sorted(batch, key=lambda s: s.key)
     assert store.get(run, key("c3")) == failed("c3")
     assert store.get(run, key("c4")) is None
     assert store.get("another run", key("c3")) is None
-    assert store.totals(run) == RunTotals(samples=4, failures=1, cost=1.5)
-
-
-def test_totals_of_an_empty_run_know_no_cost(store: RunStore) -> None:
-    assert store.totals(store.start_run("pytest")) == RunTotals(0, 0, None)
+    assert store.replies(run) == 3
 
 
 def test_many_samples_are_polled_by_key_at_once(store: RunStore) -> None:
@@ -120,20 +113,18 @@ def test_polling_uses_the_primary_key(store: RunStore) -> None:
     for n in range(200):
         store.get_many(run, [key(f"c{n}"), key(f"c{n + 1}")])
     assert time.perf_counter() - begin < 2.0  # 0.1 s on an idle machine; a scan of the run takes 2 ms a poll and more
-    statement = run_tables.of_cases(run, ("booking", "v2", PIN), ["c1", "c2"])
-    sql = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     connection = sqlite3.connect(store.path)
-    plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
+    values = [run, "booking", "v2", PIN, "c1", "c2", 1]
+    plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {runs.of_cases(2)}", values))
     connection.close()
     assert "SEARCH samples USING PRIMARY KEY (run=? AND prompt=? AND version=? AND pin=? AND case_id=?)" in plan
 
 
 def test_a_batch_written_again_replaces_itself(store: RunStore) -> None:
     run = store.start_run("pytest")
-    store.append(run, [sample(text="first")], {"node": {"standing": "broke"}})
-    store.append(run, [sample(text="second")], {"node": {"standing": "fixed"}, "other": [1]})
-    assert [s.reply and s.reply.text for s in store.samples_of(run)] == ["second"]
-    assert store.rows_of(run) == {"node": {"standing": "fixed"}, "other": [1]}
+    store.append(run, [sample(text="first")])
+    store.append(run, [sample(text="second")])
+    assert [s.reply and s.reply.text for s in samples_there(store.path, run)] == ["second"]
 
 
 def test_an_empty_batch_writes_nothing(store: RunStore) -> None:
@@ -142,48 +133,38 @@ def test_an_empty_batch_writes_nothing(store: RunStore) -> None:
 
 def test_the_drift_history_is_oldest_first_and_cut_to_the_newest(store: RunStore) -> None:
     nights = [
-        DriftNight("booking", "v2", PIN, f"2026-11-{day:02}", "STABLE", 0.98, "https://x/v1", "run", {"cases": day})
+        DriftNight("booking", "v2", PIN, f"2026-11-{day:02}", "STABLE", 0.98, "https://x/v1", f"r{day}", {"cases": day})
         for day in (20, 22, 21)
     ]
     other = DriftNight("sentiment", "v2", "local/x", "2026-11-21", "UNMEASURABLE")
     for night in [*nights, other]:
         store.add_night(night)
-    assert [n.night for n in store.nights("booking")] == ["2026-11-20", "2026-11-21", "2026-11-22"]
-    assert [n.night for n in store.nights("booking", limit=1)] == ["2026-11-22"]
-    assert store.nights(pin="local/x") == [other]
-    assert store.nights("booking")[0] == nights[0]
+    assert store.nights() == [nights[0], nights[2], other, nights[1]]
+    assert store.nights(1) == [nights[1]]
 
 
-def test_samples_and_rows_of_old_runs_are_dropped_and_their_records_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_night_that_a_run_says_again_is_there_once(store: RunStore) -> None:
+    night = DriftNight("booking", "v2", PIN, "2026-11-22", "STABLE", run="r1")
+    for said in (night, replace(night, state="CHANGED"), replace(night, run="r2"), replace(night, version="v1")):
+        store.add_night(said)
+    assert [(n.run, n.version, n.state) for n in store.nights()] == [
+        ("r1", "v2", "CHANGED"),
+        ("r2", "v2", "STABLE"),
+        ("r1", "v1", "STABLE"),
+    ]
+
+
+def test_samples_of_old_runs_are_dropped_and_their_records_stay(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "KEPT_RUNS", 2)
-    moments = (MORNING + timedelta(seconds=n) for n in range(9))
-    with RunStore(tmp_path / "store.db", now=lambda: next(moments)) as store:
-        ids = []
-        for _ in range(4):
-            ids.append(store.start_run("pytest"))
-            store.append(ids[-1], [sample()], {"node": 1})
-        assert [store.totals(run).samples for run in ids] == [0, 0, 1, 1]
-        assert [len(store.rows_of(run)) for run in ids] == [0, 0, 1, 1]
-        assert len(store.runs()) == 4
-
-
-# --- resuming ---------------------------------------------------------------------------------------------------------
-
-
-def test_an_interrupted_run_of_the_same_plan_is_resumable(store: RunStore) -> None:
-    run = store.start_run("pytest", plan_digest="sha256:p")
-    assert store.resumable("sha256:p") is None, "it still runs: in this process"
-    store.finish_run(run, "interrupted")
-    assert store.resumable("sha256:p") == run
-    assert store.resumable("sha256:other") is None
-
-
-def test_a_finished_run_and_one_without_a_plan_are_not_resumable(store: RunStore) -> None:
-    for digest in ("", "sha256:p"):
-        store.finish_run(store.start_run("pytest", plan_digest=digest), "pass")
-        assert store.resumable(digest) is None
+    ids = []
+    for _ in range(4):
+        ids.append(store.start_run("pytest"))
+        store.append(ids[-1], [sample()])
+        store.finish_run(ids[-1], "pass")
+    assert [store.replies(run) for run in ids] == [0, 0, 1, 1]
+    assert [record.id for record in run_records(store.path)] == ids
 
 
 # --- processes --------------------------------------------------------------------------------------------------------
@@ -213,10 +194,12 @@ def test_a_killed_run_leaves_every_whole_batch_and_can_be_resumed(tmp_path: Path
     writer.kill()
     reported = 5 + len([line for line in writer.communicate()[0].split("\n") if line])
     with RunStore(path) as store:
-        counts = store.totals(run)
-        assert counts.samples % 20 == 0
-        assert counts.samples >= 20 * (reported - 1)
-        assert store.resumable("sha256:p") == run
+        there = store.replies(run)
+        assert there % 20 == 0
+        assert there >= 20 * (reported - 1)
+        claimed = store.claim("sha256:p")
+        assert claimed is not None
+        assert (claimed.id, claimed.round) == (run, 2)
 
 
 def test_many_processes_make_and_write_one_store_at_once(tmp_path: Path) -> None:
@@ -226,7 +209,7 @@ def test_many_processes_make_and_write_one_store_at_once(tmp_path: Path) -> None
         assert writer.communicate()[1] == ""
         assert writer.returncode == 0
     with RunStore(path) as store:
-        assert [store.totals(record.id).samples for record in store.runs()] == [600] * 4
+        assert [store.replies(record.id) for record in run_records(path)] == [600] * 4
 
 
 def test_threads_share_one_store(store: RunStore) -> None:
@@ -247,7 +230,7 @@ def test_threads_share_one_store(store: RunStore) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert store.totals(run).samples == 80
+    assert store.replies(run) == 80
 
 
 def test_a_reader_sees_each_batch_as_soon_as_it_is_written(store: RunStore) -> None:
@@ -263,9 +246,13 @@ def test_a_reader_cannot_write(store: RunStore) -> None:
         reader.start_run("pytest")
 
 
-def test_importing_the_module_does_not_import_sqlalchemy() -> None:
-    program = "import sys, promptops.store.runs; assert 'sqlalchemy' not in sys.modules"
-    assert run_python(program).communicate() == ("", "")
+def test_a_store_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; before = set(sys.modules); from promptops.store.run_tables import *;"
+        "Database(Path(sys.argv[1])).close();"
+        "print({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+    )
+    assert run_python(program, tmp_path / "store.db").communicate() == ("{'promptops'}\n", "")
 
 
 # --- files that are wrong ---------------------------------------------------------------------------------------------
@@ -294,7 +281,7 @@ def test_damage_in_the_middle_is_found_when_it_is_read(tmp_path: Path) -> None:
     damaged[20_000:60_000] = b"\xff" * 40_000
     path.write_bytes(damaged)
     with RunStore(path) as store, pytest.raises(StoreError, match="only a cache"):
-        list(store.samples_of(run))
+        store.get_many(run, [key(f"c{n}") for n in range(500)])
 
 
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -313,7 +300,7 @@ def test_a_store_of_a_newer_promptops_is_refused(store: RunStore) -> None:
     connection = sqlite3.connect(store.path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer promptops \(format 99, this one knows 1\)"):
+    with pytest.raises(StoreError, match=r"newer promptops \(format 99, this one knows 2\)"):
         RunStore(store.path)
 
 
@@ -325,7 +312,7 @@ def test_an_older_store_is_migrated_and_keeps_what_it_holds(store: RunStore, mon
         assert migrated.run(run) == store.run(run)
     connection = sqlite3.connect(store.path)
     assert connection.execute("SELECT x FROM later").fetchall() == [("new",)]
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
 
 
@@ -342,12 +329,30 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(store: RunStore, monk
         pass
 
 
-def test_the_tables_in_the_file_have_the_columns_that_the_code_names(store: RunStore) -> None:
-    connection = sqlite3.connect(store.path)
-    for table in run_tables.metadata.tables.values():
-        found = [(row[1], row[5] > 0) for row in connection.execute(f"PRAGMA table_info({table.name})")]
-        assert found == [(column.name, column.primary_key) for column in table.columns]
+def test_a_store_of_the_first_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_tables, "MIGRATIONS", run_tables.MIGRATIONS[:1])
+        run_tables.Database(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "INSERT INTO runs VALUES ('20261122T071500-abcdef', 'pytest', 'pass', '2026-11-22T07:15:00Z', NULL, "
+        "'production', '', 'pytest', '{}', '', 'host', 1)"
+    )
+    reply = json.dumps({"text": "hi", "usage": {"input_tokens": 1, "output_tokens": 2}, "tool_calls": []})
+    connection.execute(
+        "INSERT INTO samples VALUES ('20261122T071500-abcdef', 'booking', 'v2', ?, 'c1', 0, 'sha256:a', ?, NULL, "
+        "'live', 0.5, 0.25, NULL, NULL)",
+        [PIN, reply],
+    )
+    connection.commit()
     connection.close()
+    with RunStore(path) as store:
+        record = store.run("20261122T071500-abcdef")
+        assert record is not None
+        assert (record.status, record.round, record.concluded) == ("pass", 1, None)
+        old = Sample(key(), "sha256:a", Reply("hi", usage=Usage(1, 2)), cost=0.5)
+        assert store.get(record.id, key()) == old
 
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
@@ -379,12 +384,12 @@ def test_a_folder_where_the_file_should_be_is_a_clear_error(tmp_path: Path) -> N
 def test_a_full_disk_is_a_clear_error_and_what_was_written_stays(store: RunStore) -> None:
     run = store.start_run("pytest")
     store.append(run, [sample()])
-    with store._database.reading() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with store._database.writing() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full"):
         store.append(run, [sample(f"c{n}", text="x" * 1000) for n in range(100)])
-    assert list(store.samples_of(run)) == [sample()]
+    assert samples_there(store.path, run) == [sample()]
 
 
 @pytest.mark.parametrize("name", ["with space", "per%cent", "hash#mark", "question?mark", "grüße"])

@@ -1,0 +1,82 @@
+"""A sample as a row of the run store, and back: everything but keys as compact JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from promptops.models import Attempt, Failure, Reply, Sample, SampleKey, Usage
+
+KEYS: Final = ("run", "prompt", "version", "pin", "case_id", "sample")
+COLUMNS: Final = (
+    *KEYS,
+    *("request", "reply", "failure", "source", "cost", "latency", "recorded_at", "digest", "round", "attempts"),
+)
+UPSERT: Final = (
+    f"INSERT INTO samples ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - our names
+    f"ON CONFLICT ({', '.join(KEYS)}) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEYS)
+)
+"""A batch may be written again after a crash: the row of the same key is replaced."""
+SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM samples"  # noqa: S608 - our names
+
+Row = tuple[Any, ...]
+
+
+def row_of(run: str, round_: int, sample: Sample) -> Row:
+    """The values of `COLUMNS`."""
+    key, reply, failure = sample.key, sample.reply, sample.failure
+    return (
+        run,
+        key.prompt,
+        key.version,
+        key.pin,
+        key.case,
+        key.index,
+        sample.request,
+        None if reply is None else dump({**_fields(reply), "usage": _fields(reply.usage)}),
+        None if failure is None else dump(_fields(failure)),
+        sample.source,
+        sample.cost,
+        None if reply is None else reply.latency,
+        sample.recorded_at,
+        sample.digest,
+        round_,
+        dump([_fields(attempt) for attempt in sample.attempts]) if sample.attempts else None,
+    )
+
+
+def sample_of(row: Sequence[Any]) -> Sample:
+    """Read what `row_of` wrote."""
+    _, prompt, version, pin, case, index, request, reply, failure, source, cost, _, recorded_at, digest, _, tries = row
+    return Sample(
+        SampleKey(prompt, version, pin, case, index),
+        request,
+        reply=None if reply is None else _reply(json.loads(reply)),
+        failure=None if failure is None else Failure(**json.loads(failure)),
+        source=source,
+        cost=cost,
+        recorded_at=recorded_at,
+        digest=digest,
+        attempts=() if tries is None else tuple(Attempt(**attempt) for attempt in json.loads(tries)),
+    )
+
+
+def _plain(value: object) -> Any:
+    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple | set) else str(value)
+
+
+#: ASCII only: half a character in a reply must not keep the batch from being written.
+dump = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
+
+
+def _fields(record: Reply | Usage | Failure | Attempt) -> dict[str, Any]:
+    """Like `asdict`, which would copy every tool call."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _reply(fields: dict[str, Any]) -> Reply:
+    fields["usage"] = Usage(**fields["usage"])
+    fields["tool_calls"] = tuple(fields["tool_calls"])
+    return Reply(**fields)
