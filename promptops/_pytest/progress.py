@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from promptops.reporting.progress import progress_words
+from promptops.runner.tally import Tally
+
 if TYPE_CHECKING:
     from promptops._pytest.asking import Wanted
     from promptops.models import Sample
@@ -20,58 +23,50 @@ LINE_EVERY = 15.0  # seconds between two plain lines
 _DRAW_EVERY = 0.25  # seconds between two changes of the line on a terminal
 
 
-class Progress:
+class AskedProgress:
     """Counts what was asked of `total`. A sink of the engine that keeps nothing; counted in the engine's thread."""
 
     def __init__(self, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total, self._clock = total, clock
-        self._began = clock()
-        self.done = self.failed = 0
-        self.cost: float | None = 0.0
+        self._tally = Tally(total, clock=clock)
 
     def wants(self, sample: Sample) -> bool:
         """Count the sample, unless it was recorded."""
-        if sample.source == "live":
-            self.done += 1
-            if sample.reply is None:
-                self.failed += 1
-            elif self.cost is not None:
-                self.cost = None if sample.cost is None else self.cost + sample.cost
+        if sample.source != "recorded":
+            self._tally.count(sample)
         return False
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Nothing is wanted, so nothing is written."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything was asked."""
+        progress = self._tally.progress()
+        return progress.done >= (progress.planned or 0)
+
     def __str__(self) -> str:
-        """`23 of 58 asked, 1.4/s, about 0:25 left, $0.0000`."""
-        total = max(self.total, self.done)
-        words = [f"{self.done} of {total} asked"]
-        if self.done:
-            rate = self.done / max(self._clock() - self._began, 1e-6)
-            words += [f"{rate:.1f}/s", f"about {_minutes((total - self.done) / rate)} left"]
-        if self.failed:
-            words.append(f"{self.failed} without a reply")
-        return ", ".join([*words, "cost unknown" if self.cost is None else f"${self.cost:.4f}"])
+        """`23 of 58 done, 1.4/s, about 0:25 left, $0.0000`."""
+        return progress_words(self._tally.progress())
 
 
-def progress_of(session: Session, wanted: Wanted) -> Progress:
+def progress_of(session: Session, wanted: Wanted) -> AskedProgress:
     """Nothing counted yet; the total is what the mode asks, by what is recorded."""
     total = 0
     for target, case in wanted:
         recorded = session.recorded(target) if session.mode == "new" else ()
         total += sum((case.id, index) not in recorded for index in range(target.samples))
-    return Progress(total)
+    return AskedProgress(total)
 
 
 class Display:
-    """Shows a `Progress` in pytest's terminal; nowhere with `-qq` or without a terminal reporter.
+    """Shows an `AskedProgress` in pytest's terminal; nowhere with `-qq` or without a terminal reporter.
 
     On a terminal the line stands below pytest's own, only while an item waits: nothing else writes then, and it is gone
     before anything does. Elsewhere (CI logs, xdist) it is a line between two items, every 15 s at most.
     """
 
     def __init__(
-        self, config: pytest.Config, progress: Progress, *, clock: Callable[[], float] = time.monotonic
+        self, config: pytest.Config, progress: AskedProgress, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._config, self._progress, self._clock = config, progress, clock
         self._said = self._drawn = clock()
@@ -97,7 +92,7 @@ class Display:
         if self._live or self._reporter is None or self._clock() - self._said < LINE_EVERY:
             return
         self._said = self._clock()
-        if self._progress.done < self._progress.total:
+        if not self._progress.complete:
             self._reporter.ensure_newline()
             writer = self._config.get_terminal_writer()
             if writer.width_of_current_line:
@@ -117,10 +112,3 @@ class Display:
 
 def _can_move_the_cursor() -> bool:
     return os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
-
-
-def _minutes(seconds: float) -> str:
-    """`0:40`, `13:05`, `1:02:00`."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

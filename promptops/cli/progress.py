@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Self
+
+from promptops.reporting.progress import progress_words
+from promptops.runner.tally import Tally
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -14,26 +16,30 @@ if TYPE_CHECKING:
     from promptops.models import Sample
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+_DRAW_EVERY = 0.2  # seconds between two changes of the line on a terminal
 
 
 class RunProgress:
-    """Counts samples towards `total`; says how many failed, never how cases came out (that would be peeking)."""
+    """Counts samples towards `total`; says how many failed and why, never how cases came out (that would be peeking).
 
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        self.counts: Counter[str] = Counter()
+    `quiet` says nothing at all.
+    """
+
+    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+        self.title, self.total, self._quiet = title, total, quiet
+        self.tally = Tally(total)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._began = self._said = time.monotonic()
+        self._said = time.monotonic()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
+        if not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[words]}"))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(self.title, total=self.total)
+            self._task = self._bar.add_task(self.title, total=self.total, words="")
             self._bar.start()
         return self
 
@@ -42,22 +48,21 @@ class RunProgress:
             self._bar.stop()
 
     def __call__(self, sample: Sample) -> None:
-        self.counts["failed" if sample.reply is None else sample.source] += 1
+        self.tally.count(sample)
+        if self._quiet or time.monotonic() - self._said < (_LINE_EVERY if self._bar is None else _DRAW_EVERY):
+            return
+        self._said = time.monotonic()
+        words = progress_words(self.tally.progress())
         if self._bar is not None and self._task is not None:
-            self._bar.advance(self._task)
-        elif time.monotonic() - self._said >= _LINE_EVERY:
-            self._said = time.monotonic()
-            sys.stderr.write(f"{self.title}: {self.done} of {self.total}{self._eta()}\n")
+            self._bar.update(self._task, completed=self.done, words=words)
+        else:
+            sys.stderr.write(f"{self.title}: {words}\n")
             sys.stderr.flush()
 
     @property
     def done(self) -> int:
         """Samples so far."""
-        return sum(self.counts.values())
-
-    def _eta(self) -> str:
-        left = (time.monotonic() - self._began) / max(1, self.done) * (self.total - self.done)
-        return f", about {duration(left)} left"
+        return self.tally.progress().done
 
 
 def duration(seconds: float) -> str:

@@ -14,8 +14,10 @@ from promptops.models import Mode, PlannedSample, Sample
 from promptops.runner.batches import BatchWriter, Sink
 from promptops.runner.events import Event, RunFinished, RunStarted, SampleDone
 from promptops.runner.gate import Gate
+from promptops.runner.tally import Tally
 
 _PER_PLACE = 2  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
+_SAY_EVERY = 1.0  # seconds between two reports of progress
 CANCEL_GRACE = 0.5  # seconds that requests in flight get after a cancel
 
 
@@ -51,23 +53,6 @@ class EngineSettings:
     sinks: Sequence[Sink] = ()
 
 
-@dataclass(slots=True)
-class _Tally:
-    asked: int = 0
-    recorded: int = 0
-    failed: int = 0
-    cost: float = 0.0
-
-    def count(self, sample: Sample) -> None:
-        if sample.reply is None:
-            self.failed += 1
-        elif sample.source == "live":
-            self.asked += 1
-            self.cost += sample.cost or 0.0
-        else:
-            self.recorded += 1
-
-
 class Engine:
     """One run of one plan. `events` may be iterated once; `cancel` may be called from its own loop at any time.
 
@@ -97,11 +82,12 @@ class Engine:
             worker.cancel()
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield `RunStarted`, a `SampleDone` for each sample as it comes, and `RunFinished`.
+        """Yield `RunStarted`, a `SampleDone` for each sample as it comes, `Progress` now and then, and `RunFinished`.
 
         Raises `StoreError` when something cannot be written, and whatever the plan raises.
         """
-        settings, began, tally = self._settings, time.monotonic(), _Tally()
+        settings, began, tally = self._settings, time.monotonic(), Tally(self._settings.planned)
+        said = began
         writers = [BatchWriter(sink) for sink in settings.sinks]
         try:
             yield RunStarted(settings.mode, settings.planned, settings.run)
@@ -112,11 +98,16 @@ class Engine:
                 yield SampleDone(sample)
                 if not self._external:
                     self.gate.consumed()
+                if time.monotonic() >= said + _SAY_EVERY:
+                    said = time.monotonic()
+                    yield tally.progress()
         finally:
             await self._shut(writers)
+        yield tally.progress()
         yield RunFinished(
             tally.asked,
             tally.recorded,
+            tally.cached,
             tally.failed,
             tally.cost,
             max((writer.written for writer in writers), default=0),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from promptops.errors import FailureKind
 from promptops.models import Mode, Sample
 
 
@@ -25,16 +27,40 @@ class SampleDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: at most once a second, and once at the end.
+
+    `done` of `planned` samples (None: unknown) are there: `asked` answered live, `recorded` and `cached` ones, and those
+    that failed, by kind in `failures`. `retries` counts the failed attempts that were followed by another, by kind.
+    `cost` is US dollars so far (None: a price is unknown), `rate` live samples a second since the beginning, `seconds`
+    ago; `eta` seconds until all are there at that rate, None where it cannot be said.
+    """
+
+    done: int
+    planned: int | None
+    asked: int = 0
+    recorded: int = 0
+    cached: int = 0
+    failures: Mapping[FailureKind, int] = field(default_factory=dict)
+    retries: Mapping[FailureKind, int] = field(default_factory=dict)
+    cost: float | None = 0.0
+    seconds: float = 0.0
+    rate: float = 0.0
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The last event: how many samples came, by where from, what was spent in US dollars, and how long it took.
 
-    `asked` counts live requests that answered, `recorded` samples from recordings, `failed` those without a reply;
-    `written` is the number of recordings written; `seconds` is wall time. `cancelled` means that the plan was not
-    finished.
+    `asked` counts live requests that answered, `recorded` samples from recordings, `cached` copies of replies to the
+    same request, `failed` those without a reply; `written` is the number of recordings written; `seconds` is wall
+    time. `cancelled` means that the plan was not finished.
     """
 
     asked: int = 0
     recorded: int = 0
+    cached: int = 0
     failed: int = 0
     cost: float = 0.0
     written: int = 0
@@ -42,4 +68,4 @@ class RunFinished:
     cancelled: bool = False
 
 
-Event: TypeAlias = RunStarted | SampleDone | RunFinished
+Event: TypeAlias = RunStarted | SampleDone | Progress | RunFinished

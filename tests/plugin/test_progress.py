@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops._pytest.progress import Progress
+from promptops._pytest.progress import AskedProgress
 from promptops.models import Failure, Reply, Sample, SampleKey, Usage
 from promptops.testing import LoopbackServer
 from tests.plugin.world import QUIET, World
@@ -26,19 +26,19 @@ OFTEN = "import promptops._pytest.progress as p\np.LINE_EVERY = 0.3\n"
 @pytest.mark.parametrize(
     ("samples", "seconds", "words"),
     [
-        ([], 3, "0 of 40 asked, $0.0000"),
-        ([ANSWERED] * 10, 5, "10 of 40 asked, 2.0/s, about 0:15 left, $0.1000"),
-        ([ANSWERED] * 10 + [RECORDED] * 20, 1000, "10 of 40 asked, 0.0/s, about 50:00 left, $0.1000"),
-        ([ANSWERED, FAILED], 380, "2 of 40 asked, 0.0/s, about 2:00:20 left, 1 without a reply, $0.0100"),
-        ([ANSWERED, UNPRICED], 2, "2 of 40 asked, 1.0/s, about 0:38 left, cost unknown"),
-        ([ANSWERED] * 50, 50, "50 of 50 asked, 1.0/s, about 0:00 left, $0.5000"),
+        ([], 3, "0 of 40 done"),
+        ([ANSWERED] * 10, 5, "10 of 40 done, 2.0/s, about 0:15 left, $0.1000"),
+        ([ANSWERED] * 10 + [RECORDED] * 20, 1000, "10 of 40 done, 0.0/s, about 50:00 left, $0.1000"),
+        ([ANSWERED, FAILED], 380, "2 of 40 done, 0.0/s, about 2:00:20 left, $0.0100, 1 without a reply (1 timeout)"),
+        ([ANSWERED, UNPRICED], 2, "2 of 40 done, 1.0/s, about 0:38 left, cost unknown"),
+        ([ANSWERED] * 50, 50, "50 of 50 done, 1.0/s, about 0:00 left, $0.5000"),
     ],
 )
 def test_it_tells_what_is_done_how_fast_how_long_and_what_it_costs(
     samples: list[Sample], seconds: float, words: str
 ) -> None:
     moments = iter([0.0, seconds])
-    progress = Progress(40, clock=lambda: next(moments))
+    progress = AskedProgress(40, clock=lambda: next(moments))
 
     assert not any(progress.wants(sample) for sample in samples)
 
@@ -55,9 +55,9 @@ def test_off_a_terminal_it_is_a_line_between_items(world: World, arguments: list
 
         result = world.process("--promptops-mode", "new", *arguments)
 
-    lines = [line for line in result.outlines if line.startswith("promptops: ") and " asked, " in line]
+    lines = [line for line in result.outlines if line.startswith("promptops: ") and " done, " in line]
     assert bool(lines) is told
-    assert all(" of 7 asked, " in line for line in lines)
+    assert all(" of 7 done, " in line for line in lines)
     assert all(line.endswith(" left, cost unknown") for line in lines[1:])
     assert len(lines) < 8
     assert "\x1b" not in result.stdout.str()
@@ -122,8 +122,8 @@ def test_on_a_terminal_it_stands_below_and_leaves_no_trace(world: World, argumen
 
         written = on_a_terminal(world.project.path, "--promptops-mode", "live", *arguments)
 
-    assert "promptops: 1 of 4 asked, " in written
+    assert "promptops: 1 of 4 done, " in written
     screen = "\n".join(shown(written))
-    assert " asked, " not in screen
+    assert " done, " not in screen
     assert screen.count("PASSED") == 4 if arguments == ["-v"] else "prompts/greeting/v1.j2 ...." in screen
     assert "4 passed" in screen
