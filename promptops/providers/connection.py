@@ -3,79 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
 from promptops.errors import ProviderError
+from promptops.providers.base import Exchange
+from promptops.providers.bodies import Receiver, Unpacker, unpacker
+from promptops.providers.deadlines import Waits, Watch
 from promptops.providers.failures import of_exception
 from promptops.providers.keys import Endpoint
-from promptops.providers.replies import read_body
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
-KEEP_ALIVE = 30.0  # seconds; servers that close earlier cost a retry, so this is on the short side
+GRACE = 0.25  # seconds for the end of a stream that said that it is complete: then its connection can be used again
+
+R = TypeVar("R", bound=Receiver)
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """What came back: header names are lower-case, `latency` is seconds from sending to the last byte."""
+class Received(Generic[R]):
+    """What came back: `latency` is seconds from sending to the last byte, `first_token` to the first token."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    body: R
     latency: float
+    first_token: float | None
 
 
 class Connection:
     """A pool of connections to one endpoint, opened by the first request, for the event loop that sends it.
 
-    The number of connections is not bounded here but by who asks. httpx's transport layer is used without its client:
-    no redirects, no cookies, no log line for each request. The transport is aiohttp's, which takes a quarter of the
-    processor time of httpx's own with 32 requests in flight.
+    The number of connections is not bounded here but by who asks. httpx's transport interface is used without its
+    client: no redirects, no cookies, no log line for each request.
     """
 
-    def __init__(self, provider: str, endpoint: Endpoint) -> None:
-        self._provider, self._endpoint = provider, endpoint
+    def __init__(self, provider: str, endpoint: Endpoint, *, waits: Waits | None = None) -> None:
+        self._provider, self._endpoint, self._waits = provider, endpoint, waits or Waits()
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
-        self._headers = {
-            "accept": "application/json",
-            "accept-encoding": "identity",
-            "content-type": "application/json",
-            "user-agent": f"promptops/{version('pytest-promptops')}",
-        }
+        self._headers = [
+            ("accept-encoding", "identity"),
+            ("content-type", "application/json"),
+            ("user-agent", f"promptops/{version('pytest-promptops')}"),
+        ]
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline: float) -> Response:
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        deadline: float,
+        exchange: Exchange,
+        receive: Callable[[int, Mapping[str, str]], R],
+    ) -> Received[R]:
         """Post `body` to `path` below the endpoint's URL; raises `ProviderError`, and nothing else.
 
-        `deadline` is a time of the running loop's clock, and bounds everything from connecting to the last byte.
+        `deadline` is a time of the running loop's clock, and bounds everything from connecting to the last byte. What
+        `receive` returns for status and headers of the reply (names lower-case) takes its body; `exchange` is filled
+        in. The body of an error is read as far as it comes: its status says enough.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        watch = Watch(self._waits, deadline=deadline)
+        receiver: R | None = None
         try:
-            async with asyncio.timeout_at(deadline):
-                transport = self._transport = self._transport or self._open()
-                response = await transport.handle_async_request(self._request(path, body, headers))
-                found = {
-                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
-                }
+            async with asyncio.timeout_at(watch.head()) as limit:
+                response = await self._send(path, body, headers)
+                stream = cast("httpx.AsyncByteStream", response.stream)
                 try:
-                    stream = cast("AsyncIterable[bytes]", response.stream)
-                    content = await read_body(stream, found.get("content-encoding", ""))
+                    exchange.status, exchange.headers = response.status_code, _lower(response)
+                    receiver = receive(exchange.status, exchange.headers)
+                    packed = unpacker(exchange.headers, limit=receiver.limit)
+                    if response.is_success:
+                        await _read(stream, packed, receiver, watch, limit)
+                    else:
+                        limit.reschedule(watch.excuse())
+                        await _read_excuse(stream, packed, receiver)
                 finally:
-                    await response.aclose()
-        except ProviderError as error:
-            raise ProviderError(error.kind, f"{self._provider}: {error}") from None
+                    await stream.aclose()
         except Exception as error:
-            if isinstance(error, TimeoutError) and loop.time() >= deadline:
-                waited = f"no complete reply within {deadline - began:.3g} s"
-                raise ProviderError("timeout", f"{self._provider} at {self._endpoint.url}: {waited}") from None
-            raise of_exception(error, provider=self._provider, url=self._endpoint.url) from error
-        return Response(response.status_code, found, content, loop.time() - began)
+            if receiver is None or 200 <= (exchange.status or 0) < 300:
+                raise self._told(error, watch, exchange.status) from error
+        return Received(receiver, watch.end(), watch.first_token)
 
     async def aclose(self) -> None:
         """Close all connections. May be called twice."""
@@ -83,27 +98,93 @@ class Connection:
         if transport is not None:
             await transport.aclose()
 
-    def _request(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Request:
+    async def _send(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         import httpx
 
+        if (transport := self._transport) is None:
+            transport = self._transport = self._open()
         if (url := self._urls.get(path)) is None:
             url = self._urls[path] = httpx.URL(self._endpoint.url + path)
-        return httpx.Request("POST", url, content=body, headers={**self._headers, **headers})
+        whole = [*self._headers, *headers.items()]
+        return await transport.handle_async_request(
+            httpx.Request("POST", url, headers=whole, stream=httpx.ByteStream(body))
+        )
 
     def _open(self) -> httpx.AsyncBaseTransport:
-        import aiohttp
-        import httpx
-        from httpx_aiohttp import AiohttpTransport
+        from promptops.providers.transport import AiohttpTransport
 
         endpoint = self._endpoint
-        context = httpx.create_ssl_context(verify=endpoint.secure, trust_env=not endpoint.loopback)
+        context = _trusted(trust_env=not endpoint.loopback) if endpoint.secure else None
         proxy = None if endpoint.loopback else _proxy_for(endpoint)
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=KEEP_ALIVE)
-        session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
-        )
-        chosen = httpx.Proxy(proxy) if proxy else None
-        return AiohttpTransport(verify=context, trust_env=False, proxy=chosen, client=session)
+        return AiohttpTransport(context=context, proxy=proxy, connect_timeout=self._waits.connect)
+
+    def _told(self, error: Exception, watch: Watch, status: int | None) -> ProviderError:
+        """The error for anything that was raised on the way, in words that name the provider."""
+        if isinstance(error, ProviderError):
+            return ProviderError(error.kind, f"{self._provider}: {error}", status=status)
+        where = f"{self._provider} at {self._endpoint.url}"
+        if isinstance(error, TimeoutError):
+            missing = watch.missing() or f"no connection within {self._waits.connect:.3g} s"
+            return ProviderError("timeout", f"{where}: {missing}", status=status)
+        told = of_exception(error, provider=self._provider, url=self._endpoint.url)
+        return ProviderError(told.kind, str(told), status=status)
+
+
+def preload() -> None:
+    """Import what the first request needs (0.2 s), for who has something to wait for meanwhile."""
+    import promptops.providers.transport  # noqa: F401
+
+
+async def _read(
+    stream: AsyncIterable[bytes], packed: Unpacker | None, receiver: Receiver, watch: Watch, limit: asyncio.Timeout
+) -> None:
+    """Hand the body to `receiver`, unpacked, and move `limit` from piece to piece."""
+    if watch.has_steps:
+        limit.reschedule(watch.piece())
+    async for piece in stream:
+        for part in packed.feed(piece) if packed else (piece,):
+            receiver.feed(part)
+        if receiver.begun:
+            watch.token()
+        if receiver.complete:
+            watch.end()
+            limit.reschedule(None)
+            await _drain(stream)
+            return
+        if watch.has_steps:
+            limit.reschedule(watch.piece())
+    if packed:
+        packed.finish()
+    receiver.finish()
+
+
+async def _read_excuse(stream: AsyncIterable[bytes], packed: Unpacker | None, receiver: Receiver) -> None:
+    """Hand the body of an error to `receiver` until it has enough."""
+    async for piece in stream:
+        for part in packed.feed(piece) if packed else (piece,):
+            receiver.feed(part)
+        if receiver.complete:
+            return
+
+
+async def _drain(stream: AsyncIterable[bytes]) -> None:
+    """Wait a moment for the end of a body of which everything is known."""
+    with suppress(Exception):
+        async with asyncio.timeout(GRACE):
+            async for _ in stream:
+                pass
+
+
+def _lower(response: httpx.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+
+
+@cache
+def _trusted(*, trust_env: bool) -> ssl.SSLContext:
+    """The certificates that are trusted, read once a process: that takes 20 ms."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 def _proxy_for(endpoint: Endpoint) -> str | None:

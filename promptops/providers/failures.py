@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from promptops.errors import FailureKind, ProviderError
-from promptops.providers.replies import error_message, excerpt, retry_after
+from promptops.providers.replies import error_message, error_words, excerpt, retry_after
 
 _STATUS: Mapping[int, FailureKind] = {
     401: "auth",
@@ -25,12 +26,30 @@ _WORDS: Mapping[FailureKind, str] = {
     "rate_limit": "asks to slow down",
     "server": "is in trouble",
     "request": "refuses the request",
+    "bad_reply": "does not answer the request",
 }
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"})
 
 
+def kind_of_status(status: int, code: str = "") -> FailureKind:
+    """Return the kind of a status that is no success; `code` is what the body calls the error."""
+    if code in _NO_MONEY:
+        return "auth"
+    if status < 200:
+        return "bad_reply"  # a promise of an answer in place of one
+    return _STATUS.get(status, "server" if status >= 500 else "request")
+
+
+def of_error_object(where: str, error: Any) -> ProviderError:
+    """Return the error for one that came with status 200: gateways name the status of the model's host in `code`."""
+    said, code = error_words(error)
+    status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
+    kind: FailureKind = "rate_limit" if "rate_limit" in code else kind_of_status(status if status >= 400 else 500, code)
+    return ProviderError(kind, f"{where}: {said}")
+
+
 def of_status(
-    status: int, headers: Mapping[str, str], body: bytes, *, provider: str, model: str, key: str | None
+    status: int, headers: Mapping[str, str], body: bytes | bytearray, *, provider: str, model: str, key: str | None
 ) -> ProviderError:
     """Return the error for a reply whose status is no success. `key` names the variable of the key that was sent."""
     if 300 <= status < 400:
@@ -40,10 +59,8 @@ def of_status(
             "set base_url to where it really is",
             status=status,
         )
-    kind: FailureKind = _STATUS.get(status, "server" if status >= 500 else "request")
     said, code = error_message(body)
-    if code in _NO_MONEY:
-        kind = "auth"
+    kind = kind_of_status(status, code)
     text = f"{provider} {_WORDS[kind]} ({status}): {said}"
     if kind == "auth":
         text += f" [the key is ${key}]" if key else " [no key was sent: api_key_env is not set]"
@@ -81,6 +98,7 @@ def kind_of(error: BaseException) -> FailureKind:
         ((httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.CookieConflict), "request"),
         ((httpx.TooManyRedirects, aiohttp.InvalidURL), "request"),
         ((httpx.DecodingError, httpx.HTTPStatusError, httpx.StreamError, aiohttp.ClientResponseError), "bad_reply"),
+        ((RecursionError,), "bad_reply"),
         ((httpx.HTTPError, aiohttp.ClientError, OSError, EOFError), "connection"),
         ((ValueError, TypeError), "request"),
     )

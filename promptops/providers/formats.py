@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from promptops.models import Reply, Request
+from promptops.providers.events import Chunks
 
 
 class WireFormat(Protocol):
@@ -22,12 +23,16 @@ class WireFormat(Protocol):
         """Return the headers that carry the key, and whatever else the format wants."""
         ...
 
-    def body(self, request: Request, seed: int | None) -> dict[str, Any]:
-        """Return the JSON body. `seed` is None where none is to be sent."""
+    def body(self, request: Request, seed: int | None, *, stream: bool = False) -> dict[str, Any]:
+        """Return the JSON body. `seed` is None where none is to be sent; `stream` asks for a stream."""
         ...
 
     def reply(self, document: Mapping[str, Any]) -> Reply:
         """Read the JSON object of a successful reply; raises `ProviderError` for what the format does not promise."""
+        ...
+
+    def chunks(self) -> Chunks:
+        """Return what puts the events of one streamed reply together."""
         ...
 
 

@@ -18,6 +18,8 @@ _CACHE_STATUS = ("x-portkey-cache-status", "helicone-cache", "cf-aig-cache-statu
 _FALLBACK_COUNT = ("x-litellm-attempted-fallbacks", "cf-aig-step")
 # The path of the target in a Portkey configuration: anything but the first of each list is a fallback.
 _PORTKEY_TARGET = "x-portkey-last-used-option-index"
+_LITELLM_CACHE = "x-litellm-cache-key"  # sent with cached replies only
+_TELLING = frozenset({*_CACHE_STATUS, *_FALLBACK_COUNT, _PORTKEY_TARGET, _LITELLM_CACHE})
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3})")
 
 
@@ -27,10 +29,11 @@ def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str], *, 
     `served` is the reply's `model`; header names are lower-case. `called` is the endpoint's own name for the pinned
     model, where it has one: a reply may name either.
     """
-    if (cache := _cache_hit(headers)) is not None:
-        raise _refused(pin, f"a gateway answered from its cache ({cache}), and a cached reply is no new sample")
-    if (fallback := _fallback(headers)) is not None:
-        raise _refused(pin, f"a gateway fell back to another endpoint ({fallback})")
+    if not _TELLING.isdisjoint(headers):
+        if (cache := _cache_hit(headers)) is not None:
+            raise _refused(pin, f"a gateway answered from its cache ({cache}), and a cached reply is no new sample")
+        if (fallback := _fallback(headers)) is not None:
+            raise _refused(pin, f"a gateway fell back to another endpoint ({fallback})")
     if not served:
         raise _refused(pin, "the reply does not say which model answered")
     if not same_model(pin.model, served) and not (called and same_model(called, served)):
@@ -59,8 +62,8 @@ def _cache_hit(headers: Mapping[str, str]) -> str | None:
         value = headers.get(name, "")
         if value.upper().startswith(("HIT", "SEMANTIC HIT", "TRUE")):
             return f"{name}: {value[:80]}"
-    if headers.get("x-litellm-cache-key"):  # sent with cached replies only
-        return "x-litellm-cache-key"
+    if headers.get(_LITELLM_CACHE):
+        return _LITELLM_CACHE
     return None
 
 

@@ -8,6 +8,7 @@ from promptops.config import Config, ProviderConfig, line_of
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
 from promptops.models import Pin
 from promptops.providers.base import Limits, Provider
+from promptops.providers.deadlines import Waits
 from promptops.providers.http import HttpProvider
 from promptops.providers.keys import KeySource, check_key_goes_home, parse_endpoint
 from promptops.times import parse_duration
@@ -121,6 +122,12 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         key=key,
         limits=limits,
         takes_seed=settings.seed,
+        stream=settings.stream,
+        waits=Waits(
+            connect=parse_duration(settings.connect_timeout),
+            first_token=_seconds(settings.first_token_timeout),
+            idle=_seconds(settings.idle_timeout),
+        ),
         names={model: limits.name for model, limits in settings.models.items() if limits.name},
         idempotency_header=settings.idempotency_header,
     )

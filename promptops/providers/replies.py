@@ -4,78 +4,74 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from promptops.errors import ProviderError
 
-MAX_BODY = 16 * 1024 * 1024  # bytes of a reply, as sent and unpacked
 MAX_MESSAGE = 300  # characters of a provider's own words in one of our messages
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_VALUES = 500_000  # values of a reply, counted by their commas: memory that a small body could ask for
+_HALF = re.compile("[\ud800-\udfff]").search
 
 
-async def read_body(chunks: AsyncIterable[bytes], encoding: str) -> bytes:
-    """Return the whole body, unpacked; raises `ProviderError("bad_reply")` past 16 MB or for an unknown encoding.
-
-    Unpacking stops at the limit: a few kilobytes that unpack to gigabytes cost nothing.
-    """
-    encoding = encoding.strip().lower()
-    if encoding not in ("", "identity", *_WINDOW_BITS):
-        raise ProviderError("bad_reply", f"the reply is packed by {encoding[:40]!r}, which was not asked for")
-    unpacker = zlib.decompressobj(_WINDOW_BITS[encoding]) if encoding in _WINDOW_BITS else None
-    body = bytearray()
-    async for chunk in chunks:
-        try:
-            body += unpacker.decompress(chunk, MAX_BODY + 1 - len(body)) if unpacker else chunk
-        except zlib.error:
-            raise ProviderError("bad_reply", f"the reply says that it is packed by {encoding}, and is not") from None
-        if len(body) > MAX_BODY:
-            raise ProviderError("bad_reply", f"the reply is larger than {MAX_BODY // 2**20} MB")
-    if unpacker is not None and not unpacker.eof:
-        raise ProviderError("bad_reply", "the packed reply ends in the middle")
-    return bytes(body)
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes | bytearray | str, *, mend: bool = True) -> dict[str, Any]:
     """Return the JSON object in `body`; raises `ProviderError("bad_reply")` for anything else.
 
-    NaN and infinity are refused; half a surrogate pair, which is no text, becomes U+FFFD.
+    NaN and infinity are refused. Half a surrogate pair, which is no text, becomes U+FFFD; without `mend` it stays, for
+    who has the other half in another piece.
     """
+    commas = body.count(",") if isinstance(body, str) else body.count(b",")
+    if commas > MAX_VALUES:
+        raise ProviderError("bad_reply", f"the reply is JSON of more than {MAX_VALUES} values")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        text = body if isinstance(body, str) else body.decode("utf-8")
+        value = _DECODER.decode(text)
+        if not isinstance(value, dict):
+            raise ProviderError("bad_reply", f"the reply is JSON, but no object: {excerpt(body)}")
+        return well_formed(value) if mend and "\\u" in text else value
     except UnicodeDecodeError:
         raise ProviderError("bad_reply", f"the reply is not UTF-8: {excerpt(body)}") from None
     except (ValueError, RecursionError) as error:
         raise ProviderError("bad_reply", f"the reply is not JSON ({_reason(error)}): {excerpt(body)}") from None
-    if not isinstance(value, dict):
-        raise ProviderError("bad_reply", f"the reply is JSON, but no object: {excerpt(body)}")
-    return _well_formed(value) if b"\\u" in body else value
 
 
-def excerpt(body: bytes | str) -> str:
+def well_formed(value: Any) -> Any:
+    """Return the JSON `value` with halves of surrogate pairs joined; one without the other becomes U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _HALF(value) else value
+    if isinstance(value, list):
+        return [well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {well_formed(key): well_formed(item) for key, item in value.items()}
+    return value
+
+
+def excerpt(body: bytes | bytearray | str) -> str:
     """Return the beginning of a text as one harmless line of at most 300 characters; `(empty)` where there is none."""
-    text = body[: 8 * MAX_MESSAGE].decode("utf-8", "replace") if isinstance(body, bytes) else body[: 8 * MAX_MESSAGE]
+    text = body[: 8 * MAX_MESSAGE].decode("utf-8", "replace") if not isinstance(body, str) else body[: 8 * MAX_MESSAGE]
     text = re.sub(r"<(script|style).*?</\1>|<[^>]{0,500}>", " ", text, flags=re.DOTALL | re.IGNORECASE)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return (line[: MAX_MESSAGE - 1] + "…" if len(line) > MAX_MESSAGE else line) or "(empty)"
 
 
-def error_message(body: bytes) -> tuple[str, str]:
+def error_message(body: bytes | bytearray) -> tuple[str, str]:
     """Return message and code of an error body, as the many dialects write them: `error.message`, `detail`, text."""
     try:
         value = json.loads(body)
+        return error_words(value.get("error", value) if isinstance(value, dict) else value)
     except (ValueError, RecursionError):
         return excerpt(body), ""
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(error, Mapping):
-        message = next((error[key] for key in ("message", "detail", "msg", "error") if error.get(key)), error)
-        code = error.get("code") or error.get("type")
-        return excerpt(message if isinstance(message, str) else json.dumps(message)), str(code or "")
-    return excerpt(error if isinstance(error, str) else json.dumps(error)), ""
+
+
+def error_words(error: Any) -> tuple[str, str]:
+    """Return message and code of an error as JSON has it: an object, or a text."""
+    if not isinstance(error, Mapping):
+        return excerpt(error if isinstance(error, str) else json.dumps(error)), ""
+    message = next((error[key] for key in ("message", "detail", "msg", "error") if error.get(key)), error)
+    code = error.get("code") or error.get("type")
+    return excerpt(message if isinstance(message, str) else json.dumps(message)), excerpt(str(code)) if code else ""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -108,15 +104,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else excerpt(str(error))
-
-
-def _well_formed(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
-        return [_well_formed(item) for item in value]
-    if isinstance(value, dict):
-        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
-    return value

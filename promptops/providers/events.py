@@ -1,0 +1,130 @@
+"""Server-sent events out of bytes that may be cut anywhere.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+
+Written here because httpx-sse reads a response of httpx's own: unbounded, unpacked without a limit, and with broken
+UTF-8 mended in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from promptops.errors import ProviderError
+from promptops.providers.bodies import MAX_BODY, too_large
+
+MAX_STREAM = 64 * 1024 * 1024  # bytes: each token has a frame of a few hundred
+
+
+class Chunks(Protocol):
+    """Puts the events of one streamed reply together."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first token is in."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last event is in, by its own word."""
+        ...
+
+    def add(self, event: str, data: str) -> None:
+        """Take the next event; raises `ProviderError` for what the format does not promise."""
+        ...
+
+    def document(self) -> Mapping[str, Any]:
+        """Return what an unstreamed reply would be; raises `ProviderError` where the stream ended before it did."""
+        ...
+
+
+class Events:
+    """Takes the bytes of a stream as they come, and hands its events to `chunks`."""
+
+    limit = MAX_STREAM
+
+    def __init__(self, chunks: Chunks) -> None:
+        self.chunks = chunks
+        self._lines = Lines()
+        self._event, self._data = "", list[str]()
+        self._taken = self._held = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first token is in."""
+        return self.chunks.begun
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last event is in, by its own word."""
+        return self.chunks.complete
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes; events after the last one are not looked at."""
+        self._taken += len(piece)
+        if self._taken > self.limit:
+            raise too_large(self.limit)
+        for line in self._lines.feed(piece):
+            if self.complete:
+                return
+            self._take(line)
+
+    def finish(self) -> None:
+        """Hand on the last event, which some servers end without the empty line."""
+        if not self.complete:
+            for line in (*self._lines.finish(), b""):
+                self._take(line)
+
+    def document(self) -> Mapping[str, Any]:
+        """Return what an unstreamed reply would be."""
+        return self.chunks.document()
+
+    def _take(self, line: bytes) -> None:
+        if not line:
+            event, data, self._event, self._data, self._held = self._event, self._data, "", [], 0
+            if data:
+                self.chunks.add(event, "\n".join(data))
+            return
+        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        if name not in (b"data", b"event"):
+            return
+        self._held += len(line)
+        if self._held > MAX_BODY:
+            raise too_large(MAX_BODY)
+        try:
+            text = value.removeprefix(b" ").decode("utf-8")
+        except UnicodeDecodeError:
+            raise ProviderError("bad_reply", f"the stream is not UTF-8: {value[:40]!r}") from None
+        if name == b"data":
+            self._data.append(text)
+        else:
+            self._event = text
+
+
+class Lines:
+    """Lines that end in LF, CR or CRLF, out of bytes cut anywhere, without their ends."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._after_cr = False
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield the lines that `piece` ends; raises `ProviderError` for one past 16 MB."""
+        if self._after_cr and piece:
+            piece, self._after_cr = piece.removeprefix(b"\n"), False
+        if b"\n" not in piece and b"\r" not in piece:
+            self._rest += piece
+        else:
+            self._after_cr = piece.endswith(b"\r")
+            *lines, last = bytes(self._rest + piece).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+            self._rest = bytearray(last)
+            yield from lines
+        if len(self._rest) > MAX_BODY:
+            raise too_large(MAX_BODY)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the line that has no end."""
+        if self._rest:
+            yield bytes(self._rest)
+            self._rest.clear()

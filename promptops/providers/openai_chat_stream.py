@@ -1,0 +1,130 @@
+"""The streamed form of OpenAI chat completions: chunks that add up to the document of an unstreamed one.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from promptops.errors import ProviderError
+from promptops.providers.openai_chat_shape import (
+    mapping,
+    refuse_broken_choice,
+    refuse_errors,
+    string,
+    text_of,
+    tool_calls,
+    wrong,
+)
+from promptops.providers.replies import parse_object, well_formed
+
+MAX_CALLS = 1024  # tool calls of one reply
+_TEXTS = ("content", "refusal")
+# What a model says while it thinks: it goes nowhere, but the model has begun.
+_THOUGHTS = ("reasoning_content", "reasoning")
+
+
+@dataclass(slots=True)
+class _Call:
+    """One tool call. What a chunk said of it, later ones do not change; only its arguments grow."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    function: dict[str, Any] = field(default_factory=dict)
+    arguments: StringIO | None = None
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        for name, value in delta.items():
+            if name != "function" and name != "index" and value is not None:
+                self.fields.setdefault(name, value)
+        for name, value in mapping(delta.get("function") or {}, "a tool call's function").items():
+            if name == "arguments" and value is not None:
+                self.arguments = self.arguments or StringIO()
+                self.arguments.write(string(value, "a tool call's arguments"))
+            elif value is not None:
+                self.function.setdefault(name, value)
+
+    def document(self) -> dict[str, Any]:
+        arguments = {} if self.arguments is None else {"arguments": self.arguments.getvalue()}
+        function = {**self.function, **arguments}
+        return {**self.fields, "function": function} if function else self.fields
+
+
+class ChatChunks:
+    """Adds up the chunks of one reply."""
+
+    def __init__(self) -> None:
+        self.begun = self.complete = False
+        self._top: dict[str, Any] = {}
+        self._reason: str | None = None
+        self._texts: dict[str, StringIO] = {}
+        self._calls: list[_Call] = []
+        self._places: dict[int | None, int] = {}
+        self._has_choice = False
+
+    def add(self, event: str, data: str) -> None:
+        """Take one event; raises `ProviderError` for an error among them, a wrong shape, or a second model."""
+        if data.strip() == "[DONE]":
+            self.complete = True
+            return
+        chunk = parse_object(data, mend=False)
+        refuse_errors({"error": chunk} if event == "error" and "error" not in chunk else chunk)
+        self._note_model(chunk.get("model"))
+        if chunk.get("usage") is not None:
+            self._top["usage"] = chunk["usage"]
+        choices = chunk.get("choices")
+        if choices is not None and not isinstance(choices, list):
+            raise wrong("choices", "a list", choices)
+        for item in choices or ():
+            choice = mapping(item, "choices[0]")
+            if choice.get("index", 0) == 0:
+                self._add_choice(choice)
+
+    def document(self) -> dict[str, Any]:
+        """Return what an unstreamed reply would be; raises `ProviderError` where the stream ended before it did."""
+        if not self.complete and self._reason is None:
+            raise ProviderError("connection", "the stream ended in the middle of the reply")
+        message: dict[str, Any] = {name: text.getvalue() for name, text in self._texts.items()}
+        if self._calls:
+            message["tool_calls"] = [call.document() for call in self._calls]
+        choices = [{"message": message, "finish_reason": self._reason}] if self._has_choice else []
+        document: dict[str, Any] = well_formed({**self._top, "choices": choices})
+        return document
+
+    def _note_model(self, model: Any) -> None:
+        if not model:  # some begin with chunks of an empty name
+            return
+        if self._top.setdefault("model", model) != model:
+            text = f"the chunks of one reply name two models: {self._top['model']!r} and {model!r}"
+            raise ProviderError("identity", text[:500])
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> None:
+        refuse_broken_choice(choice)
+        self._has_choice = True
+        if (reason := choice.get("finish_reason")) is not None:
+            self._reason = string(reason, "choices[0].finish_reason")
+        delta = mapping(choice.get("delta") or {}, "choices[0].delta")
+        for name in _TEXTS:
+            if (piece := text_of(delta.get(name))) is not None:
+                self._texts.setdefault(name, StringIO()).write(string(piece, f"choices[0].delta.{name}"))
+                self.begun = self.begun or bool(piece)
+        for call in tool_calls(delta.get("tool_calls")):
+            self._call(call).add(call)
+            self.begun = True
+        self.begun = self.begun or any(delta.get(name) for name in _THOUGHTS)
+
+    def _call(self, delta: Mapping[str, Any]) -> _Call:
+        """The call that `delta` belongs to, by its index; another id at the same index is another call."""
+        index, name = delta.get("index"), delta.get("id")
+        if isinstance(index, bool) or not isinstance(index, int | None):
+            raise wrong("a tool call's index", "a number", index)
+        place = self._places.get(index)
+        if place is None or (name and self._calls[place].fields.get("id") not in (None, "", name)):
+            if len(self._calls) == MAX_CALLS:
+                raise ProviderError("bad_reply", f"the reply has more than {MAX_CALLS} tool calls")
+            place = self._places[index] = len(self._calls)
+            self._calls.append(_Call())
+        return self._calls[place]

@@ -1,0 +1,73 @@
+"""httpx's transport interface over aiohttp's connections, which take a quarter of the processor time of httpx's own.
+
+Written here because httpx-aiohttp, which does the same, takes a fifth more time for each request, waits for a request
+body that nobody reads although the reply is there, and calls every lost connection a time-out of connecting.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import httpx
+from multidict import CIMultiDict
+from yarl import URL
+
+KEEP_ALIVE = 30.0  # seconds; servers that close earlier cost a retry, so this is on the short side
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends requests over a pool of connections that has no limit: who asks bounds how many are open.
+
+    `connect_timeout` is seconds for name, TCP and TLS together. Nothing else is bounded here, no redirect is followed,
+    no cookie kept, nothing unpacked and no POST sent twice. Raises aiohttp's exceptions.
+    """
+
+    def __init__(
+        self, *, connect_timeout: float, context: ssl.SSLContext | None = None, proxy: str | None = None
+    ) -> None:
+        connector = aiohttp.TCPConnector(limit=0, ssl=context or True, keepalive_timeout=KEEP_ALIVE)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            # A threshold, since aiohttp lets longer times end on a whole second of the clock.
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout, ceil_threshold=connect_timeout),
+        )
+        self._proxy = proxy
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request`; returns when the head of the reply is here."""
+        headers = CIMultiDict(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        )
+        response = await self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=headers,
+            data=request.read(),
+            allow_redirects=False,
+            proxy=self._proxy,
+        )
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body as it arrives. Closing it before its end closes the connection, which nobody can use any more."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        while piece := await content.readany():
+            yield piece
+
+    async def aclose(self) -> None:
+        self._response.close()
