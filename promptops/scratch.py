@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ class Scratch:
 
         self._lock = threading.Lock()
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._closing = weakref.finalize(self, self._connection.close)
         for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = {_CACHE}"):
             self._connection.execute(f"PRAGMA {setting}").close()
         for table in tables:
@@ -58,7 +60,7 @@ class Scratch:
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._connection.close()
+            self._closing()
 
 
 @contextlib.contextmanager

@@ -90,8 +90,9 @@ def _result(session: Session, target: Target, tonight: Mapping[str, CaseResult])
 
 def recorded_samples(session: Session, target: Target, case: Case) -> list[Sample]:
     """All valid recorded samples of one case, as asked today."""
-    indices = [index for name, index in session.recordings(target).lines if name == case.id][:MOST_RECORDED]
-    plan: Iterator[Planned] = plan_case(target.closure, case, indices=sorted(indices), released=target.released)
+    lines = session.recordings(target).lines
+    indices = [index for index in range(MOST_RECORDED) if (case.id, index) in lines]
+    plan: Iterator[Planned] = plan_case(target.closure, case, indices=indices, released=target.released)
     found = [session.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
     return [sample for sample in found if sample.reply is not None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from promptops.core.plan import Planned
 from promptops.core.pricing import input_bound, output_bound
@@ -12,6 +13,8 @@ from promptops.core.stats import median
 from promptops.models import PlannedSample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
+
+_TELLING = 10_000  # recorded samples of a target that say what the next ones will cost and take
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
 
 
 def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -> tuple[float | None, float | None]:
-    samples = [sample for target in targets for sample in session.recordings(target).samples() if sample.reply]
+    recorded = (islice(session.recordings(target).samples(), _TELLING) for target in targets)
+    samples = [sample for found in recorded for sample in found if sample.reply]
     if not samples or not requests:
         return None, None
     costs = [sample.cost for sample in samples if sample.cost is not None]

@@ -168,7 +168,10 @@ class Session:
         recordings = self._read(key.prompt, key.version, key.pin)
         if isinstance(recordings, PromptopsError):
             return Sample(key, planned.digest, failure=_unreadable(recordings), source="recorded")
-        return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
+        try:
+            return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
+        except ProblemsError as error:
+            return Sample(key, planned.digest, failure=_unreadable(error), source="recorded")
 
     def recordings(self, target: Target) -> Recordings:
         """The recordings of a target as they were when the session read them; raises where they cannot be read."""

@@ -14,7 +14,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from promptops.errors import StoreError
@@ -42,6 +42,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises `StoreError` as `write_text` does.
     """
+    write_parts(path, [data])
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """`write_bytes` for what is too large to be held: the parts follow each other. What they raise passes."""
     if os.path.islink(path):  # noqa: PTH114 - says no, and does not raise, for a name that is too long
         raise StoreError(
             f"{path} is a symbolic link: promptops only writes files of its own; replace the link by a file"
@@ -51,7 +56,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
         try:
-            _fill(temporary, data, mode=_mode_of(path))
+            _fill(temporary, parts, mode=_mode_of(path))
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -95,7 +100,7 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
     return StoreError(f"{path} cannot be written: {advice}; what was there is unchanged")
 
 
-def _fill(temporary: Path, data: bytes, *, mode: int | None) -> None:
+def _fill(temporary: Path, parts: Iterable[bytes], *, mode: int | None) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         if sys.platform != "win32":  # held until close: says that the writer lives, see _sweep
@@ -103,7 +108,7 @@ def _fill(temporary: Path, data: bytes, *, mode: int | None) -> None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if mode is not None:
             temporary.chmod(mode)
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         os.fsync(descriptor)
 

@@ -21,7 +21,7 @@ from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CASE_ID_PATTERN, RecordingLine
 from promptops.models import Reply, Sample, SampleKey, Usage
 
-MAX_FILE: Final = 1 << 30  # bytes
+MAX_FILE: Final = 1 << 34  # bytes
 MAX_LINE: Final = 1 << 26  # bytes; a reply is bounded at 16 MB, which JSON may write as four times that
 MAX_DEPTH: Final = 64  # levels of lists and objects in tool calls
 MAX_PROBLEMS: Final = 100  # a file that is something else altogether is not listed line by line
@@ -151,10 +151,8 @@ def parse_lines(data: bytes, *, path: str) -> list[Line]:
 
     Raises `ProblemsError` with every malformed line and every second line for one case and sample.
     """
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise ProblemsError([Problem(path, 1, "begins with a byte order mark", "save the file as UTF-8 without BOM")])
-    if b"\0" in data:
-        raise ProblemsError([Problem(path, 0, "is binary, not recorded samples", "restore the file from git")])
+    if (damage := damage_of(data, path=path)) is not None:
+        raise ProblemsError([damage])
     lines: list[Line] = []
     problems: list[Problem] = []
     first: dict[tuple[str, int], int] = {}
@@ -162,7 +160,7 @@ def parse_lines(data: bytes, *, path: str) -> list[Line]:
         if not raw or raw.isspace():
             continue
         try:
-            line = Line(number, _parse(raw, path, number), raw)
+            line = parse_line(raw, path=path, number=number)
         except ProblemsError as error:
             problems += error.problems
             if len(problems) >= MAX_PROBLEMS:
@@ -170,11 +168,31 @@ def parse_lines(data: bytes, *, path: str) -> list[Line]:
                 break
             continue
         if (earlier := first.setdefault(line.key, number)) != number:
-            problems.append(_duplicate(path, number, line, earlier))
+            problems.append(duplicate_line(line.key, path=path, number=number, earlier=earlier))
         lines.append(line)
     if problems:
         raise ProblemsError(problems)
     return lines
+
+
+def parse_line(raw: bytes, *, path: str, number: int) -> Line:
+    """Read one line, an edited one too; raises `ProblemsError` where it is malformed."""
+    return Line(number, _parse(raw, path, number), raw)
+
+
+def damage_of(data: bytes, *, path: str, number: int = 1) -> Problem | None:
+    """What shows that bytes which begin in line `number` are no text that promptops wrote."""
+    if number == 1 and data.startswith(b"\xef\xbb\xbf"):
+        return Problem(path, 1, "begins with a byte order mark", "save the file as UTF-8 without BOM")
+    if b"\0" in data:
+        return Problem(path, 0, "is binary, not recorded samples", "restore the file from git")
+    return None
+
+
+def duplicate_line(key: tuple[str, int], *, path: str, number: int, earlier: int) -> Problem:
+    """The problem of a line whose case and sample an earlier one has."""
+    message = f"case {key[0]!r}, sample {key[1]} is already in line {earlier}"
+    return Problem(path, number, message, "keep one of the two lines (a merge may have kept both)")
 
 
 def is_too_deep(value: Any, *, limit: int = MAX_DEPTH) -> bool:
@@ -191,12 +209,6 @@ def is_too_deep(value: Any, *, limit: int = MAX_DEPTH) -> bool:
         if not level:
             return False
     return True
-
-
-def _duplicate(path: str, number: int, line: Line, earlier: int) -> Problem:
-    case, sample = line.key
-    message = f"case {case!r}, sample {sample} is already in line {earlier}"
-    return Problem(path, number, message, "keep one of the two lines (a merge may have kept both)")
 
 
 def _parse(raw: bytes, path: str, number: int) -> Fields:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import heapq
 import shlex
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from promptops.core.digest import short_digest
 from promptops.errors import Problem, ProblemsError, StoreError
 from promptops.models import Failure, Json, Pin, PlannedSample, Sample, SampleKey
-from promptops.store.atomic import locked, write_bytes
+from promptops.store.atomic import locked, write_parts
+from promptops.store.recording_index import IndexedLines
 from promptops.store.recording_lines import (
     MAX_FILE,
     Line,
@@ -38,6 +40,9 @@ __all__ = [
 ]
 
 
+HELD_BYTES: Final = 8 << 20  # of a file whose lines are held in memory, about 20,000 of them
+
+
 class TextRedactor(Protocol):
     """What removes secrets and `redact:` matches before anything is judged, digested or written."""
 
@@ -56,7 +61,8 @@ def recordings_path(fixtures_dir: Path, prompt: str, version: str, pin: Pin | st
 class Recordings:
     """The recorded samples of one version and pin; empty where the file does not exist.
 
-    `shown` is how messages name the file, `lines` maps (case, sample index) to the line.
+    `shown` is how messages name the file, `lines` maps (case, sample index) to the line. Those of a large file are read
+    when they are asked for; that one of them is malformed may be found only then, as a `ProblemsError`.
     """
 
     path: Path
@@ -84,28 +90,32 @@ class Recordings:
             return sample_of(planned.key, line.fields)
         return Sample(planned.key, planned.digest, failure=failure, source="recorded")
 
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> Iterator[Sample]:
         """All recorded samples by case and index, whatever the request is today; an edited line is a failure."""
         prompt, version, pin = _named_by(self.path)
-        found = []
-        for (case, index), line in sorted(self.lines.items()):
-            key = SampleKey(prompt, version, pin, case, index)
+        for case, index in self.lines if isinstance(self.lines, IndexedLines) else sorted(self.lines):
+            key, line = SampleKey(prompt, version, pin, case, index), self.lines[case, index]
             if line.intact:
-                found.append(sample_of(key, line.fields))
+                yield sample_of(key, line.fields)
             else:
                 failure = Failure("edited_recording", self._edited_message(line), self._restore())
-                found.append(Sample(key, line.fields["request"], failure=failure, source="recorded"))
-        return tuple(found)
+                yield Sample(key, line.fields["request"], failure=failure, source="recorded")
 
     def edited(self) -> list[Problem]:
-        """Every line that does not match its own digest."""
+        """Every line that does not match its own digest, or is malformed."""
         hint = "restore the line from git, or record it again"
-        lines = [line for line in self.lines.values() if not line.intact]
-        return sorted(Problem(self.shown, line.number, "was edited after it was recorded", hint) for line in lines)
+        found: list[Problem] = []
+        for key in self.lines:
+            try:
+                if not (line := self.lines[key]).intact:
+                    found.append(Problem(self.shown, line.number, "was edited after it was recorded", hint))
+            except ProblemsError as error:
+                found += error.problems
+        return sorted(found)
 
     def _missing(self, planned: PlannedSample, options: str) -> Failure:
         key = planned.key
-        others = any(case == key.case for case, _ in self.lines)
+        others = (key.case, 1) in self.lines
         which = f"sample {key.index} of case {key.case!r}" if others or key.index else f"case {key.case!r}"
         why = f"{which} of {key.prompt}@{key.version} is not recorded with {key.pin}"
         return Failure("missing_recording", why, _command("new", planned, options))
@@ -135,12 +145,12 @@ class Recordings:
 def load(path: Path, *, root: Path | None = None) -> Recordings:
     """Read a recordings file; a missing one is empty. Messages name it relative to `root`.
 
-    Raises `ProblemsError` with every malformed line, `StoreError` where the file cannot be read, is not a plain file
-    or has a neighbour whose name differs only in case.
+    The lines of a file of more than `HELD_BYTES` stay in it. Raises `ProblemsError` with every malformed line,
+    `StoreError` where the file cannot be read, is not a plain file or has a neighbour whose name differs only in case.
     """
     shown = _shown(path, root)
     _refuse_twins(path, shown)
-    return Recordings(path, shown, {line.key: line for line in parse_lines(_read(path, shown), path=shown)})
+    return Recordings(path, shown, _lines_of(path, shown))
 
 
 def write(
@@ -169,9 +179,9 @@ def write(
     if not new:
         return ()
     with locked(path):
-        merged = _lines_to_keep(path, asked.keys(), replace=replace)
-        merged.update((key, render_line(fields).encode("utf-8")) for key, fields in new.items())
-        write_bytes(path, b"".join(line + b"\n" for _, line in sorted(merged.items())))
+        kept = _lines_to_keep(path, frozenset(asked) if replace else None, rewritten=new.keys())
+        written = ((key, render_line(fields).encode("utf-8")) for key, fields in sorted(new.items()))
+        write_parts(path, (line + b"\n" for _, line in heapq.merge(kept, written)))
     return tuple(sample_of(asked[key].key, fields) for key, fields in sorted(new.items()))
 
 
@@ -231,16 +241,18 @@ def _belongs(key: SampleKey, path: Path) -> bool:
     return True
 
 
-def _read(path: Path, shown: str) -> bytes:
+def _lines_of(path: Path, shown: str) -> Mapping[tuple[str, int], Line]:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
             raise StoreError(f"{shown} is not a plain file: recordings are read from plain files only")
         if found.st_size > MAX_FILE:
             raise ProblemsError([Problem(shown, 0, f"is larger than {MAX_FILE >> 30} GB", "restore the file from git")])
-        return path.read_bytes()
+        if found.st_size > HELD_BYTES:
+            return IndexedLines(path, shown=shown)
+        return {line.key: line for line in parse_lines(path.read_bytes(), path=shown)}
     except FileNotFoundError:
-        return b""
+        return {}
     except OSError as error:
         raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
 
@@ -259,15 +271,18 @@ def _refuse_twins(path: Path, shown: str) -> None:
         )
 
 
-def _lines_to_keep(path: Path, asked: Iterable[tuple[str, int]], *, replace: bool) -> dict[tuple[str, int], bytes]:
+def _lines_to_keep(
+    path: Path, only: Collection[tuple[str, int]] | None, *, rewritten: Collection[tuple[str, int]]
+) -> Iterator[tuple[tuple[str, int], bytes]]:
+    """The lines of a file as they stand in it, sorted: those in `only` (None: all) that are not `rewritten`."""
     try:
-        old = load(path)
+        old = load(path).lines
     except ProblemsError:
-        if replace:  # a full record is what mends a broken file
-            return {}
-        raise
-    wanted = set(asked) if replace else old.lines.keys()
-    return {key: line.raw.strip() for key, line in old.lines.items() if key in wanted}
+        if only is None:
+            raise
+        return iter(())  # a full record is what mends a broken file
+    lines = old.raw() if isinstance(old, IndexedLines) else ((key, old[key].raw.strip()) for key in sorted(old))
+    return ((key, raw) for key, raw in lines if key not in rewritten and (only is None or key in only))
 
 
 def _clean(value: Json, redactor: TextRedactor | None) -> Any:
