@@ -194,7 +194,10 @@ class Client:
             clock=asyncio.get_running_loop().time,
         )
         breaker = Breaker(limits.breaker, limits.breaker_patience)
-        return Endpoint(pin.provider, provider, limits, admission, breaker, Pace(limits.latency_budget))
+        return Endpoint(pin.provider, provider, limits, admission, breaker, Pace(limits.latency_budget), self._tell)
+
+    def _tell(self, text: str) -> None:
+        logger.warning("%s", self._redactor.text(text))
 
 
 def _hint(pin: Pin, kind: FailureKind) -> str:

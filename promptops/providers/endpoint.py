@@ -51,7 +51,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Endpoint:
-    """A provider with its queue, its breaker and its record. Belongs to one event loop."""
+    """A provider with its queue, its breaker and its record. Belongs to one event loop; `tell` hears what changes."""
 
     name: str
     provider: Provider
@@ -59,6 +59,7 @@ class Endpoint:
     admission: Admission
     breaker: Breaker
     pace: Pace
+    tell: Callable[[str], object] = lambda _: None
     health: Health = field(default_factory=Health)
     last_error: str = ""
     longest_output: int = 0
@@ -83,27 +84,26 @@ class Endpoint:
         self.health.saw(answered=True)
         self.pace.saw(latency, now)
         self.longest_output = max(self.longest_output, output_tokens or 0)
-        if not self.breaker.closed:
-            self.breaker.succeeded()
-            self._tell()
-        else:
-            self.breaker.succeeded()
+        self._lives()
 
     def failed(self, error: ProviderError, now: float, *, probe: bool) -> None:
         """Note a failure; one that says nothing of the endpoint lets a probe pass."""
         self.health.saw(answered=False)
         if error.kind in OF_THE_ENDPOINT:
             self.last_error = str(error)
+            before = (self.breaker.closed, self.breaker.tripped)
             self.breaker.failed(now, probe=probe, for_good=error.kind == "auth")
+            if before != (self.breaker.closed, self.breaker.tripped):
+                self.tell(self._outage() if self.breaker.tripped else self._opened())
+            self._changes()
         else:
-            self.breaker.succeeded()
-        self._tell()
+            self._lives()
 
     def abandoned(self, *, probe: bool) -> None:
         """A request was cancelled."""
         if probe:
             self.breaker.abandoned()
-            self._tell()
+            self._changes()
 
     def output_bound(self, max_tokens: object) -> int:
         """The tokens that an answer may have, for the limit of tokens a minute."""
@@ -111,9 +111,22 @@ class Endpoint:
             return max_tokens
         return 2 * self.longest_output or _DEFAULT_OUTPUT
 
-    def _tell(self) -> None:
+    def _lives(self) -> None:
+        if not self.breaker.closed:
+            self.tell(f"{self.name} answers again")
+            self.breaker.succeeded()
+            self._changes()
+        else:
+            self.breaker.succeeded()
+
+    def _changes(self) -> None:
+        """Wake whoever waits for the breaker."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _opened(self) -> str:
+        row = self.breaker.row
+        return f"{self.name}: {row} requests in a row failed, only probes are sent; the last with: {self.last_error}"
 
     def _outage(self) -> str:
         row = self.breaker.row

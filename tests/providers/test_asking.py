@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -79,9 +80,8 @@ def ask(
         return endpoint
 
     async def run() -> list[Sample]:
-        client = Client(
-            config, environ={}, open_provider=open_provider, clock=Clock(sleep=no_sleep, chance=lambda: 0.5), **settings
-        )
+        clock = Clock(sleep=no_sleep, chance=lambda: 0.5)
+        client = Client(config, open_provider=open_provider, clock=clock, **{"environ": {}, **settings})
         wanted = [planned(number) for number in range(count)]
         try:
             if one_by_one:
@@ -179,6 +179,24 @@ def test_with_retries_off_nobody_waits_for_a_broken_endpoint() -> None:
     samples = ask({"main": endpoint}, 20, one_by_one=True)
     assert endpoint.sent == 3
     assert [failure(sample).kind for sample in samples] == ["server"] * 3 + ["outage"] * 17
+
+
+def test_an_outage_and_its_end_are_logged_without_any_key(caplog: pytest.LogCaptureFixture) -> None:
+    key = "sk-secret-0123456789"
+
+    def answer(endpoint: Endpoint) -> str:
+        if endpoint.sent <= 5:
+            raise ProviderError("connection", f"no way with {key}")
+        return "ok"
+
+    with caplog.at_level(logging.DEBUG, "promptops"):
+        ask({"main": Endpoint(answer, breaker=5, concurrency=1)}, 3, environ={"MAIN_API_KEY": key})
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warned == [
+        "main: 5 requests in a row failed, only probes are sent; the last with: no way with [redacted]",
+        "main answers again",
+    ]
+    assert key not in caplog.text
 
 
 # --- failover
