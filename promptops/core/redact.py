@@ -34,8 +34,8 @@ class Redactor:
         forms = {form for secret in secrets for form in _forms(secret.strip())}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        self._patterns = tuple(dict.fromkeys(patterns))
-        for pattern in self._patterns:
+        self.patterns = tuple(dict.fromkeys(patterns))
+        for pattern in self.patterns:
             try:
                 compile_pattern(pattern)
             except ValueError as error:
@@ -48,7 +48,7 @@ class Redactor:
         """
         if self._secrets is not None:
             text = self._secrets.sub(REPLACEMENT, text)
-        for pattern in self._patterns:
+        for pattern in self.patterns:
             try:
                 text = compile_pattern(pattern).sub(_replacement, text, timeout=TIME_LIMIT)
             except TimeoutError:
