@@ -32,7 +32,7 @@ class Hedges:
         At most `share` of all requests are hedged, one at least. A failure of one waits for the other; where both
         fail, the first one's failure is raised. Whoever loses is cancelled.
         """
-        tasks = [asyncio.ensure_future(request)]
+        tasks: list[asyncio.Future[T]] = [asyncio.ensure_future(request)]
         try:
             done, _ = await asyncio.wait(tasks, timeout=after)
             if not done and self._hedged < max(1.0, share * self._sent):

@@ -35,7 +35,8 @@ def backoff(attempt: int, health: float, chance: float) -> float:
     """
     sick = 1.0 - health
     first = _HEALTHY_WAIT + (_SICK_WAIT - _HEALTHY_WAIT) * sick
-    return min(LONGEST_WAIT, first * 2.0 ** (min(attempt - 1, 30) * sick)) * (0.5 + chance)
+    wait: float = first * 2.0 ** (min(attempt - 1, 30) * sick)
+    return min(LONGEST_WAIT, wait) * (0.5 + chance)
 
 
 class RetryBudget:
