@@ -9,6 +9,7 @@ import pytest
 
 from promptops._pytest.reprs import ItemFailed, ItemUnmeasured, Story, case_failed, message_of
 from promptops._pytest.state import RUN
+from promptops.core.report import summarise
 from promptops.core.suite import judge_suite
 from promptops.errors import PromptopsError
 from promptops.reporting.lines import Line
@@ -83,7 +84,7 @@ class SuiteItem(PromptItem):
             return
         rows = [run.row(self.target, case) for case in self.target.cases]
         spec = self.target.spec
-        verdict = judge_suite(rows, pass_rate=spec.pass_rate, budgets=spec.budgets)
+        verdict = judge_suite(summarise(rows)[0], pass_rate=spec.pass_rate, budgets=spec.budgets)
         found: dict[str, ItemStanding] = {"pass": "passed", "fail": "broke"}
         standing = found.get(verdict.status) or ("undecided" if verdict.status == "undecided" else "unmeasurable")
         worst = [finding for finding in verdict.findings if finding.status == verdict.status]

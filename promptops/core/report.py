@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from promptops.core.stats import quantile, wilson_interval
+from promptops.core.quantiles import Quantiles
+from promptops.core.stats import wilson_interval
 from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Judgement, Outcome, Standing
 
 _TEXT_LIMIT = 4_000
+_SLOWEST = 3
 _NETWORK = frozenset({"connection", "timeout", "rate_limit", "server", "auth", "not_found", "bad_reply"})
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """One case of one version and pin, as reports show it. Latencies are seconds, `cost` US dollars (None: unknown).
+    """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown), `latencies` are seconds
+    and only those that were measured: `sources` has an entry for each reply, copies included.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`
     the text of the first sample that decided, both clipped to 4,000 characters. `where` is the case's file and line.
@@ -108,7 +112,9 @@ def row_of(
         input_tokens=sum(r.usage.input_tokens or 0 for r in replies),
         output_tokens=sum(r.usage.output_tokens or 0 for r in replies),
         cost=None if None in costs else sum(cast("list[float]", costs)),
-        latencies=tuple(r.latency for r in replies),
+        latencies=tuple(
+            j.sample.reply.latency for j in result.judgements if j.sample.reply and j.sample.source != "cached"
+        ),
         sources=tuple(j.sample.source for j in result.judgements if j.sample.reply),
         recorded_at=shown.sample.recorded_at or "",
     )
@@ -122,10 +128,12 @@ def _bounded(judgement: Judgement) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`.
+    """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`, which is as wide as
+    the cases that were asked make it: a case of copies only beside them is no further one.
 
-    `invalid` counts samples whose output broke the contract, `network` failures by kind: one says that the model
-    answered badly, the other that it did not answer. `p50` and `p95` are seconds.
+    `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
+    the contract, `network` failures by kind: one says that the model answered badly, the other that it did not answer.
+    `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
     prompt: str
@@ -135,6 +143,8 @@ class VersionSummary:
     cases: int
     passed: int
     measured: int
+    varying: int
+    answered: int
     rate: float | None
     interval: tuple[float, float] | None
     cost: float | None
@@ -152,40 +162,82 @@ class VersionSummary:
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
     """One summary for each (prompt, version, pin), in that order, versions by number."""
-    groups: dict[tuple[str, str, str], list[CaseRow]] = {}
+    groups: dict[tuple[str, str, str], RunningSummary] = {}
     for row in rows:
-        groups.setdefault((row.prompt, row.version, row.pin), []).append(row)
+        key = (row.prompt, row.version, row.pin)
+        if key not in groups:
+            groups[key] = RunningSummary(*key)
+        groups[key].add(row)
     ordered = sorted(groups, key=lambda key: (key[0], int(key[1][1:]), key[2]))
-    return [_summary(groups[key]) for key in ordered]
+    return [groups[key].summary() for key in ordered]
 
 
-def _summary(rows: Sequence[CaseRow]) -> VersionSummary:
-    counts = Counter(row.standing for row in rows)
-    measured = [row for row in rows if row.outcome in ("pass", "fail")]
-    passed = sum(row.outcome == "pass" for row in measured)
-    latencies = sorted(latency for row in rows for latency in row.latencies)
-    failures = Counter(row.failure for row in rows if row.failure)
-    costs = [row.cost for row in rows if row.sources]
-    slowest = sorted(((row.case, max(row.latencies)) for row in rows if row.latencies), key=lambda item: -item[1])
-    return VersionSummary(
-        prompt=rows[0].prompt,
-        version=rows[0].version,
-        pin=rows[0].pin,
-        counts={standing: counts[standing] for standing in STANDINGS},
-        cases=len(rows),
-        passed=passed,
-        measured=len(measured),
-        rate=passed / len(measured) if measured else None,
-        interval=wilson_interval(passed, len(measured)) if measured else None,
-        cost=None if None in costs else sum(cast("list[float]", costs)),
-        input_tokens=sum(row.input_tokens for row in rows),
-        output_tokens=sum(row.output_tokens for row in rows),
-        p50=quantile(latencies, 0.5) if latencies else None,
-        p95=quantile(latencies, 0.95) if latencies else None,
-        sources=dict(sorted(Counter(source for row in rows for source in row.sources).items())),
-        slowest=tuple(slowest[:3]),
-        invalid=sum(row.invalid for row in rows),
-        repaired=sum(bool(row.repairs) for row in rows),
-        network={kind: count for kind, count in sorted(failures.items()) if kind in _NETWORK},
-        other={kind: count for kind, count in sorted(failures.items()) if kind not in _NETWORK},
-    )
+class RunningSummary:
+    """Sums up the rows of one version and pin as they come, and holds none of them."""
+
+    def __init__(self, prompt: str, version: str, pin: str) -> None:
+        self._side = (prompt, version, pin)
+        self._standings: Counter[Standing] = Counter()
+        self._sums: Counter[str] = Counter()
+        self._sources: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._cost: float | None = 0.0
+        self._latencies = Quantiles()
+        self._slowest: list[tuple[float, int, str]] = []
+
+    def add(self, row: CaseRow) -> None:
+        """Take one row."""
+        sums = self._sums
+        self._standings[row.standing] += 1
+        sums["passed"] += row.outcome == "pass"
+        sums["measured"] += row.outcome in ("pass", "fail")
+        sums["varying"] += 0 < row.passes < row.of
+        sums["asked"] += row.outcome in ("pass", "fail") and set(row.sources) != {"cached"}
+        sums["answered"] += len(row.sources)
+        sums["invalid"] += row.invalid
+        sums["repaired"] += bool(row.repairs)
+        sums["input_tokens"] += row.input_tokens
+        sums["output_tokens"] += row.output_tokens
+        self._sources.update(row.sources)
+        if row.failure:
+            self._failures[row.failure] += 1
+        if row.sources:
+            self._cost = None if self._cost is None or row.cost is None else self._cost + row.cost
+        for latency in row.latencies:
+            self._latencies.add(latency)
+        if row.latencies:
+            bisect.insort(self._slowest, (-max(row.latencies), self._standings.total(), row.case))
+            del self._slowest[_SLOWEST:]
+
+    def summary(self) -> VersionSummary:
+        """What the rows so far come to."""
+        sums, failures = self._sums, sorted(self._failures.items())
+        passed, measured = sums["passed"], sums["measured"]
+        return VersionSummary(
+            *self._side,
+            counts={standing: self._standings[standing] for standing in STANDINGS},
+            cases=self._standings.total(),
+            passed=passed,
+            measured=measured,
+            varying=sums["varying"],
+            answered=sums["answered"],
+            rate=passed / measured if measured else None,
+            interval=_interval(passed, measured, sums["asked"]),
+            cost=self._cost,
+            input_tokens=sums["input_tokens"],
+            output_tokens=sums["output_tokens"],
+            p50=self._latencies.quantile(0.5),
+            p95=self._latencies.quantile(0.95),
+            sources=dict(sorted(self._sources.items())),
+            slowest=tuple((case, -latency) for latency, _, case in self._slowest),
+            invalid=sums["invalid"],
+            repaired=sums["repaired"],
+            network={kind: count for kind, count in failures if kind in _NETWORK},
+            other={kind: count for kind, count in failures if kind not in _NETWORK},
+        )
+
+
+def _interval(passed: int, measured: int, asked: int) -> tuple[float, float] | None:
+    """The interval of the rate, as wide as `asked` cases make it; where every case is a copy, as those they copy do."""
+    total = asked or measured
+    return wilson_interval(passed * total / measured, total) if measured else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptops.core.report import CaseRow, VersionSummary, summarise
+from promptops.core.report import VersionSummary
 from promptops.formats import Budgets
 from promptops.times import parse_duration
 
@@ -40,33 +39,31 @@ def promises(pass_rate: float | None, budgets: Budgets) -> bool:
     return pass_rate is not None or any(value is not None for value in budgets.__dict__.values())
 
 
-def judge_suite(rows: Sequence[CaseRow], *, pass_rate: float | None, budgets: Budgets) -> SuiteVerdict:
+def judge_suite(summary: VersionSummary, *, pass_rate: float | None, budgets: Budgets) -> SuiteVerdict:
     """Judge all cases of one version and pin.
 
     The pass rate is passed of measured cases and must reach `pass_rate`. Where the samples of a case disagree with each
     other, a rate below it is undecided as long as its 95 % Wilson interval reaches it. A case that could not be
     measured makes the pass rate unmeasurable, unless so many failed that no outcome of it could mend the rate.
-    `rows` must not be empty.
     """
-    summary = summarise(rows)[0]
     checks = (
-        _pass_rate(rows, summary, pass_rate),
-        _cost(summary, budgets.cost_per_request, sum(len(row.latencies) for row in rows)),
+        _pass_rate(summary, pass_rate),
+        _cost(summary, budgets.cost_per_request),
         _latency(summary, budgets.p95_latency),
-        _validation(rows, summary, budgets.validation_failure_rate),
+        _validation(summary, budgets.validation_failure_rate),
     )
     return SuiteVerdict(tuple(finding for finding in checks if finding is not None))
 
 
-def _pass_rate(rows: Sequence[CaseRow], summary: VersionSummary, wanted: float | None) -> Finding | None:
+def _pass_rate(summary: VersionSummary, wanted: float | None) -> Finding | None:
     if wanted is None:
         return None
-    missing = len(rows) - summary.measured
+    missing = summary.cases - summary.measured
     said = f"pass rate {summary.passed} of {summary.measured}, wanted {wanted:.1%}"
-    if (summary.passed + missing) / len(rows) < wanted and not _varies(rows):
+    if (summary.passed + missing) / summary.cases < wanted and not summary.varying:
         return Finding("pass_rate", "fail", said)
     if missing:
-        return Finding("pass_rate", "unmeasurable", f"{said}; {missing} of {len(rows)} cases were not measured")
+        return Finding("pass_rate", "unmeasurable", f"{said}; {missing} of {summary.cases} cases were not measured")
     if summary.rate is not None and summary.rate >= wanted:
         return Finding("pass_rate", "pass", said)
     if summary.interval is not None and summary.interval[1] >= wanted:
@@ -75,21 +72,17 @@ def _pass_rate(rows: Sequence[CaseRow], summary: VersionSummary, wanted: float |
     return Finding("pass_rate", "fail", said)
 
 
-def _varies(rows: Sequence[CaseRow]) -> bool:
-    return any(0 < row.passes < row.of for row in rows)
-
-
-def _cost(summary: VersionSummary, limit: float | None, requests: int) -> Finding | None:
+def _cost(summary: VersionSummary, limit: float | None) -> Finding | None:
     if limit is None:
         return None
-    if not requests or summary.cost is None:
+    if not summary.answered or summary.cost is None:
         why = (
             "nothing was measured"
-            if not requests
+            if not summary.answered
             else "the price of the model is not known: set [tool.promptops.prices]"
         )
         return Finding("cost_per_request", "unmeasurable", f"cost per request: {why}")
-    cost = summary.cost / requests
+    cost = summary.cost / summary.answered
     said = f"cost per request ${cost:.6f}, at most ${limit:.6f}"
     return Finding("cost_per_request", "pass" if cost <= limit else "fail", said)
 
@@ -100,17 +93,16 @@ def _latency(summary: VersionSummary, limit: float | str | None) -> Finding | No
     seconds = parse_duration(limit) if isinstance(limit, str) else limit
     if summary.p95 is None:
         return Finding("p95_latency", "unmeasurable", "p95 latency: nothing was measured")
-    recorded = " (as recorded)" if set(summary.sources) == {"recorded"} else ""
+    recorded = " (as recorded)" if "live" not in summary.sources else ""
     said = f"p95 latency {summary.p95:.3f} s{recorded}, at most {seconds:.3f} s"
     return Finding("p95_latency", "pass" if summary.p95 <= seconds else "fail", said)
 
 
-def _validation(rows: Sequence[CaseRow], summary: VersionSummary, limit: float | None) -> Finding | None:
+def _validation(summary: VersionSummary, limit: float | None) -> Finding | None:
     if limit is None:
         return None
-    answered = sum(len(row.latencies) for row in rows)
-    if not answered:
+    if not summary.answered:
         return Finding("validation_failure_rate", "unmeasurable", "validation failures: nothing was measured")
-    rate = summary.invalid / answered
-    said = f"validation failures {summary.invalid} of {answered}, at most {limit:.1%}"
+    rate = summary.invalid / summary.answered
+    said = f"validation failures {summary.invalid} of {summary.answered}, at most {limit:.1%}"
     return Finding("validation_failure_rate", "pass" if rate <= limit else "fail", said)

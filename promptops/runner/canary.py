@@ -9,7 +9,7 @@ from typing import Literal
 from promptops.core.canary import CanaryDecision, Pairs, decide
 from promptops.core.diff import differences
 from promptops.core.plan import Planned, in_order, interleave
-from promptops.core.report import CaseRow, row_of
+from promptops.core.report import CaseRow, row_of, summarise
 from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
@@ -215,7 +215,7 @@ def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]
     rows = [row for row in _rows(target, results) if row.sources]
     if not rows:
         return ()
-    findings = judge_suite(rows, pass_rate=None, budgets=target.spec.budgets).findings
+    findings = judge_suite(summarise(rows)[0], pass_rate=None, budgets=target.spec.budgets).findings
     return tuple(finding.text for finding in findings if finding.status == "fail")
 
 

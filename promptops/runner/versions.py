@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptops.core.report import CaseRow, row_of
+from promptops.core.report import CaseRow, row_of, summarise
 from promptops.core.suite import SuiteVerdict, judge_suite, promises
 from promptops.formats import RunEvidence
 from promptops.models import CaseResult, Verdict
@@ -91,4 +91,4 @@ def _suite(target: Target, rows: Sequence[CaseRow]) -> SuiteVerdict | None:
     spec = target.spec
     if not rows or target.partial or not promises(spec.pass_rate, spec.budgets):
         return None
-    return judge_suite(rows, pass_rate=spec.pass_rate, budgets=spec.budgets)
+    return judge_suite(summarise(rows)[0], pass_rate=spec.pass_rate, budgets=spec.budgets)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from promptops.core.report import CaseRow
+from promptops.core.report import CaseRow, summarise
 from promptops.core.suite import judge_suite, promises
 from promptops.formats import Budgets
 
@@ -33,7 +33,7 @@ MISSING = replace(PASSED, standing="unmeasurable", outcome="unmeasurable", passe
     ],
 )
 def test_the_pass_rate_decides(rows: Sequence[CaseRow], wanted: float, status: str) -> None:
-    assert judge_suite(rows, pass_rate=wanted, budgets=Budgets()).status == status
+    assert judge_suite(summarise(rows)[0], pass_rate=wanted, budgets=Budgets()).status == status
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_pass_rate_decides(rows: Sequence[CaseRow], wanted: float, status: s
     ],
 )
 def test_a_budget_decides(rows: Sequence[CaseRow], budgets: Budgets, status: str, words: str) -> None:
-    verdict = judge_suite(rows, pass_rate=None, budgets=budgets)
+    verdict = judge_suite(summarise(rows)[0], pass_rate=None, budgets=budgets)
 
     assert verdict.status == status
     assert words in verdict.findings[0].text
@@ -61,7 +61,7 @@ def test_a_budget_decides(rows: Sequence[CaseRow], budgets: Budgets, status: str
 def test_the_worst_finding_decides() -> None:
     budgets = Budgets(cost_per_request=0.0001, p95_latency=1.0)
 
-    verdict = judge_suite([PASSED, MISSING], pass_rate=0.5, budgets=budgets)
+    verdict = judge_suite(summarise([PASSED, MISSING])[0], pass_rate=0.5, budgets=budgets)
 
     assert [finding.status for finding in verdict.findings] == ["unmeasurable", "fail", "pass"]
     assert verdict.status == "fail"
