@@ -1,0 +1,54 @@
+"""A provider that lives and is unreliable: some requests are refused, broken, dropped or slow, at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.chaos import claims
+from benchmarks.chaos.claims import Finding
+from benchmarks.chaos.conduct import Conduct
+from benchmarks.chaos.scenarios.base import Play, Scenario
+from benchmarks.chaos.schedule import best_schedule, chain
+from benchmarks.chaos.stage import Stage
+
+PLACES = 32
+LONGEST = 1.5  # times the best schedule
+
+
+def _bad_luck(headers: Mapping[str, str], way: str) -> Play:
+    def play(stage: Stage, cases: int) -> Iterator[Finding]:
+        conduct = Conduct(headers=headers, refused=0.20, broken=0.05, dropped=0.02, slow=0.05)
+        best = best_schedule([chain(conduct, case) for case in range(cases)], PLACES)
+        with stage.server(conduct) as server:
+            project = stage.project(cases, {"loop": {"base_url": server.url, "concurrency": PLACES}})
+            if way == "run":
+                ended = stage.run(project, "--mode", "live")
+            else:
+                ended = stage.pytest(project, "--promptops-mode", "live")
+            log = server.log()
+        yield claims.exits(ended, 0)
+        yield claims.each_once(log, cases)
+        yield claims.in_flight(log, PLACES)
+        if way == "run":
+            yield claims.all_pass(ended, cases)
+        else:
+            yield Finding("pytest says so", f"{cases} passed" in ended.output, ended.said)
+        took = f"times the best schedule of {best:.2f} s"
+        yield claims.at_most(
+            f"from the first request to the last answer, {took},", log.span / best, LONGEST, timed=True
+        )
+        yield claims.at_most(f"the whole process, {took},", ended.wall / best, LONGEST, timed=True)
+
+    return play
+
+
+HEADERS: Mapping[str, Mapping[str, str]] = {
+    "no Retry-After": {},
+    "retry-after-ms: 200": {"retry-after-ms": "200"},
+    "Retry-After: 1": {"Retry-After": "1"},
+}
+SCENARIOS = tuple(
+    Scenario(f"bad luck, {said}, {way}", _bad_luck(headers, way), 1000, 150)
+    for said, headers in HEADERS.items()
+    for way in ("run", "pytest")
+)
