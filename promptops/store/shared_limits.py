@@ -27,6 +27,8 @@ from promptops.store.limits.folder import bucket_salt, default_folder, fingerpri
 from promptops.store.limits.keeper import LOCKED_PAUSE, Keeper
 from promptops.store.limits.processes import Process
 
+__all__ = ["SharedLimits", "default_folder"]
+
 LONGEST_HOLD = 3600.0  # seconds; what a server asks for must not stop everybody for days
 HELD_FOR = 0.02  # seconds for which the answer of `held` stays the same
 TELL = 0.25  # seconds after which a correction is told to others, at the next call
@@ -126,7 +128,7 @@ class SharedLimits:
             if mine is None:
                 return
             mine.settle(taken=taken, used=used, now=now)
-            if now - self._told > TELL:
+            if now - self._told > TELL and mine.returns(now):
                 with suppress(Locked):
                     self._change(lambda _: None, now)
 
