@@ -331,6 +331,7 @@ def test_nothing_that_names_a_key_an_endpoint_or_a_model_is_written(tmp_path: Pa
     one.take(bucket, limit=4, amount=1)
     one.hold(bucket, 1)
     one.take(bucket, limit=1, amount=1)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.joinpath("limits").iterdir()} == {0o600}
     written = b"".join(file.read_bytes() for file in tmp_path.joinpath("limits").iterdir() if file.name != "salt")
     for secret in ("sk-secret", "api.example.com", "gpt-x", one.fingerprint("sk-secret")):
         assert secret.encode() not in written
