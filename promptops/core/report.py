@@ -21,8 +21,9 @@ STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown), `latencies` are seconds
-    and only those that were measured: `sources` has an entry for each reply, copies included.
+    """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
+
+    `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`
     the text of the first sample that decided, both clipped to 4,000 characters. `where` is the case's file and line.
@@ -64,12 +65,12 @@ class CaseRow:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CaseRow:
-        """Read what `to_json` wrote; tuples come back as tuples."""
+        """Read what `to_json` wrote, or a part of it; tuples come back as tuples."""
         checks = tuple(
             CheckResult(**{**check, "differences": tuple(Difference(**d) for d in check["differences"])})
-            for check in data["checks"]
+            for check in data.get("checks", ())
         )
-        rest = {key: tuple(data[key]) for key in ("repairs", "latencies", "sources")}
+        rest = {key: tuple(data.get(key, ())) for key in ("repairs", "latencies", "sources")}
         return cls(**{**data, **rest, "checks": checks})
 
 
@@ -128,9 +129,9 @@ def _bounded(judgement: Judgement) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`, which is as wide as
-    the cases that were asked make it: a case of copies only beside them is no further one.
+    """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`.
 
+    The interval is as wide as the cases that were asked make it: one of copies only beside them is no further case.
     `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
     the contract, `network` failures by kind: one says that the model answered badly, the other that it did not answer.
     `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
@@ -168,8 +169,12 @@ def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
         if key not in groups:
             groups[key] = RunningSummary(*key)
         groups[key].add(row)
-    ordered = sorted(groups, key=lambda key: (key[0], int(key[1][1:]), key[2]))
-    return [groups[key].summary() for key in ordered]
+    return in_order(group.summary() for group in groups.values())
+
+
+def in_order(summaries: Iterable[VersionSummary]) -> list[VersionSummary]:
+    """By prompt, then by the number of the version, then by pin."""
+    return sorted(summaries, key=lambda summary: (summary.prompt, int(summary.version[1:]), summary.pin))
 
 
 class RunningSummary:

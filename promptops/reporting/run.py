@@ -4,38 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from promptops.core.report import CaseRow, summarise
+from promptops.core.report import CaseRow, in_order
 from promptops.reporting.failure import failure_lines
 from promptops.reporting.lines import Line, Style
-from promptops.reporting.listing import listed_lines
+from promptops.reporting.listing import Listing
 from promptops.reporting.safe import one_line
 from promptops.reporting.summary import summary_lines
-from promptops.runner.versions import VersionResult
+from promptops.runner.versions import MOST_EVIDENCE, VersionResult
 
 _STORIES = 10
 _LISTED = 20
 
 
-def run_lines(found: Sequence[VersionResult], written: Mapping[str, str]) -> list[Line]:
-    """All lines of a run's report, safe for a terminal; `written` maps a version to its evidence file."""
-    rows = [row for result in found for row in result.rows]
-    return [
-        *_stories(rows),
-        *listed_lines(rows),
-        *(line for result in found for line in _suite(result)),
-        *summary_lines(summarise(rows)),
-        *(line for result in found for line in _evidence(result, written)),
-    ]
+class RunReport:
+    """Takes the rows of a run as they come, holds those that are told, and words the whole."""
 
+    def __init__(self) -> None:
+        self._bad: list[CaseRow] = []
+        self._more = 0
+        self._listing = Listing()
 
-def _stories(rows: Sequence[CaseRow]) -> Iterator[Line]:
-    bad = [row for row in rows if row.standing in ("broke", "error")]
-    for row in bad[:_STORIES]:
-        yield from failure_lines(row)
-        yield Line("")
-    if len(bad) > _STORIES:
-        names = ", ".join(f"{row.version} {row.case}" for row in bad[_STORIES : _STORIES + _LISTED])
-        yield Line(one_line(f"{len(bad) - _STORIES} more broke: {names}", 600), "bad")
+    def add(self, row: CaseRow) -> None:
+        """Take one row."""
+        if row.standing in ("broke", "error"):
+            if len(self._bad) < _STORIES + _LISTED:
+                self._bad.append(row)
+            else:
+                self._more += 1
+        self._listing.add(row)
+
+    def lines(self, found: Sequence[VersionResult], written: Mapping[str, str]) -> list[Line]:
+        """All lines of the report, safe for a terminal; `written` maps a version to its evidence file."""
+        return [
+            *self._stories(),
+            *self._listing.lines(),
+            *(line for result in found for line in _suite(result)),
+            *summary_lines(in_order(result.summary for result in found)),
+            *(line for result in found for line in _evidence(result, written)),
+        ]
+
+    def _stories(self) -> Iterator[Line]:
+        for row in self._bad[:_STORIES]:
+            yield from failure_lines(row)
+            yield Line("")
+        if named := self._bad[_STORIES:]:
+            names = ", ".join(f"{row.version} {row.case}" for row in named)
+            yield Line(one_line(f"{len(named) + self._more} more broke: {names}", 600), "bad")
 
 
 def _suite(result: VersionResult) -> Iterator[Line]:
@@ -49,6 +63,10 @@ def _evidence(result: VersionResult, written: Mapping[str, str]) -> Iterator[Lin
     name = result.target.name
     if name in written:
         yield Line(f"evidence: {written[name]}; commit it")
+    elif result.too_large:
+        told = f"{name}: evidence names the outcome of each case, and {result.target.total:,} are too many for that (at"
+        hint = "what is to be released needs a smaller dataset (`dataset` in prompt.yaml)"
+        yield Line(f"{told} most {MOST_EVIDENCE:,}); {hint}", "dim")
     elif result.cases_verdict == "unmeasurable":
         yield Line(f"{name}: not every case could be measured, so this is no evidence", "dim")
     elif result.target.partial:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from promptops.core.plan import Planned
-from promptops.models import CaseResult, Sample
+from promptops.models import Case, CaseResult, Sample
 from promptops.runner.background import EventStream
 from promptops.runner.engine import EngineSettings
-from promptops.runner.events import RunFinished, SampleDone
+from promptops.runner.events import Event, RunFinished, SampleDone
+from promptops.runner.results import Results
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -43,27 +44,73 @@ def collect(
     progress: Progress = lambda _: None,
     into: Collected | None = None,
 ) -> Collected:
-    """Ask for `plan` and judge; checks run in this thread.
+    """Ask for `plan`, judge and hold every sample; checks run in this thread.
 
     Ctrl-C leaves through here as `KeyboardInterrupt`, after what is done was written; `into` then holds what was
     judged. Raises what the engine raises.
     """
     collected = into if into is not None else Collected()
+
+    def see(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            collected.finished = event
+        elif isinstance(event, SampleDone):
+            progress(event.sample)
+
+    with EventStream(plan, settings) as events:
+        for target, samples in _complete(events, targets, see):
+            judged = session.judge(target, samples)
+            collected.results.setdefault(side_key(target), {})[judged.case] = judged
+    return collected
+
+
+def measure(
+    session: Session, targets: Sequence[Target], settings: EngineSettings, *, progress: Progress = lambda _: None
+) -> list[Results]:
+    """Ask for every case of `targets` and judge, holding none of them; otherwise like `collect`."""
+    results = {side_key(target): Results(target) for target in targets}
+    planned: dict[tuple[SideKey, str], tuple[int, Case]] = {}
+
+    def see(event: Event) -> None:
+        if isinstance(event, SampleDone):
+            progress(event.sample)
+
+    with EventStream(_plan(session, targets, planned), settings) as events:
+        for target, samples in _complete(events, targets, see):
+            side = side_key(target)
+            position, case = planned.pop((side, samples[0].key.case))
+            results[side].add(position, case, session.judge(target, samples, case))
+    return list(results.values())
+
+
+def _plan(
+    session: Session, targets: Iterable[Target], planned: dict[tuple[SideKey, str], tuple[int, Case]]
+) -> Iterator[Planned]:
+    """The samples of all cases; `planned` has the cases under way, each with its position in the dataset."""
+
+    def noted(target: Target) -> Iterator[Case]:
+        side = side_key(target)
+        for position, case in enumerate(target.cases):
+            planned[side, case.id] = position, case
+            yield case
+
+    for target in targets:
+        yield from session.plan_cases(target, noted(target))
+
+
+def _complete(
+    events: Iterable[Event], targets: Iterable[Target], see: Callable[[Event], None]
+) -> Iterator[tuple[Target, list[Sample]]]:
+    """Yield the samples of a case, by index, as soon as all of them are there; `see` gets every event."""
     by_key = {side_key(target): target for target in targets}
     waiting: dict[tuple[SideKey, str], list[Sample]] = {}
-    with EventStream(plan, settings) as events:
-        for event in events:
-            if isinstance(event, RunFinished):
-                collected.finished = event
-            elif isinstance(event, SampleDone):
-                key = event.sample.key
-                side = (key.prompt, key.version, key.pin)
-                samples = waiting.setdefault((side, key.case), [])
-                samples.append(event.sample)
-                if len(samples) == by_key[side].samples:
-                    del waiting[side, key.case]
-                    ordered = sorted(samples, key=lambda sample: sample.key.index)
-                    judged = session.judge(by_key[side], ordered)
-                    collected.results.setdefault(side, {})[key.case] = judged
-                progress(event.sample)
-    return collected
+    for event in events:
+        if isinstance(event, SampleDone):
+            key = event.sample.key
+            side = (key.prompt, key.version, key.pin)
+            target, samples = by_key[side], waiting.setdefault((side, key.case), [])
+            samples.append(event.sample)
+            if len(samples) == target.samples:
+                del waiting[side, key.case]
+                yield target, sorted(samples, key=lambda sample: sample.key.index)
+        see(event)

@@ -118,7 +118,7 @@ class Session:
         for target in targets:
             yield from self.plan_cases(target, target.cases)
 
-    def plan_cases(self, target: Target, cases: Sequence[Case]) -> Iterator[Planned]:
+    def plan_cases(self, target: Target, cases: Iterable[Case]) -> Iterator[Planned]:
         """Yield the samples of some cases.
 
         Where replies would have to be merged into a recordings file that cannot be read, each sample is that failure:
@@ -255,15 +255,14 @@ class Session:
 
     # --- judging
 
-    def judge(self, target: Target, samples: Sequence[Sample]) -> CaseResult:
-        """Judge all samples of one case by the contract and the checks of `target`."""
-        case_id = samples[0].key.case
-        case = target.case(case_id)
+    def judge(self, target: Target, samples: Sequence[Sample], case: Case | None = None) -> CaseResult:
+        """Judge all samples of one case (left out: looked up by its id) by the contract and the checks of `target`."""
+        case = case or target.case(samples[0].key.case)
         if target.prompt not in self._resolvers:
             self._resolvers[target.prompt] = resolver(target.source)
         resolve = self._resolvers[target.prompt]
         judged = tuple(judge(sample, case, target.contract, target.checks, resolve) for sample in samples)
-        return CaseResult(case_id, judged)
+        return CaseResult(case.id, judged)
 
     def stand(self, target: Target, result: CaseResult, *, varying: int = 1) -> Stood:
         """Compare one judged case with what was accepted; `varying` is how many cases of the run vary."""
@@ -279,7 +278,7 @@ class Session:
             yield result, self.stand(target, result, varying=max(1, varying))
 
 
-def plan_target(target: Target, cases: Sequence[Case] | None = None) -> Iterator[Planned]:
+def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator[Planned]:
     """Yield the samples of one target, of all its cases or of `cases`, lazily."""
     pin = target.pin if str(target.pin) != target.closure.model else None
     return plan_samples(

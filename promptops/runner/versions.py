@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from promptops.core.report import CaseRow, row_of, summarise
+from promptops.core.report import CaseRow, RunningSummary, VersionSummary
 from promptops.core.suite import SuiteVerdict, judge_suite, promises
 from promptops.formats import RunEvidence
-from promptops.models import CaseResult, Verdict
-from promptops.runner.collect import Collected
+from promptops.models import Verdict
+from promptops.runner.results import Results
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
+
+MOST_EVIDENCE: Final = 20_000  # cases: each of them is named with its outcome, in git, by every run
 
 _WORST: tuple[Verdict, ...] = ("regress", "unmeasurable", "inconclusive", "pass")
 
@@ -21,10 +23,13 @@ _WORST: tuple[Verdict, ...] = ("regress", "unmeasurable", "inconclusive", "pass"
 class VersionResult:
     """How one target came out. `suite` is None where prompt.yaml promises nothing, or some cases were left out."""
 
-    target: Target
-    results: Mapping[str, CaseResult]
-    rows: tuple[CaseRow, ...]
+    results: Results
+    summary: VersionSummary
     suite: SuiteVerdict | None
+
+    @property
+    def target(self) -> Target:
+        return self.results.target
 
     @property
     def complete(self) -> bool:
@@ -32,12 +37,17 @@ class VersionResult:
         return not self.target.partial and len(self.results) == self.target.total > 0
 
     @property
+    def too_large(self) -> bool:
+        """Whether there are more cases than evidence names."""
+        return self.target.total > MOST_EVIDENCE
+
+    @property
     def cases_verdict(self) -> Literal["pass", "regress", "unmeasurable"]:
         """What the cases alone say: something broke, or could not be measured, or neither."""
-        standings = {row.standing for row in self.rows}
-        if standings & {"broke", "error"}:
+        counts = self.summary.counts
+        if counts["broke"] or counts["error"]:
             return "regress"
-        return "unmeasurable" if "unmeasurable" in standings or not self.rows else "pass"
+        return "unmeasurable" if counts["unmeasurable"] or not self.summary.cases else "pass"
 
     @property
     def verdict(self) -> Verdict:
@@ -49,37 +59,30 @@ class VersionResult:
     def evidence(self, session: Session, finished_at: str) -> RunEvidence | None:
         """The record of this run; None where it is no evidence.
 
-        That is where cases were left out or not measured, or a promise of the suite is broken.
+        That is where cases were left out or not measured, where they are too many, or a promise of the suite is broken.
         """
         broken = self.suite is not None and self.suite.status == "fail"
-        if not self.complete or broken or self.cases_verdict == "unmeasurable":
+        if not self.complete or self.too_large or broken or self.cases_verdict == "unmeasurable":
             return None
         return RunEvidence(
             candidate=self.target.side,
             measurement=self.target.measurement,
             mode=session.mode,
-            outcomes={case: result.outcome for case, result in sorted(self.results.items())},
+            outcomes=self.results.outcomes(),
             verdict=self.cases_verdict,
             finished_at=finished_at,
         )
 
 
-def results_of(session: Session, targets: Sequence[Target], collected: Collected) -> Iterator[VersionResult]:
-    """Yield how each target came out, its rows in the order of the dataset."""
-    for target in targets:
-        found = collected.of(target)
-        ordered = {case.id: found[case.id] for case in target.cases if case.id in found}
-        rows = tuple(
-            row_of(
-                result,
-                target.case(result.case),
-                standing=stood.standing,
-                reason=stood.reason,
-                against=target.baseline.words(target.case(result.case), target.measurement),
-            )
-            for result, stood in session.stand_all(target, ordered.values())
-        )
-        yield VersionResult(target, ordered, rows, _suite(target, rows))
+def version_result(results: Results, *, see: Callable[[CaseRow], None] = lambda _: None) -> VersionResult:
+    """Sum up how one target came out; `see` gets each row, in the order of the dataset."""
+    target = results.target
+    running = RunningSummary(target.prompt, target.version, str(target.pin))
+    for row in results.rows():
+        running.add(row)
+        see(row)
+    summary = running.summary()
+    return VersionResult(results, summary, _suite(target, summary))
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -87,8 +90,8 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return next((verdict for verdict in _WORST if verdict in verdicts), "unmeasurable")
 
 
-def _suite(target: Target, rows: Sequence[CaseRow]) -> SuiteVerdict | None:
+def _suite(target: Target, summary: VersionSummary) -> SuiteVerdict | None:
     spec = target.spec
-    if not rows or target.partial or not promises(spec.pass_rate, spec.budgets):
+    if not summary.cases or target.partial or not promises(spec.pass_rate, spec.budgets):
         return None
-    return judge_suite(summarise(rows)[0], pass_rate=spec.pass_rate, budgets=spec.budgets)
+    return judge_suite(summary, pass_rate=spec.pass_rate, budgets=spec.budgets)

@@ -5,7 +5,6 @@ Standard output holds the result only (with `--json` one JSON document), everyth
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -63,11 +62,16 @@ def note(text: str = "") -> None:
 
 
 def emit_json(document: Any) -> None:
-    """Write one JSON document to standard output: UTF-8, sorted keys, two spaces, nothing a terminal would obey."""
+    """Write one JSON document to standard output: UTF-8, sorted keys, two spaces, nothing a terminal would obey.
+
+    An iterator in it is written as a list, item by item.
+    """
+    from promptops.reporting.json_stream import json_pieces
     from promptops.reporting.safe import json_document
 
-    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
-    sys.stdout.write(json_document(text) + "\n")
+    for piece in json_pieces(document):
+        sys.stdout.write(json_document(piece))
+    sys.stdout.write("\n")
 
 
 def colour() -> bool:

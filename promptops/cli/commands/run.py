@@ -15,6 +15,7 @@ from promptops.cli.commands._asking import (
     ConcurrencyOption,
     LimitOption,
     ModelOption,
+    ResumeOption,
     SamplesOption,
     TagOption,
     choices,
@@ -22,6 +23,7 @@ from promptops.cli.commands._asking import (
     parse_mode,
     parse_pin,
     recorded_run,
+    resume_of,
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
@@ -29,7 +31,10 @@ from promptops.errors import ProblemsError, UsageError
 from promptops.models import Verdict
 
 if TYPE_CHECKING:
+    from promptops.models import Json
     from promptops.project.root import Project
+    from promptops.reporting.run import RunReport
+    from promptops.runner.resuming import Resume
     from promptops.runner.session import Session
     from promptops.runner.sinks import RecordingSink
     from promptops.runner.targets import Target
@@ -64,6 +69,7 @@ def run(
     budget: BudgetOption = None,
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
+    resume: ResumeOption = None,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
@@ -76,6 +82,7 @@ def run(
     Without a selector: what environments serve and the newest version of every prompt. Recordings are written in the
     modes `new` (what is missing) and `record` (everything). Ends in 0, 1 (something broke), 10 (not measured) or 11.
     """
+    from promptops.reporting.run import RunReport
     from promptops.runner.session import Session
 
     project = current_project()
@@ -94,9 +101,13 @@ def run(
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     if accept and (pin is not None or session.mode == "live"):
         raise UsageError("--accept accepts what is recorded with a version's own model: leave --model and `live` out")
-    targets = _targets(session, selectors or ())
-    found = _ask(project, session, targets)
-    _conclude(project, session, found, evidence=not no_evidence, as_json=as_json)
+    wish, chosen_selectors = resume_of(resume, selectors or ())
+    targets = _targets(session, chosen_selectors)
+    if accept:
+        _refuse_too_large(targets)
+    report = RunReport()
+    found = _ask(session, targets, report, wish)
+    _conclude(project, session, found, report, evidence=not no_evidence, as_json=as_json)
     if accept:
         _accept(project, found)
     finish(EXIT_CODES[_verdict(found)])
@@ -114,30 +125,42 @@ def _targets(session: Session, selectors: Sequence[str]) -> list[Target]:
     return [target for target in targets if target.cases]
 
 
-def _ask(project: Project, session: Session, targets: Sequence[Target]) -> list[VersionResult]:
+def _refuse_too_large(targets: Sequence[Target]) -> None:
+    from promptops.runner.versions import MOST_EVIDENCE
+
+    for target in targets:
+        if target.total > MOST_EVIDENCE:
+            raise UsageError(
+                f"{target.name} has {target.total:,} cases, and the outcome of each would be kept in git: at most "
+                f"{MOST_EVIDENCE:,} are accepted; name a smaller dataset in prompt.yaml"
+            )
+
+
+def _ask(session: Session, targets: Sequence[Target], report: RunReport, resume: Resume) -> list[VersionResult]:
     from promptops.cli.progress import RunProgress
-    from promptops.runner.collect import collect
+    from promptops.runner.collect import measure
     from promptops.runner.estimates import estimate
-    from promptops.runner.sinks import RecordingSink, RunStoreSink
-    from promptops.runner.versions import results_of
+    from promptops.runner.sinks import RecordingSink
+    from promptops.runner.versions import version_result
 
     for notice in dict.fromkeys(notice for target in targets for notice in target.notices):
         note(f"notice: {notice}")
-    if session.mode != "replay":
-        say_estimate(estimate(session, session.plan(targets), targets), caps=session.caps)
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
-    plan: dict[str, object] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
-    with recorded_run(project, session, "run", plan) as (store, run_id), RunProgress(title, total) as progress:
-        settings = session.engine_settings(targets, run=run_id, sinks=(RunStoreSink(store, run_id),))
-        try:
-            collected = collect(session, session.plan(targets), targets, settings, progress=progress)
-        except KeyboardInterrupt:
-            again = "; run it again: what is recorded is not asked twice" if session.mode == "new" else ""
-            note(f"stopped after {progress.done} of {total} samples{again}")
-            raise
-        found = list(results_of(session, targets, collected))
-        store.finish_run(run_id, _verdict(found))
+    plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
+    with recorded_run(session, "run", targets, plan, resume=resume) as stored:
+        if session.mode != "replay":
+            say_estimate(estimate(session, stored.missing(session.plan(targets)), targets), caps=session.caps)
+        settings = stored.settings(session.engine_settings(targets))
+        with RunProgress(title, total) as progress:
+            try:
+                results = measure(session, targets, settings, progress=progress)
+            except KeyboardInterrupt:
+                again = "" if session.mode == "replay" else "; the same command goes on from there"
+                note(f"stopped after {progress.done} of {total} samples{again}")
+                raise
+        found = [version_result(each, see=report.add) for each in results]
+        stored.finish(_verdict(found))
     for sink in settings.sinks:
         if isinstance(sink, RecordingSink):
             _say_recorded(sink)
@@ -161,7 +184,13 @@ def _verdict(found: Sequence[VersionResult]) -> Verdict:
 
 
 def _conclude(
-    project: Project, session: Session, found: Sequence[VersionResult], *, evidence: bool, as_json: bool
+    project: Project,
+    session: Session,
+    found: Sequence[VersionResult],
+    report: RunReport,
+    *,
+    evidence: bool,
+    as_json: bool,
 ) -> None:
     from promptops.cli.commands._measured import now
     from promptops.release.records import append_run
@@ -176,16 +205,13 @@ def _conclude(
         emit_json(run_json(session, found, at, written))
         return
     from promptops.reporting.lines import painted
-    from promptops.reporting.run import run_lines
 
-    typer.echo(painted(run_lines(found, written), color=colour()))
+    typer.echo(painted(report.lines(found, written), color=colour()))
 
 
 def run_json(session: Session, found: Sequence[VersionResult], at: str, written: dict[str, str]) -> dict[str, Any]:
-    """Everything a run found, as plain data."""
+    """Everything a run found, as plain data; the cases as an iterator."""
     from dataclasses import asdict
-
-    from promptops.core.report import summarise
 
     return {
         "verdict": _verdict(found),
@@ -201,8 +227,8 @@ def run_json(session: Session, found: Sequence[VersionResult], at: str, written:
                 "measurement": result.target.measurement.digest,
                 "evidence": written.get(result.target.name),
                 "suite": [asdict(finding) for finding in result.suite.findings] if result.suite else [],
-                "summary": asdict(summarise(result.rows)[0]) if result.rows else None,
-                "cases": [row.to_json() for row in result.rows],
+                "summary": asdict(result.summary) if result.summary.cases else None,
+                "cases": (row.to_json() for row in result.results.rows()),
             }
             for result in found
         ],
@@ -216,7 +242,7 @@ def _accept(project: Project, found: Sequence[VersionResult]) -> None:
 
     for result in found:
         target = result.target
-        only = tuple(result.results) if target.partial else ()
+        only = tuple(result.results.outcomes()) if target.partial else ()
         done = accept_outcomes(project, measure(project, target.prompt, target.version), at=now(), only=only)
         what = "the same outcomes as before" if done.same else f"{len(done.added)} new, {len(done.changed)} changed"
         note(f"accepted {target.name}: {what}; review and commit evidence/{target.version}.json")
