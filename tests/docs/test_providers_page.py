@@ -10,7 +10,7 @@ import pytest
 
 from promptops.config import Config, ProviderConfig, parse_config
 from promptops.errors import FailureKind
-from promptops.providers.client import CAN_PASS
+from promptops.providers.retrying import CAN_PASS
 from promptops.providers.registry import check_providers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")

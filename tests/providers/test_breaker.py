@@ -77,8 +77,7 @@ def test_tripped_it_still_looks_now_and_then_and_comes_back() -> None:
     assert breaker.passage(0.5 + LONGEST_GAP - 1) == "stop"
     assert breaker.passage(0.5 + LONGEST_GAP) == "probe"
     breaker.succeeded()
-    assert not breaker.tripped
-    assert breaker.closed
+    assert (breaker.tripped, breaker.closed) == (False, True)
 
 
 def test_late_failures_of_requests_that_were_in_flight_do_not_count_as_probes() -> None:
