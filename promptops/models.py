@@ -218,10 +218,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check said of one output. `error` means that the check itself raised: never a pass."""
+    """What one check said of one output.
+
+    `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
+    it: a latency that was not measured.
+    """
 
     label: str
-    status: Literal["pass", "fail", "error"]
+    status: Literal["pass", "fail", "error", "unmeasured"]
     message: str = ""
     differences: tuple[Difference, ...] = ()
     traceback: str = ""

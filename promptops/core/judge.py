@@ -21,14 +21,16 @@ def judge(
     """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own.
 
     A stale, edited or unreadable recording is an `error`, any other missing reply `unmeasurable`. Any check that errors
-    makes the outcome `error`. Deterministic, and never raises for what a model wrote.
+    makes the outcome `error`; one that cannot judge this output makes it `unmeasurable` where none fails.
+    Deterministic, and never raises for what a model wrote.
     """
     if sample.reply is None:
         return Judgement(sample, _without_reply(sample))
     has_contract = contract.schema is not None
     parsed = contract.parse(sample.reply.text)
     specs = checks_for(case, has_contract=has_contract, checks=checks)
-    context = CheckContext(case, sample.reply, sample.cost, parsed, resolve_python, has_contract)
+    copied = sample.source == "cached"
+    context = CheckContext(case, sample.reply, sample.cost, parsed, resolve_python, has_contract, copied)
     results = [run_check(spec, context) for spec in specs]
     results += _own_errors(parsed, specs)
     return Judgement(
@@ -69,4 +71,6 @@ def _own_errors(parsed: Parsed, specs: Sequence[CheckSpec]) -> list[CheckResult]
 
 def _outcome(results: Sequence[CheckResult]) -> Outcome:
     statuses = {result.status for result in results}
-    return "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
+    if "error" in statuses or "fail" in statuses:
+        return "error" if "error" in statuses else "fail"
+    return "unmeasurable" if "unmeasured" in statuses else "pass"

@@ -14,7 +14,7 @@ from promptops.core.closure import request_for
 from promptops.core.digest import request_digest
 from promptops.errors import PromptopsError
 from promptops.formats import Closure
-from promptops.models import Case, Failure, Pin, PlannedSample, Sample, SampleKey
+from promptops.models import Case, CheckSpec, Failure, Pin, PlannedSample, Sample, SampleKey
 
 Planned: TypeAlias = PlannedSample | Sample
 
@@ -26,17 +26,25 @@ def plan_samples(
     samples: int = 1,
     pin: Pin | None = None,
     released: bool = False,
+    timed: bool = False,
 ) -> Iterator[Planned]:
     """Yield `samples` (≥ 1) planned samples for each case, case by case, lazily.
 
-    `pin` replaces the model that the version names. A case is rendered and digested once, whatever the samples.
+    `pin` replaces the model that the version names; `timed` says that the latency of every sample is judged. A case is
+    rendered and digested once, whatever the samples.
     """
     for case in cases:
-        yield from plan_case(closure, case, indices=range(samples), pin=pin, released=released)
+        yield from plan_case(closure, case, indices=range(samples), pin=pin, released=released, timed=timed)
 
 
 def plan_case(
-    closure: Closure, case: Case, *, indices: Iterable[int], pin: Pin | None = None, released: bool = False
+    closure: Closure,
+    case: Case,
+    *,
+    indices: Iterable[int],
+    pin: Pin | None = None,
+    released: bool = False,
+    timed: bool = False,
 ) -> Iterator[Planned]:
     """Yield the samples `indices` (from 0) of one case."""
     model = str(pin) if pin else closure.model
@@ -48,7 +56,13 @@ def plan_case(
         failure = Failure("template", str(error), f"promptops render {closure.prompt}@{closure.version}")
         yield from (Sample(key, "", failure=failure) for key in keys)
         return
-    yield from (PlannedSample(key, request, digest, released) for key in keys)
+    timed = timed or limits_latency(case.checks)
+    yield from (PlannedSample(key, request, digest, released, timed) for key in keys)
+
+
+def limits_latency(checks: Iterable[CheckSpec]) -> bool:
+    """Whether a check judges how long a reply took: a copy of an earlier reply will not do for it."""
+    return any(spec.name == "max_latency" for spec in checks)
 
 
 def case_order(cases: Iterable[str], seed: int) -> list[str]:

@@ -42,8 +42,8 @@ def ratio_of_medians(numerator: Sequence[float], denominator: Sequence[float]) -
     return median(numerator) / below
 
 
-def wilson_interval(passed: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval of `passed` of `total` (≥ 1), two-sided.
+def wilson_interval(passed: float, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of `passed` of `total` (≥ 1), two-sided; `passed` need not be whole.
 
     Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927), 209-212.
     """
@@ -114,6 +114,6 @@ def _quotient(numerator: int, power: int) -> float:
     return math.ldexp(float(numerator >> shift), shift - power)
 
 
-def _check(passed: int, total: int) -> None:
+def _check(passed: float, total: int) -> None:
     if total < 1 or not 0 <= passed <= total:
         raise ValueError(f"{passed} of {total} is no share")

@@ -80,7 +80,7 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
 
 def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -> tuple[float | None, float | None]:
     recorded = (islice(session.recordings(target).samples(), _TELLING) for target in targets)
-    samples = [sample for found in recorded for sample in found if sample.reply]
+    samples = [sample for found in recorded for sample in found if sample.reply and sample.source != "cached"]
     if not samples or not requests:
         return None, None
     costs = [sample.cost for sample in samples if sample.cost is not None]

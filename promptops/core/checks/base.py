@@ -21,7 +21,7 @@ class CheckContext:
     """What a check may look at. `cost` is US dollars, None where the price is unknown.
 
     `parsed` is what the contract made of `reply.text`; `has_contract` whether there is one; `python` finds the
-    function behind `checks.py:polite`.
+    function behind `checks.py:polite`. `copied`: the reply is a copy of another sample's, whose latency it names.
     """
 
     case: Case
@@ -30,6 +30,7 @@ class CheckContext:
     parsed: Parsed
     python: Resolver
     has_contract: bool = True
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class CheckError(Exception):
 
     def __init__(self, message: str, trace: str = "") -> None:
         self.message, self.trace = message, trace
+        super().__init__(message)
+
+
+class NotMeasured(Exception):
+    """The check cannot judge an output of this kind: neither a pass nor a failure, also under `not`."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
         super().__init__(message)
 
 

@@ -1,4 +1,7 @@
-"""Limits on one request: `max_latency`, `max_cost`, `max_tokens`. What is not known is an error, never a pass."""
+"""Limits on one request: `max_latency`, `max_cost`, `max_tokens`. What is not known is an error, never a pass.
+
+A copy of another sample's reply cost what that one cost, and its latency was not measured.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from promptops.core.checks.base import CheckContext, CheckError, Finding, found
+from promptops.core.checks.base import CheckContext, CheckError, Finding, NotMeasured, found
 from promptops.models import Json
 from promptops.times import parse_duration
 
@@ -55,13 +58,19 @@ def _seconds(value: Json) -> float:
     return seconds
 
 
+def _latency(context: CheckContext) -> float:
+    if context.copied:
+        raise NotMeasured("the latency was not measured: the reply is a copy of another sample's (--no-cache asks)")
+    return context.reply.latency
+
+
 MAX_LATENCY = LimitCheck(
     "max_latency",
     "latency",
     "a duration such as 2s or 800ms, or seconds",
     "the latency is unknown",
     _seconds,
-    lambda context: context.reply.latency,
+    _latency,
     lambda value: f"{value:.3g} s" if value >= 1 else f"{value * 1000:.0f} ms",
 )
 MAX_COST = LimitCheck(

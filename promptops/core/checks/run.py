@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptops.core.checks.base import CheckContext, CheckError
+from promptops.core.checks.base import CheckContext, CheckError, NotMeasured
 from promptops.core.checks.registry import CHECKS
 from promptops.core.user_calls import describe, user_traceback
 from promptops.errors import UserCodeError
@@ -15,6 +15,8 @@ def run_check(spec: CheckSpec, context: CheckContext) -> CheckResult:
         finding = CHECKS[spec.name].run(spec.options, context)
     except CheckError as error:
         return CheckResult(spec.label, "error", error.message, traceback=error.trace)
+    except NotMeasured as unknown:
+        return CheckResult(spec.label, "unmeasured", unknown.message)
     except UserCodeError as error:
         return CheckResult(spec.label, "error", str(error).splitlines()[0], traceback=error.detail)
     except Exception as error:  # a bug in a check must not take the session down, nor pass
