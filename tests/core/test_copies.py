@@ -154,7 +154,7 @@ def test_copies_do_not_make_a_case_worse_beyond_chance() -> None:
 
 
 def test_the_latency_of_a_copy_is_in_no_percentile() -> None:
-    quick = row_of(
+    other = row_of(
         CaseResult("c2", (Judgement(sample("live", case="c2", latency=0.5), "pass"),)),
         Case("c2", {}),
         standing="passed",
