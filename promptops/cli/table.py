@@ -39,6 +39,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("models", WRITE, "Fetch and list the models that run on this machine."),
     Entry("estimate", TEST, "Say what a run would cost and what it could detect."),
     Entry("run", TEST, "Ask a version for its dataset, and judge it."),
+    Entry("cache", TEST, "See and clear the replies that are kept across runs."),
     Entry("canary", TEST, "Compare a candidate with what is served, case by case."),
     Entry("diff", TEST, "Show what differs between two versions."),
     Entry("accept", RELEASE, "Accept the outcomes of a version as its baseline."),
