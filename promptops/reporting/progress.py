@@ -19,12 +19,18 @@ def progress_words(progress: Progress) -> str:
     if progress.rate:
         words.append("cost unknown" if progress.cost is None else f"${progress.cost:.4f}")
     if progress.cached:
-        words.append(f"{progress.cached:,} cached")
+        words.append(cached_words(progress))
     if progress.failures:
         words.append(f"{sum(progress.failures.values()):,} without a reply ({kinds_words(progress.failures)})")
     if progress.retries:
         words.append(f"{sum(progress.retries.values()):,} retries ({kinds_words(progress.retries)})")
     return ", ".join(words)
+
+
+def cached_words(progress: Progress) -> str:
+    """`cached 120 of 1,000 (12 %)`: how many of the samples that were asked for are copies of other replies."""
+    wanted = progress.asked + progress.cached + sum(progress.failures.values())
+    return f"cached {progress.cached:,} of {wanted:,} ({100 * progress.cached / wanted:.0f} %)"
 
 
 def kinds_words(counts: Mapping[FailureKind, int]) -> str:

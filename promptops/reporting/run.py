@@ -69,6 +69,9 @@ def _evidence(result: VersionResult, written: Mapping[str, str]) -> Iterator[Lin
         yield Line(f"{told} most {MOST_EVIDENCE:,}); {hint}", "dim")
     elif result.cases_verdict == "unmeasurable":
         yield Line(f"{name}: not every case could be measured, so this is no evidence", "dim")
+    elif result.copied:
+        hint = "run it with --no-cache, or with --mode replay where it is recorded"
+        yield Line(f"{name}: replies may be copies out of the cache, so this is no evidence: {hint}", "dim")
     elif result.target.partial:
         yield Line(
             f"{name}: {len(result.results)} of {result.target.total} cases were run, so this is no evidence", "dim"

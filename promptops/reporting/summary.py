@@ -60,8 +60,8 @@ def _tokens(summary: VersionSummary) -> str:
 
 def _latency(summary: VersionSummary) -> str:
     if summary.p50 is None or summary.p95 is None:
-        return "latency unknown"
-    recorded = " (recorded)" if set(summary.sources) == {"recorded"} else ""
+        return "latency not measured"
+    recorded = " (recorded)" if "live" not in summary.sources else ""
     slowest = ", ".join(f"{case} {seconds(value)}" for case, value in summary.slowest[:1])
     return f"p50 {seconds(summary.p50)}, p95 {seconds(summary.p95)}, slowest {slowest}{recorded}"
 

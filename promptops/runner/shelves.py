@@ -54,6 +54,13 @@ def shelves_of(session: Session) -> Shelves:
     )
 
 
+def check_cache(session: Session) -> None:
+    """Raise `UsageError` or `MissingExtra` where a run of this session could not open its cache."""
+    config = cache_config(session)
+    if session.mode != "replay" and config is not None and config.url is not None:
+        open_cache(config, session.project.store_dir, session.environ).close()
+
+
 def cache_config(session: Session) -> CacheConfig | None:
     """The cache across runs: as chosen, else as configured; None where there is none."""
     chosen, configured = session.choices.cache, session.project.config.cache

@@ -21,11 +21,15 @@ _WORST: tuple[Verdict, ...] = ("regress", "unmeasurable", "inconclusive", "pass"
 
 @dataclass(frozen=True)
 class VersionResult:
-    """How one target came out. `suite` is None where prompt.yaml promises nothing, or some cases were left out."""
+    """How one target came out. `suite` is None where prompt.yaml promises nothing, or some cases were left out.
+
+    `reuses` says that replies of earlier runs may be among the samples.
+    """
 
     results: Results
     summary: VersionSummary
     suite: SuiteVerdict | None
+    reuses: bool = False
 
     @property
     def target(self) -> Target:
@@ -40,6 +44,11 @@ class VersionResult:
     def too_large(self) -> bool:
         """Whether there are more cases than evidence names."""
         return self.target.total > MOST_EVIDENCE
+
+    @property
+    def copied(self) -> bool:
+        """Whether samples may be copies that came out of the cache: nobody can see there what they are copies of."""
+        return self.reuses and "cached" in self.summary.sources
 
     @property
     def cases_verdict(self) -> Literal["pass", "regress", "unmeasurable"]:
@@ -59,10 +68,12 @@ class VersionResult:
     def evidence(self, session: Session, finished_at: str) -> RunEvidence | None:
         """The record of this run; None where it is no evidence.
 
-        That is where cases were left out or not measured, where they are too many, or a promise of the suite is broken.
+        That is where cases were left out, not measured or copied from an earlier run, where they are too many, or a
+        promise of the suite is broken.
         """
         broken = self.suite is not None and self.suite.status == "fail"
-        if not self.complete or self.too_large or broken or self.cases_verdict == "unmeasurable":
+        unfit = self.too_large or self.copied or self.cases_verdict == "unmeasurable"
+        if not self.complete or unfit or broken:
             return None
         return RunEvidence(
             candidate=self.target.side,
@@ -74,7 +85,9 @@ class VersionResult:
         )
 
 
-def version_result(results: Results, *, see: Callable[[CaseRow], None] = lambda _: None) -> VersionResult:
+def version_result(
+    results: Results, *, see: Callable[[CaseRow], None] = lambda _: None, reuses: bool = False
+) -> VersionResult:
     """Sum up how one target came out; `see` gets each row, in the order of the dataset."""
     target = results.target
     running = RunningSummary(target.prompt, target.version, str(target.pin))
@@ -82,7 +95,7 @@ def version_result(results: Results, *, see: Callable[[CaseRow], None] = lambda 
         running.add(row)
         see(row)
     summary = running.summary()
-    return VersionResult(results, summary, _suite(target, summary))
+    return VersionResult(results, summary, _suite(target, summary), reuses)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

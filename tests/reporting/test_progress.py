@@ -19,7 +19,7 @@ from promptops.runner.events import Progress
         (
             Progress(9, 9, cached=2, failures={"server": 1, "timeout": 3}, retries={"rate_limit": 1200}, rate=1.0),
             (
-                "9 of 9 done, 1.0/s, $0.0000, 2 cached, 4 without a reply (3 timeout, 1 server), "
+                "9 of 9 done, 1.0/s, $0.0000, cached 2 of 6 (33 %), 4 without a reply (3 timeout, 1 server), "
                 "1,200 retries (1,200 rate_limit)"
             ),
         ),
