@@ -57,6 +57,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--promptops-budget-tokens", type=_count, metavar="N", help="stop before more tokens than this are used")
     add("--promptops-budget-requests", type=_count, metavar="N", help="send at most so many, retries included")
     add(
+        "--promptops-resume",
+        action="store_true",
+        default=None,
+        help="go on with the run of the same plan that was cut short, however old (one of the last day is gone on with "
+        "by itself)",
+    )
+    add("--promptops-no-resume", action="store_true", default=None, help="ask for everything again")
+    add("--promptops-no-cache", action="store_true", default=None, help="ask for every sample, equal requests too")
+    add(
         "--promptops-report",
         action="append",
         metavar="PATH",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,21 +15,23 @@ import pytest
 
 from promptops._pytest.progress import Display, progress_of
 from promptops.core.plan import Planned
-from promptops.models import Case, PlannedSample, Sample, SampleKey
+from promptops.errors import StoreError
+from promptops.models import Case, Failure, PlannedSample, Sample, SampleKey
 from promptops.runner.background import BackgroundEngine, EventStream
-from promptops.runner.events import SampleDone
+from promptops.runner.resuming import Resume, StoredRun
 from promptops.runner.session import Session, plan_target
-from promptops.runner.sinks import RecordingSink, RunStoreSink
+from promptops.runner.sinks import RecordingSink
 from promptops.runner.targets import Target
-from promptops.store.runs import RUNNING, RunStore
+from promptops.store.atomic import write_text
+from promptops.store.runs import RunStore
 
 if TYPE_CHECKING:
-    from promptops.runner.batches import Sink
     from promptops.runner.engine import EngineSettings
 
 Wanted = Sequence[tuple[Target, Case]]
 _SLICE = 0.1  # seconds between two looks whether the engine still lives
-_BATCH = 0.03  # seconds between two transactions of the pump: what a worker waits at most for a sample that is there
+_RUN, _ASKING, _WHY = "run.json", "asking", "why"
+"""Files of the controller's folder: which run it is; there as long as samples come; why they do not any more."""
 
 
 class ReplaySource:
@@ -44,32 +47,37 @@ class ReplaySource:
 
 
 class Asked:
-    """A run in the store, and the engine that fills it."""
+    """A run in the store, begun or gone on with, and what an engine needs to fill it."""
 
-    def __init__(self, session: Session, wanted: Wanted) -> None:
+    def __init__(self, session: Session, wanted: Wanted, resume: Resume) -> None:
         self.session, self.wanted = session, wanted
         self.targets = list({id(target): target for target, _ in wanted}.values())
         self.progress = progress_of(session, wanted)
         self._recorders: list[RecordingSink] = []
-        self.store = RunStore.in_folder(session.project.store_dir)
-        self.run = self.store.start_run(
+        self.stored = StoredRun.begin(
+            session,
             "pytest",
+            [(target, [case]) for target, case in wanted],
             plan={"mode": session.mode, "targets": [target.name for target in self.targets], "cases": len(wanted)},
-            environment=session.environment,
             command=" ".join(["pytest", *sys.argv[1:]]),
+            resume=resume,
         )
+
+    @property
+    def planned(self) -> int:
+        """How many samples are wanted."""
+        return sum(target.samples for target, _ in self.wanted)
 
     def plan(self) -> Iterator[Planned]:
         """Every wanted sample in the order of the items, lazily."""
         for target, case in self.wanted:
             yield from self.session.plan_cases(target, [case])
 
-    def settings(self, *, stored: bool = True) -> EngineSettings:
-        """The session's settings, with this run's number of samples; `stored`: the engine fills the run store."""
-        sinks: list[Sink] = [self.progress, *([RunStoreSink(self.store, self.run)] if stored else [])]
-        settings = self.session.engine_settings(self.targets, run=self.run, sinks=sinks)
+    def settings(self, *, every: bool = False) -> EngineSettings:
+        """The session's settings, with this run's number of samples; `every`: recorded samples are stored too."""
+        settings = self.session.engine_settings(self.targets, sinks=[self.progress])
         self._recorders = [sink for sink in settings.sinks if isinstance(sink, RecordingSink)]
-        return replace(settings, planned=sum(target.samples for target, _ in self.wanted))
+        return self.stored.settings(replace(settings, planned=self.planned), every=every)
 
     @property
     def kept_back(self) -> int:
@@ -77,27 +85,27 @@ class Asked:
         return sum(recorder.kept_back for recorder in self._recorders)
 
     def finish(self, status: str) -> None:
-        """End the run with one word and give the store back."""
-        self.store.finish_run(self.run, status)
-        self.store.close()
+        """End the run with one word and give the store back; one that cannot be ended can be gone on with."""
+        with suppress(StoreError):
+            self.stored.finish(status)
+        self.stored.close()
 
 
-def check_budget(session: Session, wanted: Wanted, budget: float) -> str:
+def check_budget(asked: Asked, budget: float) -> str:
     """The worst case in words; raises `pytest.UsageError` where it is over the budget, before anything is asked."""
-    total, requests = 0.0, 0
-    for target, case in wanted:
-        for planned in session.plan_cases(target, [case]):
-            if not isinstance(planned, PlannedSample):
-                continue
-            if session.mode == "new" and session.find(planned).reply is not None:
-                continue
-            worst = session.worst_case(planned.request)
-            if worst is None:
-                raise pytest.UsageError(
-                    f"no price is known for {target.pin}, so a budget cannot be kept: "
-                    f'set [tool.promptops.prices] "{target.pin}" = [input, output], in $ per million tokens'
-                )
-            total, requests = total + worst, requests + 1
+    session, total, requests = asked.session, 0.0, 0
+    for planned in asked.stored.missing(asked.plan()):
+        if not isinstance(planned, PlannedSample):
+            continue
+        if session.mode == "new" and session.find(planned).reply is not None:
+            continue
+        worst = session.worst_case(planned.request)
+        if worst is None:
+            raise pytest.UsageError(
+                f"no price is known for {planned.request.pin}, so a budget cannot be kept: "
+                f'set [tool.promptops.prices] "{planned.request.pin}" = [input, output], in $ per million tokens'
+            )
+        total, requests = total + worst, requests + 1
     said = f"{requests} requests may cost ${total:.4f} at worst, the budget is ${budget:.4f}"
     if total > budget:
         raise pytest.UsageError(f"{said}: raise --promptops-budget, or select fewer cases; nothing was asked")
@@ -108,7 +116,7 @@ class LocalEngine:
     """Without xdist: the engine in a thread of this process."""
 
     def __init__(self, asked: Asked, *, eager: bool, display: Display) -> None:
-        self._asked, self._display = asked, display
+        self._display = display
         settings = asked.settings()
         look_ahead = None if eager else settings.concurrency
         self._engine = BackgroundEngine(asked.plan(), settings, look_ahead=look_ahead).start()
@@ -121,40 +129,44 @@ class LocalEngine:
             self._display.clear()
 
     def _wait(self, key: SampleKey) -> Sample:
-        """Wait in short loops, so that Ctrl-C and time-outs reach the item; raises what killed the engine."""
-        while (sample := self._engine.get(key, _SLICE)) is None:
-            self._display.tick()
+        """Wait in short loops, so that Ctrl-C and time-outs reach the item; an engine that died has no sample."""
+        try:
+            while (sample := self._engine.get(key, _SLICE)) is None:
+                self._display.tick()
+        except Exception as error:
+            if error is not self._engine.error:
+                raise
+            return Sample(key, "", failure=Failure("cancelled", why_ended(error)))
         return sample
 
     def cancel(self) -> None:
         self._engine.cancel()
 
-    def close(self) -> None:
+    def close(self) -> BaseException | None:
+        """Wait until everything that is done has been written; returns what killed the engine."""
         self._engine.close()
+        return self._engine.error
 
 
 class Pump:
-    """Under xdist, in the controller: moves what the engine finds into the store, where workers look for it.
+    """Under xdist, in the controller: lets the engine fill the store, where workers look for their samples.
 
-    Not `eager`, it asks no further ahead of the items that workers reported than `consumed` allows.
+    `folder` tells workers which run it is, and for how long they may wait. Not `eager`, it asks no further ahead of the
+    items that workers reported than `consumed` allows.
     """
 
-    def __init__(self, asked: Asked, *, eager: bool) -> None:
-        self._asked = asked
-        settings = asked.settings(stored=False)
+    def __init__(self, asked: Asked, folder: Path, *, eager: bool) -> None:
+        settings = asked.settings(every=True)
         paced = None if eager else 2 * settings.concurrency
         self._engine = EventStream(asked.plan(), settings, paced=paced)
-        self._found: deque[Sample] = deque()
-        self._done = threading.Event()
-        self._threads = [
-            threading.Thread(target=target, name=f"promptops-{target.__name__.strip('_')}", daemon=True)
-            for target in (self._collect, self._write)
-        ]
+        self._thread = threading.Thread(target=self._collect, name="promptops-pump", daemon=True)
+        self._folder = folder
         self.error: BaseException | None = None
+        write_text(folder / _ASKING, "")
+        write_text(folder / _RUN, json.dumps({"run": asked.stored.id, "round": asked.stored.round}))
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def consumed(self, count: int) -> None:
         """A worker has reported an item with so many samples."""
@@ -163,50 +175,51 @@ class Pump:
     def cancel(self) -> None:
         self._engine.cancel()
 
-    def close(self) -> None:
+    def close(self) -> BaseException | None:
+        """Wait until everything that is done has been written; returns what killed the engine."""
         self._engine.cancel()
-        for thread in self._threads:
-            thread.join(15.0)
+        self._thread.join(15.0)
+        return self.error
 
     def _collect(self) -> None:
         try:
             with self._engine as events:
-                self._found.extend(event.sample for event in events if isinstance(event, SampleDone))
+                for _ in events:
+                    pass
         except BaseException as error:
             self.error = error
         finally:
-            self._done.set()
-
-    def _write(self) -> None:
-        try:
-            ended = False
-            while not ended:
-                ended = self._done.wait(_BATCH)
-                batch = [self._found.popleft() for _ in range(len(self._found))]
-                self._asked.store.append(self._asked.run, batch)
-        except BaseException as error:
-            self.error = self.error or error
-            self._engine.cancel()
-        finally:
-            status = "measured" if self.error is None else f"error: {self.error}"
-            self._asked.store.finish_run(self._asked.run, status)
+            with suppress(StoreError):
+                write_text(self._folder / _WHY, why_ended(self.error))
+            (self._folder / _ASKING).unlink(missing_ok=True)  # removing works on a full disk too
 
 
 class StoreMailbox:
-    """What an xdist worker reads of the controller's run."""
+    """What an xdist worker reads of the controller's run; to be opened once the run was begun."""
 
-    def __init__(self, store_dir: Path, run: str) -> None:
-        self._store, self._run = RunStore.in_folder(store_dir, read_only=True), run
+    def __init__(self, store_dir: Path, folder: Path) -> None:
+        told = json.loads((folder / _RUN).read_text(encoding="utf-8"))
+        self._run, self._round = str(told["run"]), int(told["round"])
+        self._folder = folder
+        self._store = RunStore.in_folder(store_dir, read_only=True)
 
     def get_many(self, keys: Sequence[SampleKey]) -> dict[SampleKey, Sample]:
-        return self._store.get_many(self._run, keys)
+        return self._store.get_many(self._run, keys, round_=self._round)
 
     @property
     def ended(self) -> str | None:
-        record = self._store.run(self._run)
-        if record is None or record.status == RUNNING:
+        if (self._folder / _ASKING).exists():
             return None
-        return f"the run ended before this sample was asked ({record.status})"
+        try:
+            return (self._folder / _WHY).read_text(encoding="utf-8")
+        except OSError:
+            return why_ended(None)
 
     def close(self) -> None:
         self._store.close()
+
+
+def why_ended(error: BaseException | None) -> str:
+    """Why a sample never came."""
+    because = f" (error: {str(error) or type(error).__name__})" if error is not None else ""
+    return f"the run ended before this sample was asked{because}"

@@ -17,6 +17,7 @@ from promptops.reporting.files import RunReport, write_report
 from promptops.reporting.lines import Line
 from promptops.reporting.safe import one_line
 from promptops.runner.session import Session, plan_target
+from promptops.store.runs import INTERRUPTED, STOPPED
 from promptops.times import timestamp
 
 if TYPE_CHECKING:
@@ -25,20 +26,22 @@ if TYPE_CHECKING:
     from promptops.runner.targets import Target
 
 
-def finish(run: Run, rows: Sequence[CaseRow], standings: Iterable[ItemStanding]) -> list[Line]:
+def finish(run: Run, rows: Sequence[CaseRow]) -> list[Line]:
     """Do what the options ask for at the end; returns lines for the summary. Raises `PromptopsError`."""
     lines = [Line(run.estimate)] if run.estimate else []
     lines += [Line(notice, "warn") for target in _targets(run, rows) for notice in target.notices]
     if run.asked is not None and (kept := run.asked.kept_back):
         lines.append(Line(f"{kept} recordings of served versions were kept: --promptops-accept rewrites them", "warn"))
-    try:
-        if run.options.accept:
-            lines += _accept(run, rows)
-        lines += _write_reports(run, rows)
-    finally:
-        if run.asked is not None:
-            run.asked.finish(_verdict(run, set(standings)))
+    if run.options.accept:
+        lines += _accept(run, rows)
+    lines += _write_reports(run, rows)
     return lines
+
+
+def end(run: Run, standings: Iterable[ItemStanding], *, interrupted: bool) -> None:
+    """End the run in the store, once everything else is written: one that is killed before can be gone on with."""
+    if run.asked is not None:
+        run.asked.finish(INTERRUPTED if interrupted and not run.stopping else _verdict(run, set(standings)))
 
 
 def _targets(run: Run, rows: Sequence[CaseRow]) -> list[Target]:
@@ -48,7 +51,7 @@ def _targets(run: Run, rows: Sequence[CaseRow]) -> list[Target]:
 
 def _verdict(run: Run, standings: set[ItemStanding]) -> str:
     if run.stopping:
-        return "interrupted"
+        return STOPPED
     if standings & {"broke", "error"}:
         return "regress"
     return "unmeasurable" if "unmeasurable" in standings else "pass"

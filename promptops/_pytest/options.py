@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptops.models import Caps, Mode, Pin
+from promptops.runner.resuming import Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Options:
     concurrency: int | None = None
     caps: Caps = field(default_factory=Caps)
     reports: tuple[Path, ...] = ()
+    resume: Resume = field(default_factory=Resume)
+    cache: bool | None = None
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -41,6 +44,8 @@ def read_options(config: pytest.Config) -> Options:
         concurrency=get("promptops_concurrency"),
         caps=Caps(get("promptops_budget"), get("promptops_budget_tokens"), get("promptops_budget_requests")),
         reports=tuple(folder / path for path in get("promptops_report") or ()),
+        resume=Resume(never=bool(get("promptops_no_resume")), demanded=bool(get("promptops_resume"))),
+        cache=False if get("promptops_no_cache") else None,
     )
     _check(options)
     return options
@@ -54,6 +59,11 @@ def _pin(text: str | None) -> Pin | None:
 
 
 def _check(options: Options) -> None:
+    if options.resume.demanded and (options.resume.never or options.mode == "replay"):
+        raise pytest.UsageError(
+            "--promptops-resume goes on with a run that asked: leave --promptops-no-resume out, and choose the mode it "
+            "had, with --promptops-mode new, record or live"
+        )
     if options.accept and options.mode == "live":
         raise pytest.UsageError(
             "--promptops-accept needs recordings, and --promptops-mode live writes none: use replay, new or record"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from promptops.reporting.progress import progress_words
+from promptops.reporting.progress import cached_words, progress_words
 from promptops.runner.tally import Tally
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class AskedProgress:
 
     def wants(self, sample: Sample) -> bool:
         """Count the sample, unless it was recorded."""
-        if sample.source != "recorded":
+        if sample.source != "recorded" and sample.digest is None:
             self._tally.count(sample)
         return False
 
@@ -43,6 +43,12 @@ class AskedProgress:
         """Whether everything was asked."""
         progress = self._tally.progress()
         return progress.done >= (progress.planned or 0)
+
+    @property
+    def cached(self) -> str:
+        """`cached 120 of 1,000 (12 %)`; empty where nothing was."""
+        progress = self._tally.progress()
+        return cached_words(progress) if progress.cached else ""
 
     def __str__(self) -> str:
         """`23 of 58 done, 1.4/s, about 0:25 left, $0.0000`."""
@@ -108,6 +114,14 @@ class Display:
             sys.stdout.write(f"\n\r\x1b[2K{text[: writer.fullwidth - 1]}\x1b[1A\x1b[{column}G")
             sys.stdout.flush()
         self._shown = bool(text)
+
+
+def announce(config: pytest.Config, text: str) -> None:
+    """A line of its own in pytest's terminal; not with `-qq`."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and config.option.verbose > -2:
+        reporter.ensure_newline()
+        reporter.write_line(text)
 
 
 def _can_move_the_cursor() -> bool:

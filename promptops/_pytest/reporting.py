@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from promptops._pytest import junit
-from promptops._pytest.finishing import finish
+from promptops._pytest.finishing import end, finish
 from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
 from promptops._pytest.reprs import story_of
 from promptops._pytest.running import ATTRIBUTE
@@ -75,25 +75,32 @@ class Reporting:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        self._finish(session)
+        interrupted = self._finish(session)
         code = exit_code(int(session.exitstatus), self.standings)
         if code == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.selection.since is not None:
             code = 0
         session.exitstatus = code
         result = yield
         self._keep_last_failed(session.config)
+        end(self.run, self.standings, interrupted=interrupted)
         return result
 
-    def _finish(self, session: pytest.Session) -> None:
-        """Write what was accepted and the report files; an error here is a failure of the run."""
+    def _finish(self, session: pytest.Session) -> bool:
+        """Write what was accepted and the report files; an error here is a failure of the run.
+
+        Returns whether the run was cut short, by Ctrl-C or by an error.
+        """
+        interrupted = int(session.exitstatus) in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
         try:
-            self._notes += finish(self.run, self.rows, self.standings)
+            self._notes += finish(self.run, self.rows)
             if (died := self.run.engine_error) is not None:
                 raise StoreError(f"the run ended early: {str(died) or type(died).__name__}")
         except PromptopsError as error:
             self._notes.append(Line(f"promptops: {terminal(str(error))}", "bad"))
             if int(session.exitstatus) == 0:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            return True
+        return interrupted
 
     def _keep_last_failed(self, config: pytest.Config) -> None:
         """A case that could not be measured now stays among the last failures if it was there."""
@@ -113,7 +120,9 @@ class Reporting:
 
     def _lines(self) -> Iterator[Line]:
         since = f", changed {self.run.selection.since}" if self.run.selection.since else ""
-        yield Line(f"{self.run.counted}, mode {self.run.options.mode}{since}")
+        progress = self.run.asked.progress if self.run.asked is not None else None
+        cached = f", {progress.cached}" if progress is not None and progress.cached else ""
+        yield Line(f"{self.run.counted}, mode {self.run.options.mode}{since}{cached}")
         yield from summary_lines(summarise(self.rows))
         for suite in self.suites:
             style: Style = (

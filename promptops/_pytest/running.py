@@ -11,7 +11,7 @@ import pytest
 from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget
 from promptops._pytest.items import PromptItem
 from promptops._pytest.outcomes import ItemStanding
-from promptops._pytest.progress import Display
+from promptops._pytest.progress import Display, announce
 from promptops._pytest.reprs import ItemUnmeasured
 from promptops.errors import PromptopsError
 from promptops.reporting.safe import terminal
@@ -50,7 +50,7 @@ class Looping:
             return (yield)
         finally:
             if self._engine is not None:
-                self._engine.close()
+                self.run.engine_error = self._engine.close()
 
     def _open(self, *, eager: bool) -> None:
         if self.run.options.mode == "replay":
@@ -71,15 +71,21 @@ class Looping:
 
 
 def begin(run: Run) -> Asked:
-    """Check the budget and begin a run in the store; raises `pytest.UsageError` before anything is asked."""
-    wanted = list(run.wanted.values())
+    """Begin or go on with a run in the store; raises `pytest.UsageError` where the budget forbids it."""
+    try:
+        asked = Asked(run.session, list(run.wanted.values()), run.options.resume)
+    except PromptopsError as error:
+        raise pytest.UsageError(terminal(str(error))) from None
     try:
         budget = run.session.caps.dollars
         if budget is not None:
-            run.estimate = check_budget(run.session, wanted, budget)
-        return Asked(run.session, wanted)
-    except PromptopsError as error:
-        raise pytest.UsageError(terminal(str(error))) from None
+            run.estimate = check_budget(asked, budget)
+    except BaseException:
+        asked.stored.close()
+        raise
+    if words := asked.stored.words(asked.planned, "--promptops-no-resume"):
+        announce(run.config, f"promptops: {words}")
+    return asked
 
 
 class Marking:

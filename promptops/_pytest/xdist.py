@@ -85,9 +85,9 @@ class Controller:
         assert self._folder is not None
         self.run.asked = begin(self.run)
         self._display = Display(self.run.config, self.run.asked.progress)
-        self._pump = Pump(self.run.asked, eager=not self.run.config.getvalue("maxfail"))
+        eager = not self.run.config.getvalue("maxfail")
+        self._pump = Pump(self.run.asked, Path(self._folder.name), eager=eager)
         self._pump.start()
-        write_text(Path(self._folder.name) / "run", self.run.asked.run)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -95,8 +95,7 @@ class Controller:
             return (yield)
         finally:
             if self._pump is not None:
-                self._pump.close()
-                self.run.engine_error = self._pump.error
+                self.run.engine_error = self._pump.close()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self._pump is None:
@@ -152,6 +151,5 @@ class _LateSource:
 
     def samples(self, target: Any, case: Any) -> Any:
         if self._source is None:
-            run_id = (self._folder / "run").read_text(encoding="utf-8")
-            self._source = PollingSource(StoreMailbox(self._run.project.store_dir, run_id))
+            self._source = PollingSource(StoreMailbox(self._run.project.store_dir, self._folder))
         return self._source.samples(target, case)

@@ -14,10 +14,10 @@ from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
 from promptops.formats import CanaryEvidence, PairOutcome
-from promptops.models import CaseResult, Difference, Judgement, PlannedSample, Reply, Sample
-from promptops.runner.batches import Sink
+from promptops.models import CaseResult, Difference, Judgement, Outcome, PlannedSample, Reply, Sample
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.events import RunFinished
+from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session, plan_target
 from promptops.runner.sinks import RecordingSink
 from promptops.runner.targets import Target
@@ -167,29 +167,32 @@ class CanaryResult:
 def run_canary(
     comparison: Comparison,
     *,
-    run: str | None = None,
-    sinks: tuple[Sink, ...] = (),
+    stored: StoredRun | None = None,
     progress: Progress = lambda _: None,
 ) -> CanaryResult:
     """Ask both sides and judge them by today's checks; raises what the engine raises, and `KeyboardInterrupt`.
 
+    Every sample is asked, and of recordings those that are copies do not count: what one reply says of two cases, or of
+    both sides, it says once.
+
     Replies of the candidate that have no recording yet are recorded: acceptance and verification need them.
     """
     session, targets = comparison.session, (comparison.baseline, comparison.candidate)
-    settings = session.engine_settings(targets, run=run)
+    settings = session.engine_settings(targets, fresh=True)
+    settings = stored.settings(settings) if stored is not None else settings
     recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
     collected = collect(
         session,
         comparison.plan(),
         targets,
-        replace(settings, sinks=(*settings.sinks, recorder, *sinks)),
+        replace(settings, sinks=(*settings.sinks, recorder)),
         progress=progress,
         into=Collected(),
     )
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
     pairs: Pairs = {
-        case.id: (baseline[case.id].outcome, candidate[case.id].outcome) for case in comparison.candidate.cases
+        case.id: (_asked(baseline[case.id]), _asked(candidate[case.id])) for case in comparison.candidate.cases
     }
     gates = _gates(comparison.candidate, candidate)
     return CanaryResult(comparison, baseline, candidate, pairs, gates, collected.finished, recorder.written)
@@ -208,6 +211,12 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
         return line is None or (not candidate.released and line.fields["request"] != sample.request)
 
     return writable
+
+
+def _asked(result: CaseResult) -> Outcome:
+    """The outcome by the samples that were asked; a case of copies only was not measured."""
+    own = tuple(j for j in result.judgements if j.sample.source != "cached")
+    return CaseResult(result.case, own).outcome
 
 
 def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:
@@ -241,4 +250,4 @@ def _costs(results: Mapping[str, CaseResult]) -> list[float]:
 
 
 def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
-    return [reply.latency for _, reply in _replies(results)]
+    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached"]

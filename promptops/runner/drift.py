@@ -10,8 +10,8 @@ from promptops.core.drift import Answer, CaseSamples, DriftDecision, decide_drif
 from promptops.core.plan import Planned, case_order, plan_case
 from promptops.errors import UsageError
 from promptops.models import Case, CaseResult, Judgement, PlannedSample, Sample
-from promptops.runner.batches import Sink
 from promptops.runner.collect import Progress, collect
+from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -66,12 +66,12 @@ def run_drift(
     session: Session,
     targets: Sequence[Target],
     *,
-    run: str | None = None,
-    sinks: tuple[Sink, ...] = (),
+    stored: StoredRun | None = None,
     progress: Progress = lambda _: None,
 ) -> list[DriftResult]:
     """Ask every target live and decide for each; nothing is recorded. Raises what the engine raises."""
-    settings = session.engine_settings(targets, run=run, sinks=sinks)
+    settings = session.engine_settings(targets, fresh=True)
+    settings = stored.settings(settings) if stored is not None else settings
     collected = collect(session, session.plan(targets), targets, settings, progress=progress)
     return [_result(session, target, collected.of(target)) for target in targets]
 
@@ -89,12 +89,12 @@ def _result(session: Session, target: Target, tonight: Mapping[str, CaseResult])
 
 
 def recorded_samples(session: Session, target: Target, case: Case) -> list[Sample]:
-    """All valid recorded samples of one case, as asked today."""
+    """All valid recorded samples of one case, as asked today; a copy is no further sample of what it copies."""
     lines = session.recordings(target).lines
     indices = [index for index in range(MOST_RECORDED) if (case.id, index) in lines]
     plan: Iterator[Planned] = plan_case(target.closure, case, indices=indices, released=target.released)
     found = [session.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
-    return [sample for sample in found if sample.reply is not None]
+    return [sample for sample in found if sample.reply is not None and sample.source != "cached"]
 
 
 def _case(case: str, recorded: Sequence[Judgement], tonight: Sequence[Judgement]) -> CaseSamples:

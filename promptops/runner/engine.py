@@ -14,6 +14,7 @@ from promptops.models import Mode, PlannedSample, Sample
 from promptops.runner.batches import BatchWriter, Sink
 from promptops.runner.events import Event, RunFinished, RunStarted, SampleDone
 from promptops.runner.gate import Gate
+from promptops.runner.journal import GroupCommit, Item, Journal
 from promptops.runner.tally import Tally
 
 _PER_PLACE = 2  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
@@ -40,7 +41,8 @@ class EngineSettings:
     `concurrency` is requests in flight, `planned` the number of samples where it is known, `run` the id in the run
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
-    fresh sample before anybody sees it.
+    fresh sample before anybody sees it. `journal` keeps what was asked before anybody else sees it; `resumed` looks up
+    what the same run measured before this process (None: it has to be asked).
     """
 
     mode: Mode
@@ -51,6 +53,8 @@ class EngineSettings:
     open_client: Callable[[], Asker] | None = None
     redacted: Callable[[Sample], Sample] | None = None
     sinks: Sequence[Sink] = ()
+    journal: Journal | None = None
+    resumed: Callable[[PlannedSample], Sample | None] | None = None
 
 
 class Engine:
@@ -66,9 +70,17 @@ class Engine:
         self._external = gate is not None
         self.gate = gate or Gate(4 * settings.concurrency + 64)
         self._client: Asker | None = None
+        self._found: asyncio.Queue[Item | None] = asyncio.Queue()
+        self._commits: GroupCommit | None = None
         self._workers: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
         self._stopping = self._dropped = False
-        self.in_flight = 0
+        self._asking = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Samples that are being looked for, asked or written, and will be handed on without anybody's help."""
+        return self._asking + (self._commits.pending if self._commits is not None else 0)
 
     def cancel(self) -> None:
         """Start nothing more; what is in flight gets half a second, then is dropped. What is done is kept."""
@@ -113,44 +125,54 @@ class Engine:
             max((writer.written for writer in writers), default=0),
             time.monotonic() - began,
             cancelled=self._stopping and (self._dropped or next(self._plan, None) is not None),
+            resumed=tally.resumed,
         )
 
     async def _samples(self) -> AsyncGenerator[Sample, None]:
-        """Run the workers and hand on what they find, until the last of them ends."""
-        found: asyncio.Queue[Sample | BaseException | None] = asyncio.Queue()
+        """Run the workers and hand on what they find, once it is durable, until the last of them ends."""
+        if self._settings.journal is not None:
+            self._commits = GroupCommit(self._settings.journal, self._found.put_nowait)
         count = 1 if self._settings.open_client is None else _PER_PLACE * self._settings.concurrency
-        self._workers = [asyncio.create_task(self._work(found)) for _ in range(count)]
-        while count:
-            item = await found.get()
-            if item is None:
-                count -= 1
-            elif isinstance(item, BaseException):
+        self._workers = [asyncio.create_task(self._work()) for _ in range(count)]
+        self._ending = asyncio.create_task(self._end())
+        while (item := await self._found.get()) is not None:
+            if isinstance(item, BaseException):
                 raise item
-            else:
-                yield item
+            yield item
 
-    async def _work(self, found: asyncio.Queue[Sample | BaseException | None]) -> None:
+    async def _end(self) -> None:
+        """Wait until no worker finds anything more, and what was found is durable."""
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._commits is not None:
+            await self._commits.close()
+        self._found.put_nowait(None)
+
+    async def _work(self) -> None:
         try:
             while not self._stopping:
                 await self.gate.enter()
                 if (planned := self._next()) is None:
                     self.gate.leave()
                     break
-                self.in_flight += 1
+                self._asking += 1
                 try:
-                    found.put_nowait(await self._one(planned))
+                    self._hand_on(await self._one(planned))
                 except asyncio.CancelledError:
                     self._dropped = True
                     raise
                 finally:
-                    self.in_flight -= 1
+                    self._asking -= 1
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
-        except BaseException as error:  # carried to the consumer, raised there
-            found.put_nowait(error)
-        finally:
-            found.put_nowait(None)
+        except BaseException as error:  # carried to the consumer after what was found before, raised there
+            (self._commits.add if self._commits is not None else self._found.put_nowait)(error)
+
+    def _hand_on(self, sample: Sample) -> None:
+        if self._commits is not None and self._settings.journal is not None and self._settings.journal.wants(sample):
+            self._commits.add(sample)
+        else:
+            self._found.put_nowait(sample)
 
     def _next(self) -> Planned | None:
         return None if self._stopping else next(self._plan, None)
@@ -158,11 +180,16 @@ class Engine:
     async def _one(self, planned: Planned) -> Sample:
         if isinstance(planned, Sample):
             return planned
-        settings = self._settings
+        settings, recorded = self._settings, None
         if settings.find is not None and settings.mode in ("replay", "new"):
-            sample = settings.find(planned)
-            if sample.reply is not None or settings.mode == "replay" or not _may_ask(planned, sample):
-                return sample
+            recorded = settings.find(planned)
+            if settings.mode == "replay" or (recorded.reply is None and not _may_ask(planned, recorded)):
+                return recorded
+        mine = settings.resumed(planned) if settings.resumed is not None else None
+        if recorded is not None and recorded.reply is not None:
+            return mine if mine is not None and _is_recording_of(recorded, mine) else recorded
+        if mine is not None:
+            return mine
         sample = await self._ask(planned)
         return settings.redacted(sample) if settings.redacted is not None else sample
 
@@ -176,7 +203,8 @@ class Engine:
     async def _shut(self, writers: Sequence[BatchWriter]) -> None:
         self._stopping = self._stopping or any(not worker.done() for worker in self._workers)
         self._abort()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._ending is not None:
+            await self._ending
         try:
             for writer in writers:
                 await writer.close()
@@ -195,3 +223,11 @@ def _may_ask(planned: PlannedSample, found: Sample) -> bool:
     if found.failure is not None and found.failure.kind == "unreadable_recordings":
         return False
     return not planned.released or found.failure is None or found.failure.kind == "missing_recording"
+
+
+def _is_recording_of(recorded: Sample, mine: Sample) -> bool:
+    """Whether a recording is what this run itself wrote before it was killed: then it is as fresh as the rest."""
+    if recorded.reply is None or mine.reply is None:
+        return False
+    same = (recorded.reply.text, recorded.reply.latency) == (mine.reply.text, mine.reply.latency)
+    return same and recorded.recorded_at == mine.recorded_at

@@ -30,10 +30,11 @@ class SampleDone:
 class Progress:
     """How far a run is: at most once a second, and once at the end.
 
-    `done` of `planned` samples (None: unknown) are there: `asked` answered live, `recorded` and `cached` ones, and those
-    that failed, by kind in `failures`. `retries` counts the failed attempts that were followed by another, by kind.
-    `cost` is US dollars so far (None: a price is unknown), `rate` live samples a second since the beginning, `seconds`
-    ago; `eta` seconds until all are there at that rate, None where it cannot be said.
+    `done` of `planned` samples (None: unknown) are there: `asked` answered live, `recorded` and `cached` ones,
+    `resumed` ones that an earlier process of the same run asked, and those that failed, by kind in `failures`.
+    `retries` counts the failed attempts that were followed by another, by kind. `cost` is US dollars so far (None: a
+    price is unknown), `rate` live samples a second since the beginning, `seconds` ago; `eta` seconds until all are
+    there at that rate, None where it cannot be said.
     """
 
     done: int
@@ -47,6 +48,7 @@ class Progress:
     seconds: float = 0.0
     rate: float = 0.0
     eta: float | None = None
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class RunFinished:
     """The last event: how many samples came, by where from, what was spent in US dollars, and how long it took.
 
     `asked` counts live requests that answered, `recorded` samples from recordings, `cached` copies of replies to the
-    same request, `failed` those without a reply; `written` is the number of recordings written; `seconds` is wall
-    time. `cancelled` means that the plan was not finished.
+    same request, `resumed` what an earlier process of the same run asked, `failed` those without a reply; `written` is
+    the number of recordings written; `cost` is that of the run, `seconds` the wall time of this process. `cancelled`
+    means that the plan was not finished.
     """
 
     asked: int = 0
@@ -66,6 +69,7 @@ class RunFinished:
     written: int = 0
     seconds: float = 0.0
     cancelled: bool = False
+    resumed: int = 0
 
 
 Event: TypeAlias = RunStarted | SampleDone | Progress | RunFinished

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptops.config import environment_name
 from promptops.core import pricing
 from promptops.core.judge import judge
-from promptops.core.plan import Planned, plan_samples
+from promptops.core.plan import Planned, limits_latency, plan_samples
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand, varies
@@ -42,7 +42,7 @@ class Choices:
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
     cases that have one of them, `limit` the first so many (0: all), `caps` is the budget, `accept` allows `record` to
-    rewrite what a served version was accepted with.
+    rewrite what a served version was accepted with. `cache` True keeps replies across runs, False copies none at all.
     """
 
     environment: str | None = None
@@ -53,6 +53,7 @@ class Choices:
     concurrency: int | None = None
     caps: Caps = field(default_factory=Caps)
     accept: bool = False
+    cache: bool | None = None
 
 
 @dataclass
@@ -132,9 +133,12 @@ class Session:
                 yield planned
 
     def engine_settings(
-        self, targets: Sequence[Target], *, run: str | None = None, sinks: Sequence[Sink] = ()
+        self, targets: Sequence[Target], *, run: str | None = None, sinks: Sequence[Sink] = (), fresh: bool = False
     ) -> EngineSettings:
-        """Return how an engine asks for `targets` in this session's mode; recordings are written where it says so."""
+        """Return how an engine asks for `targets` in this session's mode; recordings are written where it says so.
+
+        `fresh` asks for every sample, whatever identical ones were answered.
+        """
         asks = self.mode != "replay"
         recorder = (
             [RecordingSink(self._path_of(targets), self._writable(targets))] if self.mode in ("record", "new") else []
@@ -145,7 +149,7 @@ class Session:
             planned=sum(len(target.cases) * target.samples for target in targets),
             run=run,
             find=self.find,
-            open_client=self.open_client if asks else None,
+            open_client=(self.ask_fresh if fresh else self.open_client) if asks else None,
             redacted=self.redacted,
             sinks=(*recorder, *sinks),
         )
@@ -186,20 +190,37 @@ class Session:
         return () if isinstance(found, PromptopsError) else found.lines.keys()
 
     def open_client(self) -> Asker:
-        """Make what asks the providers; to be called in the loop that uses it."""
+        """Make what asks the providers, once for identical samples; to be called in the loop that uses it."""
+        from promptops.runner.caching import caching
+
+        return caching(self.ask_fresh(), self)
+
+    def ask_fresh(self) -> Asker:
+        """Make what asks the providers for every sample; to be called in the loop that uses it."""
         if self.asker is not None:
             return self.asker()
         from promptops.providers.client import Client
         from promptops.runner.budget import Budget
+        from promptops.store.shared_limits import SharedLimits, default_folder
 
         config, caps = self.project.config, self.caps
+        limits = SharedLimits(default_folder(self.environ))
         return Client(
             config,
             environ=self.environ,
             concurrency=self.choices.concurrency,
+            ledger=limits,
+            fingerprint=limits.fingerprint,
             allowance=Budget(caps, self.worst_case, self._cost) if caps else None,
             time_limit=parse_duration(config.run_timeout) if config.run_timeout else None,
         )
+
+    @property
+    def reuses(self) -> bool:
+        """Whether replies of earlier runs may be among this run's."""
+        from promptops.runner.shelves import cache_config
+
+        return self.mode in ("new", "live") and cache_config(self) is not None
 
     def redacted(self, sample: Sample) -> Sample:
         """Return the sample as its recording would give it back, without secrets."""
@@ -287,6 +308,7 @@ def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator
         samples=target.samples,
         pin=pin,
         released=target.released,
+        timed=limits_latency(target.checks) or target.spec.budgets.p95_latency is not None,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.models import Sample
+from promptops.runner.journal import Resumed
 from promptops.store import recordings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RecordingSink:
-    """Writes live replies into the recordings file that `path_of` names, where `writable` allows it.
+    """Writes replies that are new into the recordings file that `path_of` names, where `writable` allows it.
 
     Samples are expected to be redacted already, as the engine's are. `kept_back` counts those that were not allowed.
     """
@@ -24,8 +25,8 @@ class RecordingSink:
         self.written = self.kept_back = 0
 
     def wants(self, sample: Sample) -> bool:
-        """Live replies only: what was recorded is there already."""
-        if sample.reply is None or sample.source != "live":
+        """Live replies and copies of them: what was recorded is there already."""
+        if sample.reply is None or sample.source == "recorded" or sample.digest is not None:
             return False
         if not self._writable(sample):
             self.kept_back += 1
@@ -42,16 +43,20 @@ class RecordingSink:
         self.written += len(samples)
 
 
-class RunStoreSink:
-    """Appends every sample to a run in the store, one transaction a batch."""
+class RunJournal:
+    """Keeps in the store what round `round_` of a run asked: replies, copies of them, failures.
 
-    def __init__(self, store: RunStore, run: str) -> None:
-        self._store, self._run = store, run
+    `every`: what was recorded or resumed too, for other processes that wait for it.
+    """
 
-    def wants(self, sample: Sample) -> bool:  # noqa: ARG002 - the protocol of a sink
-        """Every sample: failures too."""
-        return True
+    def __init__(self, store: RunStore, run: str, round_: int = 1, *, every: bool = False) -> None:
+        self._store, self._run, self._round, self._every = store, run, round_, every
+
+    def wants(self, sample: Sample) -> bool:
+        """What was recorded stands in git, what was resumed in the store."""
+        recorded = sample.source == "recorded" or sample.digest is not None
+        return self._every or not (recorded or isinstance(sample, Resumed))
 
     def write(self, samples: Sequence[Sample]) -> None:
-        """Write one batch."""
-        self._store.append(self._run, samples)
+        """Write one group in one transaction."""
+        self._store.append(self._run, samples, round_=self._round)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from promptops.errors import FailureKind
 from promptops.models import Sample
 from promptops.runner.events import Progress
+from promptops.runner.journal import Resumed
 
 
 class Tally:
@@ -21,7 +22,7 @@ class Tally:
     def __init__(self, planned: int | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._planned, self._clock = planned, clock
         self._began = clock()
-        self.asked = self.recorded = self.cached = 0
+        self.asked = self.recorded = self.cached = self.resumed = 0
         self._failures: Counter[FailureKind] = Counter()
         self._retries: Counter[FailureKind] = Counter()
         self._cost, self._unpriced = 0.0, False
@@ -29,6 +30,11 @@ class Tally:
 
     def count(self, sample: Sample) -> None:
         """Count one sample."""
+        if isinstance(sample, Resumed):
+            self.resumed += 1
+            if sample.source == "live":
+                self._spend(sample)
+            return
         if sample.source == "live":
             self._live += 1
             failed = [attempt.failure for attempt in sample.attempts if attempt.failure is not None]
@@ -37,12 +43,15 @@ class Tally:
             self._failures[sample.failure.kind if sample.failure else "cancelled"] += 1
         elif sample.source == "live":
             self.asked += 1
-            self._cost += sample.cost or 0.0
-            self._unpriced = self._unpriced or sample.cost is None
-        elif sample.source == "cached":
+            self._spend(sample)
+        elif sample.source == "cached" and sample.digest is None:  # a recorded copy was looked up in no cache
             self.cached += 1
         else:
             self.recorded += 1
+
+    def _spend(self, sample: Sample) -> None:
+        self._cost += sample.cost or 0.0
+        self._unpriced = self._unpriced or sample.cost is None
 
     @property
     def failed(self) -> int:
@@ -56,7 +65,7 @@ class Tally:
 
     def progress(self) -> Progress:
         """How far the run is now."""
-        done = self.asked + self.recorded + self.cached + self.failed
+        done = self.asked + self.recorded + self.cached + self.resumed + self.failed
         seconds = max(self._clock() - self._began, 1e-6)
         rate = self._live / seconds
         left = None if self._planned is None else max(0, self._planned - done)
@@ -72,4 +81,5 @@ class Tally:
             seconds=seconds,
             rate=rate,
             eta=left / rate if rate and left is not None else None,
+            resumed=self.resumed,
         )

@@ -46,7 +46,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE result_rows",
         "ALTER TABLE runs ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE runs ADD COLUMN seen TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE runs ADD COLUMN asked TEXT",
         "ALTER TABLE runs ADD COLUMN concluded TEXT",
         "ALTER TABLE samples ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE samples ADD COLUMN attempts TEXT",

@@ -41,7 +41,7 @@ _CASES_AT_ONCE = 1000  # SQLite takes 32,766 variables in a statement
 _SEEN_EVERY = 10.0  # seconds between two notes that a run measures
 _RECORD: Final = (
     *("id", "kind", "status", "started", "finished", "environment", "command", "plan", "plan_digest"),
-    *("round", "seen", "asked", "concluded", "host", "pid"),
+    *("round", "seen", "concluded", "host", "pid"),
 )
 _WITH_SAMPLES: Final = """WITH RECURSIVE have (run) AS (
     SELECT min(run) FROM samples UNION ALL
@@ -55,8 +55,8 @@ _RUNS: Final = f"SELECT {', '.join(_RECORD)} FROM runs"  # noqa: S608 - our name
 class RunRecord:
     """One run. Moments are ISO 8601 in UTC; `status` is `running` until `finish_run` says more.
 
-    `round` counts how often the run was begun or gone on with, `seen` is when it last measured something, `asked` says
-    why no more samples come (None: they may), `concluded` is the moment that its evidence names.
+    `round` counts how often the run was begun or gone on with, `seen` is when it last measured something, `concluded`
+    the moment that its evidence names.
     """
 
     id: str
@@ -70,7 +70,6 @@ class RunRecord:
     plan_digest: str = ""
     round: int = 1
     seen: str = ""
-    asked: str | None = None
     concluded: str | None = None
     host: str = ""
     pid: int = 0
@@ -195,11 +194,6 @@ class RunStore:
             if any(row[7] is not None for row in rows):
                 self._note(db, run)
 
-    def asked(self, run: str, why: str) -> None:
-        """Note that no more samples of a run come, and why: for those who wait for one."""
-        with self._database.writing() as db:
-            db.execute("UPDATE runs SET asked = ? WHERE id = ?", [why, run])
-
     def conclude(self, run: str) -> str:
         """Return the moment that the run's evidence names: now, or what was said before the run was killed."""
         with self._database.writing() as db:
@@ -299,7 +293,7 @@ class RunStore:
     def _begun_again(self, db: sqlite3.Connection, record: RunRecord) -> RunRecord:
         """A run that was killed keeps the moment of its evidence: it may be written already."""
         db.execute(
-            "UPDATE runs SET status = ?, finished = NULL, asked = NULL, round = round + 1, host = ?, pid = ?, "
+            "UPDATE runs SET status = ?, finished = NULL, round = round + 1, host = ?, pid = ?, "
             "concluded = CASE WHEN status = ? THEN concluded END WHERE id = ?",
             [RUNNING, platform.node(), os.getpid(), RUNNING, record.id],
         )

@@ -31,16 +31,19 @@ def test_ctrl_c_while_an_item_waits_ends_at_once_and_keeps_what_is_done(world: W
     world.greeting(cases=4)
     with LoopbackServer(lambda body: Answer("yes", delay=0.0 if server.count < 3 else 60.0)) as server:
         world.project.provider("test", server.base_url, concurrency=1)
-        command = [sys.executable, "-m", "pytest", *QUIET, "--promptops-mode", "new", "-v"]
+        command = [sys.executable, "-u", "-m", "pytest", *QUIET, "--promptops-mode", "new", "-v"]
         started = subprocess.Popen(
             command, cwd=world.project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         try:
-            deadline = time.monotonic() + 60
-            while server.count < 3 and time.monotonic() < deadline:
+            assert started.stdout is not None
+            output = ""
+            while output.count("PASSED") < 2 and (line := started.stdout.readline()):
+                output += line
+            while server.count < 3:
                 time.sleep(0.01)
             started.send_signal(signal.SIGINT)
-            output, _ = started.communicate(timeout=60)
+            output += started.communicate(timeout=60)[0]
         finally:
             started.kill()
     assert started.returncode == pytest.ExitCode.INTERRUPTED, output

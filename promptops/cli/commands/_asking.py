@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,15 @@ import typer
 from promptops.cli.commands._shared import note
 from promptops.cli.progress import duration
 from promptops.errors import UsageError
-from promptops.models import Caps, Mode, Pin, Verdict
+from promptops.models import Caps, Json, Mode, Pin, Verdict
 
 if TYPE_CHECKING:
-    from promptops.project.root import Project
+    from datetime import timedelta
+
     from promptops.runner.estimates import Estimate
+    from promptops.runner.resuming import Resume, StoredRun
     from promptops.runner.session import Choices, Session
-    from promptops.store.runs import RunStore
+    from promptops.runner.targets import Target
 
 RETRY_MARGIN = 0.3
 """What retries are taken to add to a run's cost at worst."""
@@ -48,6 +51,21 @@ BudgetTokensOption = Annotated[
 BudgetRequestsOption = Annotated[
     int | None, typer.Option("--budget-requests", metavar="N", min=1, help="Send at most so many, retries included.")
 ]
+CacheOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Use replies of earlier runs and keep these; or ask for every sample, equal requests too.",
+    ),
+]
+ResumeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Go on with a run that was cut short, however old, or ask all again (default: with one of the last day).",
+    ),
+]
+_RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 
 def parse_pin(text: str | None) -> Pin | None:
@@ -78,6 +96,7 @@ def choices(
     budget_requests: int | None = None,
     environment: str | None = None,
     accept: bool = False,
+    cache: bool | None = None,
 ) -> Choices:
     """The session's choices from a command's options; raises `UsageError` for a budget of nothing."""
     from promptops.runner.session import Choices
@@ -93,6 +112,7 @@ def choices(
         concurrency,
         Caps(budget, budget_tokens, budget_requests),
         accept,
+        cache,
     )
 
 
@@ -143,25 +163,43 @@ def caps_words(caps: Caps) -> list[str]:
     return [f"capped at {' and '.join(words)}"] if words else []
 
 
+def resume_of(option: bool | None, words: Sequence[str] = ()) -> tuple[Resume, list[str]]:  # noqa: FBT001 - typer's
+    """Read `--resume [RUN]`, whose value stands among the selectors, and `--no-resume`; returns the selectors too."""
+    from promptops.runner.resuming import Resume
+
+    runs = [word for word in words if _RUN_ID.fullmatch(word)]
+    if len(runs) > bool(option):
+        raise UsageError(f"{runs[-1]!r} is a run, not a selector: --resume {runs[-1]} goes on with it")
+    wish = Resume(never=option is False, demanded=bool(option), run="".join(runs))
+    return wish, [word for word in words if word not in runs]
+
+
 @contextmanager
 def recorded_run(
-    project: Project, session: Session, kind: str, plan: dict[str, object]
-) -> Iterator[tuple[RunStore, str]]:
-    """A run in the store, ended as `interrupted` where the block is left by an exception."""
-    from promptops.store.runs import INTERRUPTED, RunStore
+    session: Session,
+    kind: str,
+    targets: Sequence[Target],
+    plan: Mapping[str, Json],
+    *,
+    resume: Resume,
+    within: timedelta | None = None,
+    key: Json = None,
+) -> Iterator[StoredRun]:
+    """A run in the store, begun or gone on with: interrupted where the block is left before it was finished."""
+    from promptops.runner.resuming import StoredRun
+    from promptops.store.runs import KEPT_FOR
 
-    with RunStore.in_folder(project.store_dir) as store:
-        run = store.start_run(
-            kind,
-            plan=plan,  # type: ignore[arg-type]
-            environment=session.environment,
-            command=" ".join(sys.argv[1:])[:500],
-        )
-        try:
-            yield store, run
-        except BaseException:
-            store.finish_run(run, INTERRUPTED)
-            raise
+    wanted = [(target, target.cases) for target in targets]
+    command = " ".join(sys.argv[1:])
+    stored = StoredRun.begin(
+        session, kind, wanted, plan=plan, command=command, resume=resume, within=within or KEPT_FOR, key=key
+    )
+    try:
+        if words := stored.words(sum(len(cases) * target.samples for target, cases in wanted), "--no-resume"):
+            note(words)
+        yield stored
+    finally:
+        stored.close()
 
 
 def environ() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from promptops.cli.commands._asking import (
     ConcurrencyOption,
     LimitOption,
     ModelOption,
+    ResumeOption,
     SamplesOption,
     TagOption,
     choices,
@@ -22,15 +24,19 @@ from promptops.cli.commands._asking import (
     parse_mode,
     parse_pin,
     recorded_run,
+    resume_of,
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptops.models import Pin
+    from contextlib import AbstractContextManager
+
+    from promptops.models import Json, Pin
     from promptops.project.root import Project
     from promptops.runner.canary import CanaryResult, Comparison
+    from promptops.runner.resuming import Resume, StoredRun
     from promptops.runner.session import Session
     from promptops.runner.targets import Target
 
@@ -63,6 +69,7 @@ def canary(
     budget: BudgetOption = None,
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
+    resume: ResumeOption = None,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,8 +94,11 @@ def canary(
     if baseline not in ("live", "recorded"):
         raise UsageError(f"--baseline {baseline!r}: write live or recorded")
     comparison = _comparison(session, ref, against, parse_pin(model), seed, recorded=baseline == "recorded")
-    result = _run(project, session, comparison)
-    finish(_conclude(project, result, write=not no_evidence, as_json=as_json))
+    with _recorded_run(comparison, resume_of(resume)[0], seed) as stored:
+        result = _run(stored, comparison)
+        code = _conclude(project, result, stored.moment(), write=not no_evidence, as_json=as_json)
+        stored.finish(result.decision(1).verdict)
+    finish(code)
 
 
 def _comparison(
@@ -127,44 +137,48 @@ def _baseline_version(session: Session, prompt: str, against: str | None) -> str
     return version
 
 
-def _run(project: Project, session: Session, comparison: Comparison) -> CanaryResult:
-    from promptops.cli.progress import RunProgress
-    from promptops.runner.canary import run_canary
-    from promptops.runner.estimates import estimate
-    from promptops.runner.sinks import RunStoreSink
-
+def _recorded_run(comparison: Comparison, resume: Resume, seed: int | None) -> AbstractContextManager[StoredRun]:
+    """The canary's run; one that is gone on with keeps its order, so only a seed that was asked for has to agree."""
     targets = (comparison.baseline, comparison.candidate)
-    for notice in dict.fromkeys(n for target in targets for n in target.notices):
-        note(f"notice: {notice}")
-    expected = estimate(session, comparison.plan(), targets)
-    say_estimate(expected, caps=session.caps)
-    title = f"{comparison.candidate.name} against {comparison.baseline.version}"
-    plan: dict[str, object] = {
+    plan: dict[str, Json] = {
+        "targets": [f"{target.name} {target.pin}" for target in targets],
         "baseline": comparison.baseline.side.model_dump(),
         "candidate": comparison.candidate.side.model_dump(),
         "seed": comparison.seed,
     }
-    total = expected.requests + expected.recorded + expected.refused + sum(expected.missing.values())
-    with recorded_run(project, session, "canary", plan) as (store, run), RunProgress(title, total) as progress:
+    key: Json = {"seed": seed, "baseline": comparison.baseline_source}
+    return recorded_run(comparison.session, "canary", targets, plan, resume=resume, key=key)
+
+
+def _run(stored: StoredRun, comparison: Comparison) -> CanaryResult:
+    from promptops.cli.progress import RunProgress
+    from promptops.runner.canary import run_canary
+    from promptops.runner.estimates import estimate
+
+    comparison = replace(comparison, seed=int(str(stored.plan["seed"])))
+    targets = (comparison.baseline, comparison.candidate)
+    for notice in dict.fromkeys(n for target in targets for n in target.notices):
+        note(f"notice: {notice}")
+    expected = estimate(comparison.session, stored.missing(comparison.plan()), targets)
+    say_estimate(expected, caps=comparison.session.caps)
+    title = f"{comparison.candidate.name} against {comparison.baseline.version}"
+    total = sum(len(target.cases) * target.samples for target in targets)
+    with RunProgress(title, total) as progress:
         try:
-            result = run_canary(comparison, run=run, sinks=(RunStoreSink(store, run),), progress=progress)
+            return run_canary(comparison, stored=stored, progress=progress)
         except KeyboardInterrupt:
-            note(f"stopped after {progress.done} of {total} samples; the candidate's replies so far are recorded")
+            note(f"stopped after {progress.done} of {total} samples; the same command goes on from there")
             raise
-        store.finish_run(run, result.decision(1).verdict)
-    return result
 
 
-def _conclude(project: Project, result: CanaryResult, *, write: bool, as_json: bool) -> int:
+def _conclude(project: Project, result: CanaryResult, at: str, *, write: bool, as_json: bool) -> int:
     """Write the evidence, show the result, and return the exit code."""
-    from promptops.cli.commands._measured import now
     from promptops.project.evidence import load_evidence
     from promptops.release.records import append_canary, next_attempt
 
     comparison = result.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    at = now()
     written = ""
     if write and result.licenses:
         path, record = append_canary(project, candidate.prompt, *sides, lambda attempt: result.evidence(attempt, at))

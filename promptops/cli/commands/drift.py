@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,22 +15,28 @@ from promptops.cli.commands._asking import (
     BudgetTokensOption,
     ConcurrencyOption,
     LimitOption,
+    ResumeOption,
     TagOption,
     choices,
     environ,
     recorded_run,
+    resume_of,
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
 
 if TYPE_CHECKING:
+    from promptops.models import Json
     from promptops.project.root import Project
     from promptops.runner.drift import DriftResult
+    from promptops.runner.resuming import Resume
     from promptops.runner.session import Session
     from promptops.runner.targets import Target
 
 EXAMPLES = ("promptops drift", "promptops drift booking@production --samples 3", "promptops drift --history")
 
+_ONE_NIGHT = timedelta(hours=12)
+"""What was measured before that is another night's."""
 EXIT_CODES = {"stable": 0, "changed": 1, "unmeasurable": 10, "watch": 11}
 
 
@@ -50,6 +56,7 @@ def drift(
     budget: BudgetOption = None,
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
+    resume: ResumeOption = None,
     history: Annotated[bool, typer.Option("--history", help="Show the nights so far, and ask nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,15 +82,8 @@ def drift(
         environment=env,
     )
     session = Session(project, "live", environ(), chosen)
-    results = _run(project, session, selectors or ())
-    if as_json:
-        emit_json(drift_json(results))
-    else:
-        from promptops.reporting.drift import drift_lines
-        from promptops.reporting.lines import painted
-
-        typer.echo(painted(drift_lines(results), color=colour()))
-    finish(exit_code([result.decision.state for result in results]))
+    wish, chosen_selectors = resume_of(resume, selectors or ())
+    finish(_run(session, chosen_selectors, wish, as_json=as_json))
 
 
 def exit_code(states: Sequence[str]) -> int:
@@ -91,29 +91,36 @@ def exit_code(states: Sequence[str]) -> int:
     return next((EXIT_CODES[state] for state in ("changed", "unmeasurable", "watch") if state in states), 0)
 
 
-def _run(project: Project, session: Session, selectors: Sequence[str]) -> list[DriftResult]:
+def _run(session: Session, selectors: Sequence[str], resume: Resume, *, as_json: bool) -> int:
     from promptops.cli.progress import RunProgress
     from promptops.runner.drift import drift_targets, run_drift
     from promptops.runner.estimates import estimate
-    from promptops.runner.sinks import RunStoreSink
 
     targets = drift_targets(session, selectors)
     for problem in (target.frozen.problem for target in targets if target.frozen):
         note(f"notice: {problem}")
-    expected = estimate(session, session.plan(targets), targets)
-    say_estimate(expected, caps=session.caps)
-    plan: dict[str, object] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
-    with (
-        recorded_run(project, session, "drift", plan) as (store, run),
-        RunProgress("drift", expected.requests + expected.refused) as progress,
-    ):
-        sink = RunStoreSink(store, run)
-        results = run_drift(session, targets, run=run, sinks=(sink,), progress=progress)
+    plan: dict[str, Json] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
+    with recorded_run(session, "drift", targets, plan, resume=resume, within=_ONE_NIGHT) as stored:
+        expected = estimate(session, stored.missing(session.plan(targets)), targets)
+        say_estimate(expected, caps=session.caps)
+        with RunProgress("drift", sum(len(target.cases) * target.samples for target in targets)) as progress:
+            results = run_drift(session, targets, stored=stored, progress=progress)
         for result in results:
-            store.add_night(_night(result, run))
+            stored.store.add_night(_night(result, stored.id))
+        _show(results, as_json=as_json)
         code = exit_code([result.decision.state for result in results])
-        store.finish_run(run, next(state for state, number in EXIT_CODES.items() if number == code))
-    return results
+        stored.finish(next(state for state, number in EXIT_CODES.items() if number == code))
+    return code
+
+
+def _show(results: Sequence[DriftResult], *, as_json: bool) -> None:
+    from promptops.reporting.drift import drift_lines
+    from promptops.reporting.lines import painted
+
+    if as_json:
+        emit_json(drift_json(results))
+    else:
+        typer.echo(painted(drift_lines(results), color=colour()))
 
 
 def _night(result: DriftResult, run: str) -> Any:

@@ -12,6 +12,7 @@ from promptops.cli.commands._asking import (
     BudgetOption,
     BudgetRequestsOption,
     BudgetTokensOption,
+    CacheOption,
     ConcurrencyOption,
     LimitOption,
     ModelOption,
@@ -70,6 +71,7 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
+    cache: CacheOption = None,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
@@ -97,6 +99,7 @@ def run(
         budget_tokens=budget_tokens,
         budget_requests=budget_requests,
         accept=accept,
+        cache=cache,
     )
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     if accept and (pin is not None or session.mode == "live"):
@@ -138,6 +141,7 @@ def _refuse_too_large(targets: Sequence[Target]) -> None:
 
 def _ask(session: Session, targets: Sequence[Target], report: RunReport, resume: Resume) -> list[VersionResult]:
     from promptops.cli.progress import RunProgress
+    from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
     from promptops.runner.estimates import estimate
     from promptops.runner.sinks import RecordingSink
@@ -159,8 +163,10 @@ def _ask(session: Session, targets: Sequence[Target], report: RunReport, resume:
                 again = "" if session.mode == "replay" else "; the same command goes on from there"
                 note(f"stopped after {progress.done} of {total} samples{again}")
                 raise
-        found = [version_result(each, see=report.add) for each in results]
+        found = [version_result(each, see=report.add, reuses=session.reuses) for each in results]
         stored.finish(_verdict(found))
+    if (counted := progress.tally.progress()).cached:
+        note(cached_words(counted))
     for sink in settings.sinks:
         if isinstance(sink, RecordingSink):
             _say_recorded(sink)
