@@ -22,10 +22,7 @@ def canonical_json(value: Json) -> bytes:
     Raises `ValueError` for what JSON cannot say: NaN, infinities, lone surrogates, other types, nesting without end.
     """
     try:
-        text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
-        )
-        return text.encode()
+        return _canonical(value).encode()
     except (TypeError, RecursionError, UnicodeEncodeError) as error:
         raise ValueError(f"this is not plain JSON: {error}") from error
 
@@ -79,3 +76,9 @@ def _plain(value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+# One encoder for all: `json.dumps` makes a new one for each value, which costs as much as the value.
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+).encode

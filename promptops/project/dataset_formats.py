@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Protocol
 
 from promptops.core.cases import Row
 from promptops.core.json_text import parse_strictly
@@ -19,18 +19,24 @@ MAX_YAML = 1024 * 1024  # bytes; the YAML reader's own limit
 
 Schemas = Mapping[str, Mapping[str, Any]]
 Rows = Iterator[Row | Problem]
-Reader = Callable[[BinaryIO, str, Schemas], Rows]
+
+
+class Reader(Protocol):
+    """Reads the rows of a stream; `fine`: they were read before, and nothing was wrong with them."""
+
+    def __call__(self, stream: BinaryIO, path: str, schemas: Schemas, /, *, fine: bool = False) -> Rows: ...
+
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def jsonl_rows(stream: BinaryIO, path: str, _schemas: Schemas) -> Rows:
+def jsonl_rows(stream: BinaryIO, path: str, _schemas: Schemas, *, fine: bool = False) -> Rows:
     """One JSON object a line; empty lines are skipped."""
     for number, line in _lines(stream, path):
         if isinstance(line, Problem):
             yield line
         elif text := line.strip():
-            yield _json_row(text, path, number)
+            yield Row(json.loads(text), number) if fine else _json_row(text, path, number)
 
 
 def _json_row(text: str, path: str, number: int) -> Row | Problem:
@@ -50,7 +56,7 @@ def _json_row(text: str, path: str, number: int) -> Row | Problem:
     return Row(found.value, number)
 
 
-def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas) -> Rows:
+def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas, *, fine: bool = False) -> Rows:  # noqa: ARG001
     """A list of cases, or a mapping with the one key `cases`."""
     parts = []
     for _, line in _lines(stream, path):
@@ -81,7 +87,7 @@ def yaml_rows(stream: BinaryIO, path: str, _schemas: Schemas) -> Rows:
         yield Row(item, document.lines.get((*at, index), 0), document.lines, (*at, index))
 
 
-def csv_rows(stream: BinaryIO, path: str, schemas: Schemas) -> Rows:
+def csv_rows(stream: BinaryIO, path: str, schemas: Schemas, *, fine: bool = False) -> Rows:  # noqa: ARG001
     """A header, then one case a record; cells are typed as `dataset_csv` says."""
     broken: list[Problem] = []
     reader = csv.reader(_texts(stream, path, broken), strict=True)

@@ -150,7 +150,8 @@ def _read_again(path: Path, root: Path, inputs: Schemas | None, state: _State) -
     reader = RowReader(name, CaseIndex())
     try:
         with path.open("rb") as stream:
-            for row in READERS[path.suffix.lower()](stream, name, inputs or {}) if _state_of(path) == state else ():
+            rows = READERS[path.suffix.lower()](stream, name, inputs or {}, fine=True)
+            for row in rows if _state_of(path) == state else ():
                 if isinstance(row, Problem):
                     raise ProblemsError([row])
                 yield reader.again(row)

@@ -31,6 +31,7 @@ class Template:
 
     def __init__(self, compiled: jinja2.Template, sources: _Sources, names: Mapping[str, int], *, roles: bool) -> None:
         self._compiled, self._sources, self._roles = compiled, sources, roles
+        compiled.globals = dict(compiled.globals)  # copied for each rendering, and the chain it was is slow at that
         self.variable_lines: Mapping[str, tuple[str, int]] = {name: sources.place(line) for name, line in names.items()}
         self.variables = frozenset(names)
         self.includes = frozenset(sources.used)
