@@ -54,8 +54,13 @@ def _run(config: pytest.Config, told: dict[str, Any] | None) -> Run:
         concurrency=options.concurrency,
         caps=options.caps,
         accept=options.accept,
+        cache=options.cache,
     )
     session = Session(project, options.mode, os.environ, choices)
+    if options.mode != "replay":
+        from promptops.runner.shelves import check_cache
+
+        check_cache(session)
     return Run(config, options, session, _selection(project, options, told))
 
 

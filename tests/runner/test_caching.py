@@ -20,6 +20,8 @@ from promptops.runner import caching as module
 from promptops.runner.caching import CachingAsker
 from promptops.runner.shelf import Shelf
 from promptops.runner.shelves import Shelves
+from promptops.runner.sinks import RecordingSink
+from promptops.runner.tally import Tally
 from promptops.store.cache import CacheStats
 from promptops.store.cache_sqlite import SqliteCache
 from tests.runner.fakes import PIN, Asker, planned
@@ -406,3 +408,27 @@ def test_entries_that_somebody_poisoned_are_asked_again(kept: Callable[[], Shelf
     found = ask(asker, *(planned(n) for n in range(3)), on=shelves(kept()))
     assert sorted(asker.asked) == ["c0", "c1", "c2"]
     assert {sample.source for sample in found} == {"live"}
+
+
+# --- what becomes of a copy
+
+
+@pytest.mark.parametrize(
+    ("copy", "counted", "written"),
+    [
+        (Sample(planned(0).key, "", Reply("x"), source="cached"), (0, 0, 1), True),
+        (Sample(planned(0).key, "", Reply("x"), source="cached", digest="sha256:1"), (0, 1, 0), False),
+        (Sample(planned(0).key, "", Reply("x"), source="recorded", digest="sha256:1"), (0, 1, 0), False),
+        (Sample(planned(0).key, "", Reply("x")), (1, 0, 0), True),
+        (Sample(planned(0).key, "", failure=Failure("request", "no"), source="cached"), (0, 0, 0), False),
+    ],
+    ids=["a copy", "a recorded copy", "a recording", "a reply", "a copied failure"],
+)
+def test_a_copy_is_counted_and_recorded_once_and_costs_nothing(
+    copy: Sample, counted: tuple[int, int, int], written: bool, tmp_path: Path
+) -> None:
+    tally = Tally()
+    tally.count(replace(copy, cost=0.5))
+    assert (tally.asked, tally.recorded, tally.cached) == counted
+    assert tally.cost == (0.5 if copy.source == "live" else 0.0)
+    assert RecordingSink(lambda _: tmp_path).wants(copy) is written
