@@ -53,7 +53,7 @@ def cases_of(project: Project, prompt: Prompt) -> Sequence[Case]:
 def dataset_of(project: Project, prompt: Prompt) -> Dataset | None:
     """Load the dataset of `prompt`, None where it has none. Raises `ProblemsError`."""
     path = find_dataset(project, prompt.name, prompt.spec.dataset)
-    return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs)
+    return None if path is None else load_dataset(path, root=project.root, inputs=prompt.inputs, hold=HELD)
 
 
 def find_dataset(project: Project, name: str, written: str | None = None) -> Path | None:
