@@ -70,7 +70,7 @@ class Connection:
         `receive` returns for status and headers of the reply (names lower-case) takes its body; `exchange` is filled
         in. The body of an error is read as far as it comes: its status says enough.
         """
-        watch = Watch(self._waits, deadline=deadline)
+        watch = Watch(self._waits, deadline=deadline, clock=asyncio.get_running_loop().time)
         receiver: R | None = None
         try:
             async with asyncio.timeout_at(watch.head()) as limit:
@@ -176,7 +176,10 @@ async def _drain(stream: AsyncIterable[bytes]) -> None:
 
 
 def _lower(response: httpx.Response) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+    """The headers, names lower-case; what is there more than once is one text with commas, as HTTP reads it."""
+    raw = response.headers.raw
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    return found if len(found) == len(raw) else dict(response.headers)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 EXCUSE = 2.0  # seconds for the body of an error, which comes with its head or is not worth waiting for
@@ -22,10 +22,10 @@ class Waits:
 
 
 class Watch:
-    """One attempt by the running loop's clock: until when is waited now, and what was missing if that passes."""
+    """One attempt by `clock`, seconds: until when is waited now, and what was missing if that passes."""
 
-    def __init__(self, waits: Waits, *, deadline: float) -> None:
-        self._clock = asyncio.get_running_loop().time
+    def __init__(self, waits: Waits, *, deadline: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.began = self._clock()
         self.first_token: float | None = None
         self._ended: float | None = None

@@ -6,15 +6,20 @@ body that nobody reads although the reply is there, and calls every lost connect
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from io import BytesIO
+from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
 KEEP_ALIVE = 30.0  # seconds; servers that close earlier cost a retry, so this is on the short side
+LARGE = 1024 * 1024  # bytes of a body from which on aiohttp wants it as a file, and warns otherwise
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -27,7 +32,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, *, connect_timeout: float, context: ssl.SSLContext | None = None, proxy: str | None = None
     ) -> None:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context or True, keepalive_timeout=KEEP_ALIVE)
+        connector = _Connector(limit=0, ssl=context or True, keepalive_timeout=KEEP_ALIVE)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -43,11 +48,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         headers = CIMultiDict(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         )
+        body = request.read()
         response = await self._session.request(
             request.method,
             URL(str(request.url), encoded=True),
             headers=headers,
-            data=request.read(),
+            data=body if len(body) < LARGE else BytesIO(body),
             allow_redirects=False,
             proxy=self._proxy,
         )
@@ -56,6 +62,39 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that trusts nobody.
+
+    No connection is used again on which something came that nobody asked for: it would be taken for the next reply.
+    And no closed one waits, for ever and in memory, until the other side has read what it was sent.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._opened: set[asyncio.Transport] = set()
+
+    async def connect(self, req: aiohttp.ClientRequest, *how: Any, **named: Any) -> Connection:
+        while True:
+            connection = await super().connect(req, *how, **named)
+            transport = connection.transport
+            if transport is not None and transport not in self._opened:
+                self._abort(lambda transport: transport.is_closing())
+                self._opened.add(transport)
+                return connection
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        self._abort(lambda transport: transport.is_closing() or transport.get_write_buffer_size() > 0)
+        await super().close(abort_ssl=abort_ssl)
+
+    def _abort(self, lost: Callable[[asyncio.Transport], bool]) -> None:
+        for transport in [transport for transport in self._opened if lost(transport)]:
+            self._opened.discard(transport)
+            transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):

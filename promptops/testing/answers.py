@@ -6,11 +6,14 @@ Source of the wire format: https://platform.openai.com/docs/api-reference/chat (
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
+
+_AFTER_BLANK = re.compile("(?<= )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,16 @@ class Answer:
 
     `delay` is seconds before the first byte (None: the server's latency), `drip` seconds between the single bytes of
     the body. `model` None names the model that was asked for, `usage` None counts words. `error` is the message of a
-    status of 400 and up, `code` its code. `body` replaces the JSON body, `raw` the whole response with its status
-    line; `drop` closes the connection after that many bytes of the response. `chunks` are the pieces of a stream
-    (None: words); an empty `model`, or `fields` that override the top level of the JSON, make a reply that lies.
+    status of 400 and up, `code` its code. `refusal` is said in place of the text. `body` replaces the JSON body, `raw`
+    the whole response with its status line: bytes, or a function that returns the pieces to send, `drip` seconds apart,
+    endless where it never ends. An empty `model`, or `fields` that override the top level of the JSON, make a reply
+    that lies.
+
+    Where the request asks for a stream, `chunks` are its pieces (None: words), `done` says whether `[DONE]` ends it.
+
+    `drop` stops after that many bytes of the response. `end` is what becomes of the connection then: `keep` it for the
+    next request, `close` it, `reset` it (TCP's RST), or `hang`: it stays open, and nothing more comes. None closes it
+    after `drop` and `raw`, and keeps it otherwise.
     """
 
     text: str | None = "ok"
@@ -33,19 +43,27 @@ class Answer:
     model: str | None = None
     usage: tuple[int, int] | None = None
     tool_calls: Sequence[Mapping[str, Any]] = ()
+    refusal: str | None = None
     error: str = ""
     code: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     body: bytes | None = None
-    raw: bytes | None = None
+    raw: bytes | Callable[[], Iterable[bytes]] | None = None
     drop: int | None = None
+    end: Literal["keep", "close", "reset", "hang"] | None = None
     chunks: Sequence[str] | None = None
+    done: bool = True
+
+    @property
+    def ending(self) -> Literal["keep", "close", "reset", "hang"]:
+        """What becomes of the connection after this answer."""
+        return self.end or ("keep" if self.drop is None and self.raw is None else "close")
 
 
 def render_response(answer: Answer, asked: Mapping[str, Any]) -> bytes:
     """Return the whole response to the request body `asked`, not streamed."""
     if answer.raw is not None:
-        return answer.raw
+        return answer.raw if isinstance(answer.raw, bytes) else b"".join(answer.raw())
     body = answer.body if answer.body is not None else json.dumps(_document(answer, asked)).encode()
     return head(answer, {"Content-Type": "application/json", "Content-Length": str(len(body))}) + body
 
@@ -53,17 +71,33 @@ def render_response(answer: Answer, asked: Mapping[str, Any]) -> bytes:
 def render_stream(answer: Answer, asked: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the response to `asked` as server-sent events, chunk by chunk."""
     yield head(answer, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
-    pieces = answer.chunks if answer.chunks is not None else (answer.text or "").replace(" ", " \0").split("\0")
     base = {**_common(answer, asked), "object": "chat.completion.chunk"}
-    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": piece}, None) for piece in pieces]
-    deltas.append(({}, answer.finish_reason))
-    for delta, reason in deltas:
+    deltas = [(delta, None) for delta in _deltas(answer)]
+    for delta, reason in [*deltas, ({}, answer.finish_reason)]:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         yield _event({**base, "choices": [choice], **answer.fields})
     if (asked.get("stream_options") or {}).get("include_usage"):
         yield _event({**base, "choices": [], "usage": _usage(answer, asked), **answer.fields})
-    yield _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+    yield (_chunk(b"data: [DONE]\n\n") if answer.done else b"") + _chunk(b"")
+
+
+def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Yield what a stream says of the message: who speaks, then a piece at a time."""
+    if answer.text is None:
+        yield {"role": "assistant", "content": None}
+    else:
+        yield {"role": "assistant", "content": ""}
+        for piece in _AFTER_BLANK.split(answer.text) if answer.chunks is None else answer.chunks:
+            yield {"content": piece}
+    if answer.refusal is not None:
+        for piece in _AFTER_BLANK.split(answer.refusal):
+            yield {"refusal": piece}
+    for index, call in enumerate(answer.tool_calls):
+        function = dict(call.get("function") or {})
+        arguments = str(function.pop("arguments", ""))
+        yield {"tool_calls": [{"index": index, **call, "function": {**function, "arguments": ""}}]}
+        for piece in (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
 def head(answer: Answer, headers: Mapping[str, str]) -> bytes:
@@ -83,6 +117,8 @@ def _document(answer: Answer, asked: Mapping[str, Any]) -> dict[str, Any]:
         reason = answer.error or f"status {answer.status}, as the test wants it"
         return {"error": {"message": reason, "type": "error", "param": None, "code": answer.code}, **answer.fields}
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    if answer.refusal is not None:
+        message["refusal"] = answer.refusal
     if answer.tool_calls:
         message["tool_calls"] = list(answer.tool_calls)
     choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason, "logprobs": None}

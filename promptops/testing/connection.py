@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator, Mapping
+import socket
+import struct
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,6 +60,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._busy = False
         self._close_after = False
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._asked: tuple[Received, Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -66,8 +70,15 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._desk.opened(self)
 
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         self._transport = None
+        self._writable.set()
         self._desk.closed(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -96,7 +107,7 @@ class Connection(asyncio.Protocol):
             self._send(
                 render_response(Answer(status=400, error="unreadable request", headers={"Connection": "close"}), {})
             )
-            self._finish(close=True)
+            self._finish("close")
             return
         total = end + 4 + int(length)
         if len(self._buffer) < total:
@@ -111,9 +122,8 @@ class Connection(asyncio.Protocol):
         answer, delay = self._desk.receive(received)
         self._asked, self._timer = (received, answer), None
         loop = asyncio.get_running_loop()
-        streamed = bool(received.json.get("stream")) and answer.status < 400 and answer.raw is answer.body is None
-        if streamed or answer.drip:
-            self._desk.spawn(self._slowly(answer, received.json, delay, streamed=streamed))
+        if is_streamed(answer, received.json) or answer.drip or callable(answer.raw):
+            self._desk.spawn(self._slowly(answer, received.json, delay))
         elif delay > 0:
             self._timer = loop.call_later(delay, self._at_once, answer, received.json)
         else:
@@ -124,15 +134,16 @@ class Connection(asyncio.Protocol):
         sent = response if answer.drop is None else response[: answer.drop]
         self._done(whole=len(sent) == len(response))
         self._send(sent)
-        self._finish(close=answer.drop is not None or answer.raw is not None)
+        self._finish(answer.ending)
 
-    async def _slowly(self, answer: Answer, asked: dict[str, Any], delay: float, *, streamed: bool) -> None:
+    async def _slowly(self, answer: Answer, asked: dict[str, Any], delay: float) -> None:
         try:
             await asyncio.sleep(delay)
             sent = 0
-            for piece in render_stream(answer, asked) if streamed else _bytes(render_response(answer, asked)):
+            for piece in _pieces(answer, asked):
                 if sent:
                     await asyncio.sleep(answer.drip)
+                await self._writable.wait()
                 if self._transport is None:
                     break
                 if answer.drop is not None and sent + len(piece) > answer.drop:
@@ -144,7 +155,7 @@ class Connection(asyncio.Protocol):
                 self._done(whole=True)
         finally:
             self._done(whole=False)
-            self._finish(close=answer.drop is not None or answer.raw is not None)
+            self._finish(answer.ending)
 
     def _done(self, *, whole: bool) -> None:
         """Tell what became of the request, once; a client that left waits for nothing any more."""
@@ -156,14 +167,32 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and data:
             self._transport.write(data)
 
-    def _finish(self, *, close: bool) -> None:
-        self._busy = False
-        if self._transport is None:
+    def _finish(self, ending: str) -> None:
+        if self._transport is None or ending == "hang":
             return
-        if close or self._close_after:
+        self._busy = False
+        if ending == "reset":
+            self._reset(self._transport)
+        elif ending == "close" or self._close_after:
             self._transport.close()
         elif self._buffer:
             self._next()
+
+    def _reset(self, transport: asyncio.Transport) -> None:
+        """Close so that the other side gets an error in place of an end."""
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+
+def is_streamed(answer: Answer, asked: Mapping[str, Any]) -> bool:
+    """Whether `answer` is given as a stream, because the request body `asked` wants one."""
+    return bool(asked.get("stream")) and answer.status < 400 and answer.raw is answer.body is None
+
+
+def _pieces(answer: Answer, asked: dict[str, Any]) -> Iterable[bytes]:
+    if is_streamed(answer, asked):
+        return render_stream(answer, asked)
+    return answer.raw() if callable(answer.raw) else _bytes(render_response(answer, asked))
 
 
 def _bytes(response: bytes) -> Iterator[bytes]:

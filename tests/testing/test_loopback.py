@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -17,6 +19,16 @@ import pytest
 from promptops.testing import Answer, LoopbackServer, Served
 
 ASK = {"model": "acme-1", "messages": [{"role": "user", "content": "one two three"}]}
+
+
+REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 14\r\n\r\n" + b'{"model": "m"}'
+
+
+def ask_raw(server: LoopbackServer) -> socket.socket:
+    """A connection on which a request was sent."""
+    raw = socket.create_connection(("127.0.0.1", server.port))
+    raw.sendall(REQUEST)
+    return raw
 
 
 def post(server: LoopbackServer, asked: object = ASK, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
@@ -152,6 +164,73 @@ def test_a_connection_is_dropped_after_as_many_bytes_as_wanted() -> None:
 def test_raw_bytes_are_sent_as_they_are() -> None:
     with LoopbackServer(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")) as server:
         assert post(server) == (200, b"hi")
+
+
+def test_raw_pieces_may_come_without_end_and_stop_when_the_client_leaves() -> None:
+    sent = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        while True:
+            sent.append(1)
+            yield b"x" * 65_536
+
+    with LoopbackServer(Answer(raw=pieces)) as server:
+        with ask_raw(server) as raw:
+            while len(sent) < 100:
+                raw.recv(65_536)
+            time.sleep(0.1)
+            held = len(sent)
+            time.sleep(0.1)
+            assert len(sent) == held, "what nobody reads is not piled up"
+        while server.in_flight:
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("answer", [Answer(), Answer(body=b"{}"), Answer(raw=b"HTTP/1.1 204 No Content\r\n\r\n")])
+@pytest.mark.parametrize("end", ["keep", "close", "reset", "hang"])
+def test_a_connection_ends_as_the_answer_says(answer: Answer, end: Literal["keep", "close", "reset", "hang"]) -> None:
+    with LoopbackServer(replace(answer, end=end)) as server, ask_raw(server) as raw:
+        raw.settimeout(0.2 if end == "hang" else 10)
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 20")
+        if end == "keep":
+            raw.sendall(REQUEST)
+            assert raw.recv(65_536).startswith(b"HTTP/1.1 20")
+        elif end == "close":
+            assert raw.recv(1) == b""
+        else:
+            with pytest.raises(TimeoutError if end == "hang" else ConnectionResetError):
+                raw.sendall(REQUEST)
+                raw.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "deltas"),
+    [
+        (Answer(None, refusal="I will"), [{"content": None}, {"refusal": "I "}, {"refusal": "will"}]),
+        (
+            Answer(None, tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
+            [
+                {"content": None},
+                {
+                    "tool_calls": [
+                        {"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}
+                    ]
+                },
+                {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]},
+                {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]},
+            ],
+        ),
+        (Answer("a b", done=False), [{"content": ""}, {"content": "a "}, {"content": "b"}]),
+    ],
+)
+def test_a_stream_says_everything_in_pieces(answer: Answer, deltas: list[dict[str, Any]]) -> None:
+    with LoopbackServer(answer) as server:
+        _, body = post(server, {**ASK, "stream": True})
+    events = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ")]
+    assert ("[DONE]" in events) is answer.done
+    found = [json.loads(event)["choices"][0]["delta"] for event in events if event != "[DONE]"]
+    assert found == [{"role": "assistant", **deltas[0]}, *deltas[1:], {}]
 
 
 def test_a_drip_takes_its_time() -> None:
