@@ -18,6 +18,7 @@ from promptops.core.plan import Planned
 from promptops.errors import StoreError
 from promptops.models import Case, Failure, PlannedSample, Sample, SampleKey
 from promptops.runner.background import BackgroundEngine, EventStream
+from promptops.runner.estimates import Estimate, estimate
 from promptops.runner.resuming import Resume, StoredRun
 from promptops.runner.session import Session, plan_target
 from promptops.runner.sinks import RecordingSink
@@ -89,6 +90,14 @@ class Asked:
         with suppress(StoreError):
             self.stored.finish(status)
         self.stored.close()
+
+
+def outlook(asked: Asked) -> Estimate:
+    """What is about to be asked, by a hundred of the cases: rendering them all would keep the first request waiting."""
+    part = asked.wanted[:: max(1, len(asked.wanted) // 100)]
+    plan = (planned for target, case in part for planned in asked.session.plan_cases(target, [case]))
+    found = estimate(asked.session, asked.stored.missing(plan), ())
+    return found.scaled(len(asked.wanted) / len(part))
 
 
 def check_budget(asked: Asked, budget: float) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget
+from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget, outlook
 from promptops._pytest.items import PromptItem
 from promptops._pytest.outcomes import ItemStanding
 from promptops._pytest.progress import Display, announce
 from promptops._pytest.reprs import ItemUnmeasured
 from promptops.errors import PromptopsError
+from promptops.reporting.estimates import asking_words
 from promptops.reporting.safe import terminal
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def begin(run: Run) -> Asked:
         budget = run.session.caps.dollars
         if budget is not None:
             run.estimate = check_budget(asked, budget)
+        announce(run.config, f"promptops: {asking_words(outlook(asked), run.session.caps)}")
     except BaseException:
         asked.stored.close()
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from promptops.core.plan import Planned
@@ -25,8 +25,8 @@ class Estimate:
 
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
-    `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None where there
-    are none).
+    `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
+    none). Not `exact`, it was reckoned from a part of the plan.
     """
 
     requests: int
@@ -39,6 +39,16 @@ class Estimate:
     expected: float | None = None
     seconds: float | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
+    exact: bool = True
+
+    def scaled(self, factor: float) -> Estimate:
+        """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
+        if factor == 1:
+            return self
+        counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens")
+        more: dict[str, int] = {name: round(getattr(self, name) * factor) for name in counts}
+        worst = None if self.worst_case is None else self.worst_case * factor
+        return replace(self, **more, worst_case=worst, exact=False)  # type: ignore[arg-type]
 
 
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from promptops.testing import LoopbackServer
+from promptops.testing import Answer, LoopbackServer
 from tests.plugin.world import World
 
 
@@ -55,6 +55,37 @@ def test_a_run_over_the_budget_asks_nothing(world: World) -> None:
         assert server.count == 0
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*5 requests may cost $*at worst, the budget is $0.0010*nothing was asked*"])
+
+
+def test_a_run_says_what_it_is_about_to_ask(world: World) -> None:
+    world.greeting(cases=5)
+    world.record("v1", {"c1": "yes"})
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url)
+
+        result = world.process("--promptops-mode", "new", "--promptops-budget-requests", "70")
+
+    result.stdout.fnmatch_lines(
+        ["promptops: asking 4 requests, 1 are recorded, at most * in and * out, *, capped at 70 requests"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"), [("requests", "3", "3 requests"), ("tokens", "100000", "100,000 tokens")]
+)
+def test_a_run_stops_at_its_cap_and_goes_on_with_a_larger_one(world: World, option: str, value: str, told: str) -> None:
+    world.greeting(cases=5)
+    with LoopbackServer(Answer("yes", usage=(20_000, 5_000))) as server:
+        world.project.provider("test", server.base_url, concurrency=1)
+
+        stopped = world.process("--promptops-mode", "live", f"--promptops-budget-{option}", value)
+
+        assert stopped.ret == 10
+        assert server.count == 3
+        stopped.stdout.fnmatch_lines([f"*the cap of {told} is reached*"])
+
+        world.process("--promptops-mode", "live").assert_outcomes(passed=5)
+        assert server.count == 5
 
 
 def test_a_run_under_the_budget_tells_its_worst_case(world: World) -> None:

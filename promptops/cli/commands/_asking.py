@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from promptops.runner.session import Choices, Session
     from promptops.runner.targets import Target
 
-RETRY_MARGIN = 0.3
-"""What retries are taken to add to a run's cost at worst."""
-
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "unmeasurable": 10, "inconclusive": 11}
 
 TagOption = Annotated[
@@ -118,49 +115,13 @@ def choices(
 
 def say_estimate(estimate: Estimate, *, caps: Caps) -> None:
     """Say on standard error what is about to be asked, before it is."""
+    from promptops.reporting.estimates import asking_words
+
     for name, count in estimate.missing.items():
         samples = "1 sample has" if count == 1 else f"{count} samples have"
         note(f"{name}: {samples} no recording; ask for what is missing with promptops run {name}")
-    if not estimate.requests:
-        note(f"nothing to ask: {estimate.recorded} samples are recorded")
-        return
-    parts = [f"asking {estimate.requests} request{'s' * (estimate.requests != 1)}"]
-    if estimate.recorded:
-        parts.append(f"{estimate.recorded} are recorded")
-    parts.append(tokens_words(estimate))
-    parts.append(money_words(estimate))
-    parts.extend(caps_words(caps))
-    if estimate.seconds is not None:
-        parts.append(f"about {duration(estimate.seconds)}")
-    note(", ".join(parts))
-
-
-def tokens_words(estimate: Estimate) -> str:
-    """`at most 41,200 tokens in and 30,000 out`: every byte taken for a token, every answer as long as it may be."""
-    return f"at most {estimate.input_tokens:,} tokens in and {estimate.output_tokens:,} out"
-
-
-def money_words(estimate: Estimate) -> str:
-    """`at most $0.42, $0.55 with 30 % retries (about $0.03)`, or which price is not known."""
-    if estimate.worst_case is None:
-        return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
-    if not estimate.worst_case:
-        return "at no cost"
-    retried = f", ${estimate.worst_case * (1 + RETRY_MARGIN):.4f} with {RETRY_MARGIN:.0%} retries"
-    about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
-    return f"at most ${estimate.worst_case:.4f}{retried}{about}"
-
-
-def caps_words(caps: Caps) -> list[str]:
-    """What the run stops at."""
-    words = []
-    if caps.dollars is not None:
-        words.append(f"${caps.dollars:g}")
-    if caps.tokens is not None:
-        words.append(f"{caps.tokens:,} tokens")
-    if caps.requests is not None:
-        words.append(f"{caps.requests:,} requests")
-    return [f"capped at {' and '.join(words)}"] if words else []
+    about = f", about {duration(estimate.seconds)}" if estimate.requests and estimate.seconds is not None else ""
+    note(asking_words(estimate, caps) + about)
 
 
 def resume_of(option: bool | None, words: Sequence[str] = ()) -> tuple[Resume, list[str]]:  # noqa: FBT001 - typer's

@@ -14,10 +14,8 @@ from promptops.cli.commands._asking import (
     TagOption,
     choices,
     environ,
-    money_words,
     parse_mode,
     parse_pin,
-    tokens_words,
 )
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say
 from promptops.cli.progress import duration
@@ -70,6 +68,8 @@ def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Est
 
 
 def _show(target: Target, expected: Estimate, session: Session) -> None:
+    from promptops.reporting.estimates import money_words, tokens_words
+
     each = f"{target.samples} sample{'s' * (target.samples != 1)} each"
     say(f"{target.name} on {target.pin}: {len(target.cases)} cases, {each}")
     if not target.cases:

@@ -1,0 +1,48 @@
+"""What a run is about to ask, in the words that the command line and pytest share."""
+
+from __future__ import annotations
+
+from promptops.models import Caps
+from promptops.runner.estimates import Estimate
+
+RETRY_MARGIN = 0.3
+"""What retries are taken to add to a run's cost at worst."""
+
+
+def asking_words(estimate: Estimate, caps: Caps) -> str:
+    """`asking 60 requests, 6 are recorded, at most 41,200 tokens in and 30,000 out, at no cost, capped at $5`."""
+    if not estimate.requests:
+        return f"nothing to ask: {estimate.recorded:,} samples are recorded"
+    parts = [f"asking {estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
+    if estimate.recorded:
+        parts.append(f"{estimate.recorded:,} are recorded")
+    return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])
+
+
+def tokens_words(estimate: Estimate) -> str:
+    """`at most 41,200 tokens in and 30,000 out`: every byte taken for a token, every answer as long as it may be."""
+    most = "at most" if estimate.exact else "at most about"
+    return f"{most} {estimate.input_tokens:,} tokens in and {estimate.output_tokens:,} out"
+
+
+def money_words(estimate: Estimate) -> str:
+    """`at most $0.42, $0.55 with 30% retries (about $0.03)`, or which price is not known."""
+    if estimate.worst_case is None:
+        return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
+    if not estimate.worst_case:
+        return "at no cost"
+    retried = f", ${estimate.worst_case * (1 + RETRY_MARGIN):.4f} with {RETRY_MARGIN:.0%} retries"
+    about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
+    return f"{'at most' if estimate.exact else 'at most about'} ${estimate.worst_case:.4f}{retried}{about}"
+
+
+def caps_words(caps: Caps) -> list[str]:
+    """What the run stops at, as one part of the sentence; none where it stops at nothing."""
+    words = []
+    if caps.dollars is not None:
+        words.append(f"${caps.dollars:g}")
+    if caps.tokens is not None:
+        words.append(f"{caps.tokens:,} tokens")
+    if caps.requests is not None:
+        words.append(f"{caps.requests:,} requests")
+    return [f"capped at {' and '.join(words)}"] if words else []
