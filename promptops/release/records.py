@@ -12,11 +12,15 @@ from promptops.store.atomic import locked, write_text
 
 
 def append_run(project: Project, prompt: str, record: RunEvidence) -> Path:
-    """Append a run to the evidence of its candidate; returns the file."""
+    """Append a run to the evidence of its candidate, unless it stands there; returns the file.
+
+    A run that was killed right after this is gone on with, and says the same again.
+    """
     path = evidence_path(project, prompt, record.candidate.version)
     with locked(path):
         evidence = load_evidence(project, prompt, record.candidate.version)
-        write_text(path, render_evidence(evidence.model_copy(update={"runs": [*evidence.runs, record]})))
+        if record not in evidence.runs:
+            write_text(path, render_evidence(evidence.model_copy(update={"runs": [*evidence.runs, record]})))
     return path
 
 
@@ -31,11 +35,13 @@ def append_canary(
     """Append the canary that `build` makes for the attempt it is; returns the file and the record.
 
     The attempt is counted under the lock, so that two canaries at once are not both the first: what an attempt
-    has to show depends on its number.
+    has to show depends on its number. One that stands there is no further attempt: it was killed right after.
     """
     path = evidence_path(project, prompt, candidate.version)
     with locked(path):
         evidence = load_evidence(project, prompt, candidate.version)
+        if (same := next((c for c in evidence.canaries if build(c.attempt) == c), None)) is not None:
+            return path, same
         record = build(next_attempt(evidence, candidate, baseline, measurement))
         write_text(path, render_evidence(evidence.model_copy(update={"canaries": [*evidence.canaries, record]})))
     return path, record

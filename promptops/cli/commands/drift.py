@@ -103,8 +103,13 @@ def _run(session: Session, selectors: Sequence[str], resume: Resume, *, as_json:
     with recorded_run(session, "drift", targets, plan, resume=resume, within=_ONE_NIGHT) as stored:
         expected = estimate(session, stored.missing(session.plan(targets)), targets)
         say_estimate(expected, caps=session.caps)
-        with RunProgress("drift", sum(len(target.cases) * target.samples for target in targets)) as progress:
-            results = run_drift(session, targets, stored=stored, progress=progress)
+        total = sum(len(target.cases) * target.samples for target in targets)
+        with RunProgress("drift", total) as progress:
+            try:
+                results = run_drift(session, targets, stored=stored, progress=progress)
+            except KeyboardInterrupt:
+                note(f"stopped after {progress.done} of {total} samples; the same command goes on from there")
+                raise
         for result in results:
             stored.store.add_night(_night(result, stored.id))
         _show(results, as_json=as_json)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from promptops.models import Json
     from promptops.project.root import Project
     from promptops.reporting.run import RunReport
-    from promptops.runner.resuming import Resume
+    from promptops.runner.resuming import StoredRun
     from promptops.runner.session import Session
     from promptops.runner.sinks import RecordingSink
     from promptops.runner.targets import Target
@@ -109,10 +109,13 @@ def run(
     if accept:
         _refuse_too_large(targets)
     report = RunReport()
-    found = _ask(session, targets, report, wish)
-    _conclude(project, session, found, report, evidence=not no_evidence, as_json=as_json)
-    if accept:
-        _accept(project, found)
+    plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
+    with recorded_run(session, "run", targets, plan, resume=wish) as stored:
+        found = _ask(session, stored, targets, report)
+        _conclude(project, session, found, report, stored.moment(), evidence=not no_evidence, as_json=as_json)
+        if accept:
+            _accept(project, found)
+        stored.finish(_verdict(found))
     finish(EXIT_CODES[_verdict(found)])
 
 
@@ -139,7 +142,7 @@ def _refuse_too_large(targets: Sequence[Target]) -> None:
             )
 
 
-def _ask(session: Session, targets: Sequence[Target], report: RunReport, resume: Resume) -> list[VersionResult]:
+def _ask(session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport) -> list[VersionResult]:
     from promptops.cli.progress import RunProgress
     from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
@@ -151,20 +154,17 @@ def _ask(session: Session, targets: Sequence[Target], report: RunReport, resume:
         note(f"notice: {notice}")
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
-    plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
-    with recorded_run(session, "run", targets, plan, resume=resume) as stored:
-        if session.mode != "replay":
-            say_estimate(estimate(session, stored.missing(session.plan(targets)), targets), caps=session.caps)
-        settings = stored.settings(session.engine_settings(targets))
-        with RunProgress(title, total) as progress:
-            try:
-                results = measure(session, targets, settings, progress=progress)
-            except KeyboardInterrupt:
-                again = "" if session.mode == "replay" else "; the same command goes on from there"
-                note(f"stopped after {progress.done} of {total} samples{again}")
-                raise
-        found = [version_result(each, see=report.add, reuses=session.reuses) for each in results]
-        stored.finish(_verdict(found))
+    if session.mode != "replay":
+        say_estimate(estimate(session, stored.missing(session.plan(targets)), targets), caps=session.caps)
+    settings = stored.settings(session.engine_settings(targets))
+    with RunProgress(title, total) as progress:
+        try:
+            results = measure(session, targets, settings, progress=progress)
+        except KeyboardInterrupt:
+            again = "" if session.mode == "replay" else "; the same command goes on from there"
+            note(f"stopped after {progress.done} of {total} samples{again}")
+            raise
+    found = [version_result(each, see=report.add, reuses=session.reuses) for each in results]
     if (counted := progress.tally.progress()).cached:
         note(cached_words(counted))
     for sink in settings.sinks:
@@ -194,14 +194,13 @@ def _conclude(
     session: Session,
     found: Sequence[VersionResult],
     report: RunReport,
+    at: str,
     *,
     evidence: bool,
     as_json: bool,
 ) -> None:
-    from promptops.cli.commands._measured import now
     from promptops.release.records import append_run
 
-    at = now()
     written: dict[str, str] = {}
     for result in found:
         record = result.evidence(session, at) if evidence else None
