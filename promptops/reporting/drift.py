@@ -36,7 +36,7 @@ def _block(result: DriftResult) -> Iterator[Line]:
             yield Line(f"  {name}: {_listed(cases)}")
     yield from _failures(result)
     if result.unrecorded:
-        yield Line(f"  without a recording: {_listed(result.unrecorded)}", "warn")
+        yield Line(f"  without a recording of their own: {_listed(result.unrecorded)}", "warn")
         yield Line(f"  next: promptops run {target.name} --mode new", "warn")
     elif decision.own_agreement is None and decision.state == "watch":
         yield Line(f"  next: promptops run {target.name} --mode new --samples 3", "warn")

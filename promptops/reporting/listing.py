@@ -66,5 +66,6 @@ def _names(group: _Group) -> str:
 
 def _why(row: CaseRow) -> str:
     """The first reason: those of one kind differ in the name of the case only."""
-    told = f"{row.failure.replace('_', ' ')}: {row.message}" if row.failure else row.reason
+    unmeasured = next((f"{check.label}: {check.message}" for check in row.checks if check.status == "unmeasured"), "")
+    told = f"{row.failure.replace('_', ' ')}: {row.message}" if row.failure else row.reason or unmeasured
     return f"  {one_line(told)}" if told else ""

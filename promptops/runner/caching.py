@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -36,9 +36,15 @@ FINAL: Final[frozenset[FailureKind]] = frozenset({"auth", "not_found", "request"
 _Key: TypeAlias = tuple[str, int]
 
 
-def caching(asker: Asker, session: Session) -> Asker:
-    """Put the cache that a session's user wants around `asker`; `asker` itself where nothing is to be copied."""
-    return asker if session.choices.cache is False else CachingAsker(asker, shelves_of(session))
+def caching(open_asker: Callable[[], Asker], session: Session) -> Asker:
+    """Put the cache that a session's user wants around an asker, which is opened last: a cache may be refused.
+
+    The asker itself where nothing is to be copied. Raises what `shelves_of` raises.
+    """
+    if session.choices.cache is False:
+        return open_asker()
+    shelves = shelves_of(session)
+    return CachingAsker(open_asker(), shelves)
 
 
 class CachingAsker:

@@ -14,7 +14,7 @@ from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
 from promptops.formats import CanaryEvidence, PairOutcome
-from promptops.models import CaseResult, Difference, Judgement, Outcome, PlannedSample, Reply, Sample
+from promptops.models import CaseResult, Difference, Judgement, PlannedSample, Reply, Sample
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.events import RunFinished
 from promptops.runner.resuming import StoredRun
@@ -112,7 +112,7 @@ class CanaryResult:
             yield self._flip(case, "fixed")
 
     def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
-        base, cand = _telling(self.baseline[case]), _telling(self.candidate[case])
+        base, cand = _telling(_asked(self.baseline[case])), _telling(_asked(self.candidate[case]))
         return Flip(case, kind, base, cand, differences(base.value, cand.value))
 
     @property
@@ -192,7 +192,8 @@ def run_canary(
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
     pairs: Pairs = {
-        case.id: (_asked(baseline[case.id]), _asked(candidate[case.id])) for case in comparison.candidate.cases
+        case.id: (_asked(baseline[case.id]).outcome, _asked(candidate[case.id]).outcome)
+        for case in comparison.candidate.cases
     }
     gates = _gates(comparison.candidate, candidate)
     return CanaryResult(comparison, baseline, candidate, pairs, gates, collected.finished, recorder.written)
@@ -213,10 +214,9 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
     return writable
 
 
-def _asked(result: CaseResult) -> Outcome:
-    """The outcome by the samples that were asked; a case of copies only was not measured."""
-    own = tuple(j for j in result.judgements if j.sample.source != "cached")
-    return CaseResult(result.case, own).outcome
+def _asked(result: CaseResult) -> CaseResult:
+    """The samples that were asked: a case that has copies only was not measured."""
+    return CaseResult(result.case, tuple(j for j in result.judgements if j.sample.source != "cached"))
 
 
 def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:

@@ -193,7 +193,7 @@ class Session:
         """Make what asks the providers, once for identical samples; to be called in the loop that uses it."""
         from promptops.runner.caching import caching
 
-        return caching(self.ask_fresh(), self)
+        return caching(self.ask_fresh, self)
 
     def ask_fresh(self) -> Asker:
         """Make what asks the providers for every sample; to be called in the loop that uses it."""

@@ -11,6 +11,7 @@ from promptops.cli.main import run
 from tests.cli.world import World
 
 ROWS = 12
+TIMED = "inputs:\n  text: string\nchecks:\n  - contains: answer\n  - max_latency: 60s\n"
 
 
 @pytest.fixture
@@ -78,9 +79,7 @@ def test_another_endpoint_is_asked_itself(twins: World) -> None:
 
 
 def test_where_latency_is_judged_every_sample_is_asked(twins: World) -> None:
-    twins.files.write(
-        "prompts/greet/prompt.yaml", "inputs:\n  text: string\nchecks:\n  - contains: answer\n  - max_latency: 60s\n"
-    )
+    twins.files.write("prompts/greet/prompt.yaml", TIMED)
     assert asked(twins, "--cache") == asked(twins, "--cache") == ROWS
 
 
@@ -95,6 +94,9 @@ def test_copies_are_recorded_as_copies_and_replayed_as_copies(twins: World, caps
     assert run(["run", "greet@v1", "--mode", "replay", "--json"]) == 0
     assert sources(capsys) == {"cached": 8, "recorded": 4}
     assert run(["verify"]) == 0
+    twins.files.write("prompts/greet/prompt.yaml", TIMED)
+    assert run(["run", "greet@v1", "--mode", "replay"]) == 10
+    assert "c11  max_latency: the latency was not measured" in capsys.readouterr().out
 
 
 def test_what_came_out_of_the_cache_is_no_evidence(twins: World, capsys: pytest.CaptureFixture[str]) -> None:
