@@ -95,10 +95,20 @@ _dollars.__name__ = "number of US dollars"
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    if enabled(config) and not _only_tells(config):
+    if not enabled(config):
+        config.pluginmanager.register(_Off(), "promptops-off")
+    elif not _only_tells(config):
         from promptops._pytest.activate import activate
 
         activate(config)
+
+
+class _Off:
+    """Without `--promptops`; a plugin of its own, so that with it no test pays for the question."""
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if item.get_closest_marker("promptops") is not None:
+            pytest.skip(OFF)
 
 
 def enabled(config: pytest.Config) -> bool:
@@ -117,11 +127,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from promptops._pytest.python_tests import parametrise
 
         parametrise(metafunc)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("promptops") is not None and not enabled(item.config):
-        pytest.skip(OFF)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class PromptItem(pytest.Item):
 
     kind: ClassVar[str]
     standing: ItemStanding | None = None
-    data: dict[str, Any] | None = None
+    data: CaseRow | dict[str, Any] | None = None
     title: str = ""
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -60,7 +60,7 @@ class CaseItem(PromptItem):
     def runtest(self) -> None:
         run = self.config.stash[RUN]
         row = run.row(self.target, self.case)
-        self.standing, self.data = row.standing, row.to_json()
+        self.standing, self.data = row.standing, row
         _raise_for(row)
 
 

@@ -11,7 +11,7 @@ from promptops._pytest import junit
 from promptops._pytest.finishing import end, finish
 from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
 from promptops._pytest.reprs import story_of
-from promptops._pytest.running import ATTRIBUTE
+from promptops._pytest.running import ATTRIBUTE, Mark
 from promptops.core.report import CaseRow, summarise
 from promptops.errors import PromptopsError, StoreError
 from promptops.reporting.lines import MARKUP, Line, Style
@@ -44,33 +44,32 @@ class Reporting:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
-        found = getattr(report, ATTRIBUTE, None)
-        if found is None:
+        mark: Mark | None = getattr(report, ATTRIBUTE, None)
+        if mark is None:
             return (yield)
-        self._keep(report, found)
+        self._keep(report, mark)
         result = yield
-        junit.mend(self.run.config, report, found["standing"])
+        junit.mend(self.run.config, report, mark.standing)
         return result
 
-    def _keep(self, report: pytest.TestReport, found: Mapping[str, Any]) -> None:
-        standing: ItemStanding = found["standing"]
+    def _keep(self, report: pytest.TestReport, mark: Mark) -> None:
+        standing = mark.standing
         self.standings.add(standing)
-        if found["kind"] == "case":
-            row = CaseRow.from_json(found["data"])
+        if isinstance(row := mark.data, CaseRow):
             self.rows.append(row)
             if isinstance(report.longrepr, str) and (report.failed or standing == "known"):
                 report.longrepr = story_of(row)  # type: ignore[assignment]  # any object with toterminal will do
-        elif found["kind"] == "suite":
-            self.suites.append(found["data"])
+        elif mark.kind == "suite" and mark.data is not None:
+            self.suites.append(mark.data)
         if standing in ("unmeasurable", "undecided"):
             self._unmeasured.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, tuple[str, Any]] | None:
-        found = getattr(report, ATTRIBUTE, None)
-        if found is None or found["standing"] not in ("unmeasurable", "undecided"):
+        mark: Mark | None = getattr(report, ATTRIBUTE, None)
+        if mark is None or mark.standing not in ("unmeasurable", "undecided"):
             return None
-        shown = SHOWN[found["standing"]]
+        shown = SHOWN[mark.standing]
         return shown.category, shown.letter, (shown.word, {"yellow": True})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -48,7 +48,9 @@ class Run:
         self.estimate = ""
         self.engine_error: BaseException | None = None
         self.pytest_session: pytest.Session | None = None
+        self._tested: set[WantedKey] = set()
         self._results: dict[WantedKey, CaseResult] = {}
+        self._rows: dict[str, dict[str, CaseRow]] = {}
         self._told: set[Problem] = set()
 
     # --- collection
@@ -81,9 +83,15 @@ class Run:
 
     def want(self, items: Sequence[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, and in which order."""
-        self.wanted = {}
-        for target, case in wanted_by(items):
-            self.wanted.setdefault((target.prompt, target.version, case.id), (target, case))
+        self.wanted, self._tested = {}, set()
+        for item in items:
+            if (wanted := wanted_by(item)) is None:
+                continue
+            target, case = wanted
+            key = (target.prompt, target.version, case.id)
+            self.wanted.setdefault(key, wanted)
+            if not isinstance(item, CaseItem):
+                self._tested.add(key)
         self.counted = count(self.wanted)
 
     def wanted_cases(self, target: Target) -> list[str]:
@@ -101,20 +109,28 @@ class Run:
     def result(self, target: Target, case: Case) -> CaseResult:
         """Wait for the samples of one case and judge them.
 
-        Once in a process: an engine hands out a sample once, and a suite, a Python test or a plugin that reruns what
-        failed may want the case again.
+        Kept where a Python test asks for the case, alone or beside its item: an engine hands out a sample once.
         """
         key = (target.prompt, target.version, case.id)
-        if key not in self._results:
+        if (result := self._results.get(key)) is None:
             if self.source is None:
                 raise RuntimeError("an item runs only inside the test loop")
-            self._results[key] = self.session.judge(target, self.source.samples(target, case))
-        return self._results[key]
+            result = self.session.judge(target, self.source.samples(target, case))
+            if key in self._tested:
+                self._results[key] = result
+        return result
 
     def row(self, target: Target, case: Case) -> CaseRow:
-        """The judged case beside its baseline."""
-        result = self.result(target, case)
-        return case_row(self.session, target, case, result, always_asked=bool(self.options.reports))
+        """The judged case beside its baseline, made once: a suite, or a plugin that runs an item again, wants it too.
+
+        Of all that was measured only this is held to the end: a tenth of a case's samples and judgements.
+        """
+        rows = self._rows.setdefault(target.name, {})
+        if (row := rows.get(case.id)) is None:
+            result = self.result(target, case)
+            row = case_row(self.session, target, case, result, always_asked=bool(self.options.reports))
+            rows[case.id] = row
+        return row
 
 
 def count(wanted: Iterable[WantedKey]) -> str:
@@ -124,12 +140,9 @@ def count(wanted: Iterable[WantedKey]) -> str:
     return f"{len(found)} case{'s' * (len(found) != 1)} of {len(prompts)} prompt{'s' * (len(prompts) != 1)}"
 
 
-def wanted_by(items: Iterable[Any]) -> Iterator[tuple[Target, Case]]:
-    """The cases that items ask for; a Python test by its parameter."""
-    for item in items:
-        if isinstance(item, CaseItem):
-            yield item.target, item.case
-            continue
-        request = getattr(getattr(item, "callspec", None), "params", {}).get("_prompt_request")
-        if isinstance(request, PromptRequest):
-            yield request.target, request.case
+def wanted_by(item: pytest.Item) -> tuple[Target, Case] | None:
+    """The case that an item asks for; a Python test by its parameter."""
+    if isinstance(item, CaseItem):
+        return item.target, item.case
+    request = getattr(getattr(item, "callspec", None), "params", {}).get("_prompt_request")
+    return (request.target, request.case) if isinstance(request, PromptRequest) else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from promptops._pytest.items import PromptItem
 from promptops._pytest.outcomes import ItemStanding
 from promptops._pytest.progress import Display, announce
 from promptops._pytest.reprs import ItemUnmeasured
+from promptops.core.report import CaseRow
 from promptops.errors import PromptopsError
 from promptops.reporting.estimates import asking_words
 from promptops.reporting.safe import terminal
@@ -21,7 +23,30 @@ if TYPE_CHECKING:
     from promptops._pytest.run import Run
 
 ATTRIBUTE = "promptops"
-"""The attribute of a report with plain data: `kind`, `standing`, `data`. xdist sends it with the report."""
+"""The attribute of a report with its `Mark`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a report carries: the kind of its item, the standing, a case's row or what a suite found.
+
+    Only a report that leaves the process (xdist, a log of reports) is turned into plain data: `to_json`.
+    """
+
+    kind: str
+    standing: ItemStanding
+    data: CaseRow | Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data, read back by `from_json`."""
+        data = self.data.to_json() if isinstance(self.data, CaseRow) else self.data
+        return {"kind": self.kind, "standing": self.standing, "data": data}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Mark:
+        """Read what `to_json` wrote."""
+        data = CaseRow.from_json(found["data"]) if found["kind"] == "case" else found["data"]
+        return cls(found["kind"], found["standing"], data)
 
 
 def runs_items(session: pytest.Session) -> bool:
@@ -61,12 +86,10 @@ class Looping:
         self._display = Display(self.run.config, self.run.asked.progress)
         self._engine = self.run.source = LocalEngine(self.run.asked, eager=eager, display=self._display)
 
-    def pytest_runtest_logreport(self) -> None:
-        if self._engine is not None and self.run.stopping:
-            self._engine.cancel()
-
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
+        if self._engine is not None and self.run.stopping:
+            self._engine.cancel()
         if self._display is not None:
             self._display.between_items()
 
@@ -101,22 +124,36 @@ class Marking:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        error = call.excinfo.value if call.excinfo is not None else None
         if isinstance(item, PromptItem):
-            _harmless(report)
+            if report.sections:
+                _harmless(report)
             if call.when == "call" and item.standing is not None:
-                _mark(report, item, item.kind, item.standing, item.data)
+                _mark(report, item, Mark(item.kind, item.standing, item.data))
                 if item.standing == "known" and not item.config.getoption("runxfail", default=False) and report.failed:
                     report.outcome = "skipped"
                     report.wasxfail = "known failure, accepted in git"
-        elif isinstance(error, ItemUnmeasured):
-            _mark(report, item, "python", "unmeasurable", None)
+        elif call.excinfo is not None and isinstance(call.excinfo.value, ItemUnmeasured):
+            _mark(report, item, Mark("python", "unmeasurable"))
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self, report: object) -> Generator[None, Any, Any]:
+        data = yield
+        if isinstance(mark := getattr(report, ATTRIBUTE, None), Mark):
+            data[ATTRIBUTE] = mark.to_json()
+        return data
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(self) -> Generator[None, Any, Any]:
+        report = yield
+        if (found := getattr(report, ATTRIBUTE, None)) is not None:
+            setattr(report, ATTRIBUTE, Mark.from_json(found))
         return report
 
 
-def _mark(report: pytest.TestReport, item: pytest.Item, kind: str, standing: ItemStanding, data: object) -> None:
-    setattr(report, ATTRIBUTE, {"kind": kind, "standing": standing, "data": data})
-    item.user_properties.append(("promptops.standing", standing))  # JUnit takes it from the report of the teardown
+def _mark(report: pytest.TestReport, item: pytest.Item, mark: Mark) -> None:
+    setattr(report, ATTRIBUTE, mark)
+    item.user_properties.append(("promptops.standing", mark.standing))  # JUnit reads it in the teardown's report
 
 
 def _harmless(report: pytest.TestReport) -> None:

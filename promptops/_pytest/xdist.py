@@ -102,8 +102,8 @@ class Controller:
             return
         if self.run.stopping:
             self._pump.cancel()
-        elif (found := getattr(report, ATTRIBUTE, None)) is not None and found["kind"] == "case":
-            self._pump.consumed(self.run.target(found["data"]["prompt"], found["data"]["version"]).samples)
+        elif (mark := getattr(report, ATTRIBUTE, None)) is not None and mark.kind == "case":
+            self._pump.consumed(self.run.target(mark.data.prompt, mark.data.version).samples)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
