@@ -50,7 +50,7 @@ class ProviderConfig(Strict):
     refuses or slows down, never above what is configured.
 
     Time: `timeout` bounds one attempt, `connect_timeout` its connection, `first_token_timeout` the wait for the first
-    byte of the reply's body, `idle_timeout` the wait between two pieces of it. `retries` are further attempts after a
+    token (of a reply that is no stream: the first byte), `idle_timeout` the wait between two pieces of it. `retries` are further attempts after a
     failure that can pass.
 
     After `breaker` failures in a row (0: never) nothing is sent but a probe now and then; where no probe succeeds

@@ -48,11 +48,12 @@ class Connection:
         self._provider, self._endpoint, self._waits = provider, endpoint, waits or Waits()
         self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
-        self._headers = [
-            ("accept-encoding", "identity"),
-            ("content-type", "application/json"),
-            ("user-agent", f"promptops/{version('pytest-promptops')}"),
-        ]
+        self._headers = {
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+            "user-agent": f"promptops/{version('pytest-promptops')}",
+        }
+        self._sent: tuple[Mapping[str, str], httpx.Headers] | None = None
 
     async def post(
         self,
@@ -105,10 +106,10 @@ class Connection:
             transport = self._transport = self._open()
         if (url := self._urls.get(path)) is None:
             url = self._urls[path] = httpx.URL(self._endpoint.url + path)
-        whole = [*self._headers, *headers.items()]
-        return await transport.handle_async_request(
-            httpx.Request("POST", url, headers=whole, stream=httpx.ByteStream(body))
-        )
+        if self._sent is None or self._sent[0] != headers:  # mostly the same as the last time, and slow to make
+            self._sent = headers, httpx.Headers({**self._headers, **headers})
+        request = httpx.Request("POST", url, headers=self._sent[1], stream=httpx.ByteStream(body))
+        return await transport.handle_async_request(request)
 
     def _open(self) -> httpx.AsyncBaseTransport:
         from promptops.providers.transport import AiohttpTransport

@@ -89,10 +89,6 @@ def kind_of(error: BaseException) -> FailureKind:
     import aiohttp
     import httpx
 
-    # httpx-aiohttp calls every lost connection a ConnectTimeout: the cause knows better.
-    cause = error.__cause__
-    if isinstance(error, httpx.ConnectTimeout) and isinstance(cause, aiohttp.ClientConnectionError):
-        return "timeout" if isinstance(cause, TimeoutError) else "connection"
     table: tuple[tuple[tuple[type[BaseException], ...], FailureKind], ...] = (
         ((httpx.TimeoutException, TimeoutError), "timeout"),
         ((httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.CookieConflict), "request"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from promptops.errors import ProviderError
@@ -52,14 +52,14 @@ def usage(value: Any) -> Usage:
 
 def first(value: Any, name: str) -> Any:
     """Return the first item of a list that has one."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+    if not isinstance(value, list) or not value:
         raise wrong(name, "a list with one choice", value)
     return value[0]
 
 
 def mapping(value: Any, name: str) -> Mapping[str, Any]:
     """Return `value` if it is an object."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise wrong(name, "an object", value)
     return value
 

@@ -113,6 +113,7 @@ class RawServer:
         self._over = threading.Event()
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self.connections = 0
+        self.visited = threading.Event()
 
     def __enter__(self) -> RawServer:
         self._start(self._accept)
@@ -130,6 +131,7 @@ class RawServer:
             while True:
                 connection, _ = self._listener.accept()
                 self.connections += 1
+                self.visited.set()
                 self._start(self._handle, Visit(connection, self.connections, self._over))
 
     def _handle(self, visit: Visit) -> None:

@@ -91,14 +91,6 @@ def test_errors_of_the_socket_have_kinds_too(error: Exception, kind: FailureKind
     assert kind_of(error) == kind
 
 
-def test_a_lost_connection_is_not_called_a_timeout_as_the_transport_does() -> None:
-    error = httpx.ConnectTimeout("gone")
-    error.__cause__ = aiohttp.ServerDisconnectedError()
-    assert kind_of(error) == "connection"
-    error.__cause__ = aiohttp.ServerTimeoutError()
-    assert kind_of(error) == "timeout"
-
-
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"),
     [

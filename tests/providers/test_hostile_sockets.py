@@ -171,8 +171,7 @@ def test_closing_does_not_wait_for_a_server_that_reads_nothing() -> None:
     async def run(url: str) -> None:
         provider = HttpProvider("acme", url)
         asking = asyncio.create_task(ask(provider, LARGE))
-        while not server.connections:
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(server.visited.wait, 30)
         await asyncio.sleep(0.3)
         async with asyncio.timeout(20):
             await provider.aclose()
