@@ -11,11 +11,13 @@ RETRY_MARGIN = 0.3
 
 def asking_words(estimate: Estimate, caps: Caps) -> str:
     """`asking 60 requests, 6 are recorded, at most 41,200 tokens in and 30,000 out, at no cost, capped at $5`."""
+    about = "" if estimate.exact or not estimate.recorded else "about "
     if not estimate.requests:
-        return f"nothing to ask: {estimate.recorded:,} samples are recorded"
-    parts = [f"asking {estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
+        nothing = "hardly anything" if about else "nothing"
+        return f"{nothing} to ask: {about}{estimate.recorded:,} samples are recorded"
+    parts = [f"asking {about}{estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
     if estimate.recorded:
-        parts.append(f"{estimate.recorded:,} are recorded")
+        parts.append(f"{about}{estimate.recorded:,} are recorded")
     return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])
 
 

@@ -10,7 +10,8 @@ from promptops.reporting.lines import Line, Style
 from promptops.reporting.listing import Listing
 from promptops.reporting.safe import one_line
 from promptops.reporting.summary import summary_lines
-from promptops.runner.versions import MOST_EVIDENCE, VersionResult
+from promptops.runner import versions
+from promptops.runner.versions import VersionResult
 
 _STORIES = 10
 _LISTED = 20
@@ -66,7 +67,7 @@ def _evidence(result: VersionResult, written: Mapping[str, str]) -> Iterator[Lin
     elif result.too_large:
         told = f"{name}: evidence names the outcome of each case, and {result.target.total:,} are too many for that (at"
         hint = "what is to be released needs a smaller dataset (`dataset` in prompt.yaml)"
-        yield Line(f"{told} most {MOST_EVIDENCE:,}); {hint}", "dim")
+        yield Line(f"{told} most {versions.MOST_EVIDENCE:,}); {hint}", "dim")
     elif result.cases_verdict == "unmeasurable":
         yield Line(f"{name}: not every case could be measured, so this is no evidence", "dim")
     elif result.copied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -14,6 +14,9 @@ from promptops.models import PlannedSample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
+MOST_WALKED = (
+    20_000  # samples of a run that are rendered to say what it will ask; of a larger one, a part stands for all
+)
 _TELLING = 10_000  # recorded samples of a target that say what the next ones will cost and take
 
 
@@ -47,8 +50,37 @@ class Estimate:
             return self
         counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens")
         more: dict[str, int] = {name: round(getattr(self, name) * factor) for name in counts}
-        worst = None if self.worst_case is None else self.worst_case * factor
-        return replace(self, **more, worst_case=worst, exact=False)  # type: ignore[arg-type]
+        money_and_time: dict[str, float | None] = {
+            name: value and value * factor
+            for name, value in (
+                ("worst_case", self.worst_case),
+                ("expected", self.expected),
+                ("seconds", self.seconds),
+            )
+        }
+        return replace(self, **more, **money_and_time, exact=False)  # type: ignore[arg-type]
+
+
+def estimate_run(
+    session: Session, targets: Sequence[Target], missing: Callable[[Iterable[Planned]], Iterable[Planned]] = iter
+) -> Estimate:
+    """Estimate a run of every case of `targets`; of more than `MOST_WALKED` samples by every so-manieth case.
+
+    `missing` leaves out what needs not be asked again.
+    """
+    total = sum(len(target.cases) * target.samples for target in targets)
+    step = -(-total // MOST_WALKED) or 1
+    walked = 0
+
+    def part() -> Iterator[Planned]:
+        nonlocal walked
+        for target in targets:
+            for planned in session.plan_cases(target, islice(target.cases, 0, None, step)):
+                walked += 1
+                yield planned
+
+    found = estimate(session, missing(part()), targets)
+    return found.scaled(total / walked) if walked else found
 
 
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
+from operator import attrgetter
 from typing import Any, Final
 
 from promptops.core.report import CaseRow, row_of
@@ -20,6 +21,7 @@ _TABLE: Final = (
 )
 _OF_TARGET: Final = ("prompt", "version", "pin")
 _USUAL: Final = [(field.name, field.default) for field in fields(CaseRow) if field.name not in _OF_TARGET]
+_values = attrgetter(*(name for name, _ in _USUAL))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -73,7 +75,9 @@ class Results:
 
 def _packed(row: CaseRow) -> str:
     """A row without what all rows of the target have, and without what is as usual."""
-    found: dict[str, Any] = {name: value for name, usual in _USUAL if (value := getattr(row, name)) != usual}
+    found: dict[str, Any] = {
+        name: value for (name, usual), value in zip(_USUAL, _values(row), strict=True) if value != usual
+    }
     if row.checks:
         found["checks"] = [asdict(check) for check in row.checks]
     return _encode(found)

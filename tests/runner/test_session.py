@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptops.core.digest import version_digest
+from promptops.core.plan import Planned
 from promptops.errors import ProblemsError, UsageError
 from promptops.models import Case, Mode, Pin, PlannedSample, Reply, Sample
 from promptops.project.released import load_closure, render_closure
+from promptops.runner import estimates
 from promptops.runner.collect import collect
-from promptops.runner.estimates import estimate
+from promptops.runner.estimates import estimate, estimate_run
 from promptops.runner.session import Choices, Session, plan_target
 from promptops.testing import TemporaryProject
 from tests.runner.fakes import Asker
@@ -174,6 +178,31 @@ def test_an_estimate_counts_what_is_asked(files: TemporaryProject) -> None:
     assert expected.worst_case > 4 * 32_768 * 2e-6
     broken = Case("bad", {"text": 5})
     assert estimate(asking, plan_target(target, [broken]), [target]).refused == 2
+
+
+def test_a_large_run_is_estimated_by_a_part_of_its_cases_and_says_so(
+    files: TemporaryProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.config('[tool.promptops.prices]\n"test/model-1" = [1.0, 2.0]')
+    files.dataset("greet", [{"id": f"c{n:03}", "inputs": {"text": f"{n:03}"}} for n in range(100)])
+    asking = session(files, "new", samples=1)
+    target = asking.target("greet", "v1")
+    whole = estimate_run(asking, [target])
+    assert whole == estimate(asking, asking.plan([target]), [target])
+    monkeypatch.setattr(estimates, "MOST_WALKED", 13)
+    part = estimate_run(asking, [target])
+    assert replace(part, worst_case=None) == replace(whole, exact=False, worst_case=None)
+    assert part.worst_case == pytest.approx(whole.worst_case)
+    rendered: list[str] = []
+
+    def odd(plan: Iterable[Planned]) -> Iterator[Planned]:
+        for planned in plan:
+            rendered.append(planned.key.case)
+            if len(rendered) % 2:
+                yield planned
+
+    assert estimate_run(asking, [target], odd).requests == 54  # 7 of 13
+    assert rendered == [f"c{number:03}" for number in range(0, 100, 8)]
 
 
 def test_a_session_asks_at_the_concurrency_of_its_providers(files: TemporaryProject) -> None:

@@ -61,10 +61,10 @@ def estimate(
 
 
 def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Estimate]:
-    from promptops.runner.estimates import estimate as walk
+    from promptops.runner.estimates import estimate_run
 
     target = session.target(prompt, version)
-    return target, walk(session, session.plan([target]), [target])
+    return target, estimate_run(session, [target])
 
 
 def _show(target: Target, expected: Estimate, session: Session) -> None:

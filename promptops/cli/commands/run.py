@@ -146,7 +146,7 @@ def _ask(session: Session, stored: StoredRun, targets: Sequence[Target], report:
     from promptops.cli.progress import RunProgress
     from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
-    from promptops.runner.estimates import estimate
+    from promptops.runner.estimates import estimate_run
     from promptops.runner.sinks import RecordingSink
     from promptops.runner.versions import version_result
 
@@ -155,7 +155,7 @@ def _ask(session: Session, stored: StoredRun, targets: Sequence[Target], report:
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
     if session.mode != "replay":
-        say_estimate(estimate(session, stored.missing(session.plan(targets)), targets), caps=session.caps)
+        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps)
     settings = stored.settings(session.engine_settings(targets))
     with RunProgress(title, total) as progress:
         try:
