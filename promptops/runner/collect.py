@@ -14,7 +14,8 @@ from promptops.runner.results import Results
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
-Progress = Callable[[Sample], None]
+Progress = Callable[[Event], None]
+"""Who wants to know how far a run is: gets every event."""
 SideKey = tuple[str, str, str]
 
 
@@ -54,8 +55,7 @@ def collect(
     def see(event: Event) -> None:
         if isinstance(event, RunFinished):
             collected.finished = event
-        elif isinstance(event, SampleDone):
-            progress(event.sample)
+        progress(event)
 
     with EventStream(plan, settings) as events:
         for target, samples in _complete(events, targets, see):
@@ -65,18 +65,22 @@ def collect(
 
 
 def measure(
-    session: Session, targets: Sequence[Target], settings: EngineSettings, *, progress: Progress = lambda _: None
+    session: Session,
+    targets: Sequence[Target],
+    settings: EngineSettings,
+    *,
+    progress: Progress = lambda _: None,
+    whole: bool = False,
 ) -> list[Results]:
-    """Ask for every case of `targets` and judge, holding none of them; otherwise like `collect`."""
-    results = {side_key(target): Results(target) for target in targets}
+    """Ask for every case of `targets` and judge, holding none of them; otherwise like `collect`.
+
+    `whole`: results have the texts of cases that passed, too.
+    """
+    results = {side_key(target): Results(target, whole=whole) for target in targets}
     planned: dict[tuple[SideKey, str], tuple[int, Case]] = {}
 
-    def see(event: Event) -> None:
-        if isinstance(event, SampleDone):
-            progress(event.sample)
-
     with EventStream(_plan(session, targets, planned), settings) as events:
-        for target, samples in _complete(events, targets, see):
+        for target, samples in _complete(events, targets, progress):
             side = side_key(target)
             position, case = planned.pop((side, samples[0].key.case))
             results[side].add(position, case, session.judge(target, samples, case))

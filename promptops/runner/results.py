@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, fields, replace
 from operator import attrgetter
 from typing import Any, Final
@@ -20,16 +20,20 @@ _TABLE: Final = (
     "row TEXT NOT NULL)"
 )
 _OF_TARGET: Final = ("prompt", "version", "pin")
+_TEXTS: Final = frozenset(("answered", "expected", "value"))
 _USUAL: Final = [(field.name, field.default) for field in fields(CaseRow) if field.name not in _OF_TARGET]
 _values = attrgetter(*(name for name, _ in _USUAL))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Results:
-    """Takes judged cases as they come, in any order, and gives their rows in the order of the dataset."""
+    """Takes judged cases as they come, in any order, and gives their rows in the order of the dataset.
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    Rows of cases that passed are without what was expected and answered, unless they are to be `whole`.
+    """
+
+    def __init__(self, target: Target, *, whole: bool = False) -> None:
+        self.target, self._whole = target, whole
         self._scratch = Scratch(_TABLE)
         self._waiting: list[tuple[int, str, str, float | None, str]] = []
         self._entries = target.baseline.entries
@@ -47,7 +51,8 @@ class Results:
         row = row_of(result, case, standing=stood.standing, reason=stood.reason, against=against)
         self._varying += varies(result, self._entries.get(case.id))
         self._count += 1
-        self._waiting.append((position, case.id, row.outcome, stood.p_value, _packed(row)))
+        left_out = () if self._whole or row.outcome != "pass" else _TEXTS
+        self._waiting.append((position, case.id, row.outcome, stood.p_value, _packed(row, left_out)))
         if len(self._waiting) >= _AT_ONCE:
             self._write()
 
@@ -73,10 +78,12 @@ class Results:
         self._waiting.clear()
 
 
-def _packed(row: CaseRow) -> str:
-    """A row without what all rows of the target have, and without what is as usual."""
+def _packed(row: CaseRow, left_out: Container[str]) -> str:
+    """A row without `left_out`, without what all rows of the target have, and without what is as usual."""
     found: dict[str, Any] = {
-        name: value for (name, usual), value in zip(_USUAL, _values(row), strict=True) if value != usual
+        name: value
+        for (name, usual), value in zip(_USUAL, _values(row), strict=True)
+        if value != usual and name not in left_out
     }
     if row.checks:
         found["checks"] = [asdict(check) for check in row.checks]

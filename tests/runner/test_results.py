@@ -105,7 +105,7 @@ def test_rows_come_back_in_order_with_the_standing_that_the_whole_run_gives_them
         (case, judged(target, case, "fffp" if number < varying else told[number % 3]))
         for number, case in enumerate(target.cases)
     ]
-    found = Results(target)
+    found = Results(target, whole=True)
     for number in random.Random(3).sample(range(CASES), CASES):
         found.add(number, *results[number])
     expected = rows_at_once(target, results)
@@ -129,6 +129,19 @@ def test_a_flip_that_proves_something_alone_proves_less_among_many(files: Tempor
     assert standings == ["broke", "known"]
 
 
+def test_texts_of_cases_that_passed_are_left_out_where_nobody_will_read_them(files: TemporaryProject) -> None:
+    target = target_of(files)
+    results = [(case, judged(target, case, "pf"[number % 2])) for number, case in enumerate(target.cases)]
+    found = Results(target)
+    for number, (case, result) in enumerate(results):
+        found.add(number, case, result)
+    expected = rows_at_once(target, results)
+    assert list(found.rows()) == [
+        replace(row, answered="", expected=None, value=None) if row.outcome == "pass" else row for row in expected
+    ]
+    assert summarise(found.rows()) == summarise(expected)
+
+
 def test_measuring_gives_what_collecting_gives(files: TemporaryProject) -> None:
     session = Session(files.project, "live", {}, asker=lambda: Asker(0.0))
     target = session.target("greet", "v1")
@@ -148,9 +161,9 @@ def test_a_run_holds_neither_cases_nor_samples_nor_results(
     most: Counter[str] = Counter()
     count = 0
 
-    def look(_: Sample) -> None:
+    def look(event: Event) -> None:
         nonlocal count
-        count += 1
+        count += isinstance(event, SampleDone)
         if count % 500 == 0:
             for name, number in Counter(type(thing).__name__ for thing in gc.get_objects()).items():
                 most[name] = max(most[name], number)

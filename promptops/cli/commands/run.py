@@ -14,8 +14,10 @@ from promptops.cli.commands._asking import (
     BudgetTokensOption,
     CacheOption,
     ConcurrencyOption,
+    EventsOption,
     LimitOption,
     ModelOption,
+    QuietOption,
     ResumeOption,
     SamplesOption,
     TagOption,
@@ -77,6 +79,8 @@ def run(
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
     ] = False,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
+    quiet: QuietOption = False,
+    events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask versions for their datasets, judge the answers, and compare with what was accepted.
@@ -111,7 +115,7 @@ def run(
     report = RunReport()
     plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
     with recorded_run(session, "run", targets, plan, resume=wish) as stored:
-        found = _ask(session, stored, targets, report)
+        found = _ask(session, stored, targets, report, whole=as_json)
         _conclude(project, session, found, report, stored.moment(), evidence=not no_evidence, as_json=as_json)
         if accept:
             _accept(project, found)
@@ -142,8 +146,9 @@ def _refuse_too_large(targets: Sequence[Target]) -> None:
             )
 
 
-def _ask(session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport) -> list[VersionResult]:
-    from promptops.cli.progress import RunProgress
+def _ask(
+    session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport, *, whole: bool
+) -> list[VersionResult]:
     from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
     from promptops.runner.estimates import estimate_run
@@ -155,11 +160,11 @@ def _ask(session: Session, stored: StoredRun, targets: Sequence[Target], report:
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
     if session.mode != "replay":
-        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps)
+        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling)
     settings = stored.settings(session.engine_settings(targets))
-    with RunProgress(title, total) as progress:
+    with telling.progress(title, total) as progress:
         try:
-            results = measure(session, targets, settings, progress=progress)
+            results = measure(session, targets, settings, progress=progress, whole=whole)
         except KeyboardInterrupt:
             again = "" if session.mode == "replay" else "; the same command goes on from there"
             note(f"stopped after {progress.done} of {total} samples{again}")
