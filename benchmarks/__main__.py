@@ -9,14 +9,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import promptfoo, registry
 from benchmarks.base import Contestant, Programs
 from benchmarks.chart import draw
 from benchmarks.goals import goals_of
-from benchmarks.report import document, table
+from benchmarks.report import document, replaced, table
 from benchmarks.rounds import Section, run_section
 from benchmarks.serving import serving
 from promptops.times import parse_duration
@@ -31,16 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked_for = {name: value for name, value in vars(options).items() if name in _KEPT}
     found = document(results, promised, asked_for)
     print(table(found))
+    _write(found, options)
+    wrong = [row for result in results for row in result.rows if row.kind == "ours" and row.problem]
+    for row in wrong:
+        _say(f"{row.name}: {row.problem}")
+    return 1 if wrong else 0
+
+
+def _write(found: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Write what was asked for: the figures, the chart, the page of the docs."""
+    if options.docs:
+        options.json, options.svg = options.docs / "benchmarks.json", options.docs / "benchmarks.svg"
+        text = (options.docs / "benchmarks.md").read_text(encoding="utf-8")
+        (options.docs / "benchmarks.md").write_text(replaced(text, found), encoding="utf-8")
     for path in filter(None, (options.json, options.svg)):
         path.parent.mkdir(parents=True, exist_ok=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.svg:
         options.svg.write_text(draw(found), encoding="utf-8")
-    wrong = [row for result in results for row in result.rows if row.kind == "ours" and row.problem]
-    for row in wrong:
-        _say(f"{row.name}: {row.problem}")
-    return 1 if wrong else 0
 
 
 _KEPT = ("cases", "many", "rounds", "latency", "concurrency")
@@ -57,6 +67,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="200 cases, one round, nothing large")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all figures there, too")
     parser.add_argument("--svg", type=Path, metavar="PATH", help="draw them there, too")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="write figures, chart and page of the docs there")
     parser.add_argument(
         "--peers-python",
         default=os.environ.get("BENCH_PEERS_PYTHON"),

@@ -15,6 +15,7 @@ from benchmarks.goals import Goal
 from benchmarks.rounds import Result, Row
 
 FORMAT = 1
+BEGIN, END = "<!-- figures: make bench -->", "<!-- end of figures -->"
 _UNITS = {"times": "×"}  # noqa: RUF001 - the sign is meant
 MARKS = {True: "held", False: "missed", None: "not measured"}
 
@@ -33,6 +34,7 @@ def document(results: Sequence[Result], promised: Sequence[Goal], options: Mappi
                 "cases": result.section.count,
                 "concurrency": result.section.concurrency,
                 "yardstick": result.section.yardstick,
+                "server": _busiest(result),
                 "rows": [_plain(row) for row in result.rows],
             }
             for result in results
@@ -55,7 +57,8 @@ def table(found: Mapping[str, Any]) -> str:
     """The document as text for a terminal."""
     lines = []
     for section in found["sections"]:
-        lines += [f"{_title(section)}", *_aligned([_HEAD, *map(_cells, section["rows"])]), ""]
+        lines += [f"{_title(section)}", *_aligned([_HEAD, *map(_cells, section["rows"])])]
+        lines += [_note(section), ""]
     return "\n".join([*lines, "goals", *_aligned([("", "value", "limit", ""), *_marked(found)])])
 
 
@@ -69,8 +72,17 @@ def page(found: Mapping[str, Any]) -> str:
         *_rows(("goal", "value", "limit", ""), _marked(found)),
     ]
     for section in found["sections"]:
-        lines += ["", f"### {_title(section)}", "", *_rows(_HEAD, map(_cells, section["rows"]))]
+        lines += ["", f"### {_title(section)}", "", *_rows(_HEAD, map(_cells, section["rows"])), "", _note(section)]
     return "\n".join(lines) + "\n"
+
+
+def replaced(text: str, found: Mapping[str, Any]) -> str:
+    """The text of a page with the figures between its two marks replaced; raises `ValueError` where it has no marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{page(found)}\n{END}{after}"
 
 
 _HEAD = ("", "version", "s", "ratio", "CPU s", "MiB", "asked", "in flight", "")
@@ -108,6 +120,15 @@ def _marked(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def _title(section: Mapping[str, Any]) -> str:
     return f"{section['key']}: {section['cases']:,} cases, {section['concurrency']} in flight"
+
+
+def _busiest(result: Result) -> float:
+    """The largest share of one core that the server used during a run; near 1 it is what limits."""
+    return round(max((run.server_cpu / run.wall for row in result.rows for run in row.runs), default=0.0), 3)
+
+
+def _note(section: Mapping[str, Any]) -> str:
+    return f"The server used at most {section['server']:.0%} of a core."
 
 
 def _amount(goal: Mapping[str, Any]) -> str:

@@ -83,7 +83,7 @@ def problem_of(one: Contestant, measured: Measured | str, world: World) -> str:
     if measured.code:
         return _ended(measured)
     if (right := one.right(measured.output)) != world.count:
-        return f"found {right} of {world.count} right"
+        return f"found {right} of {world.count} right: {measured.output.strip()[-200:]}"
     if measured.requests != wanted or measured.distinct != wanted:
         return f"asked {measured.requests} times, about {measured.distinct} of {wanted} cases"
     return ""

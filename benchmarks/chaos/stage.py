@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,8 +97,21 @@ class Running:
         return Ended(self._process.returncode, time.monotonic() - self._began, output, errors)
 
     def kill(self) -> None:
-        """`kill -9` it, with all that it started."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        """`kill -9` it, with all that it started; nothing where it has ended."""
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+
+def wait_for(done: Callable[[], bool], running: Sequence[Running], *, within: float = 60.0) -> None:
+    """Wait until `done`, as long as one of `running` lives, and no longer than `within` seconds."""
+    ends = time.monotonic() + within
+    while time.monotonic() < ends and not done() and any(one.alive for one in running):
+        time.sleep(0.02)
 
 
 class Stage:

@@ -24,8 +24,8 @@ def measured(output: str = "10", code: int = 0, requests: int = 10, distinct: in
     [
         (measured(), ""),
         (measured("warning\n10\n"), ""),
-        (measured("9"), "found 9 of 10 right"),
-        (measured("Traceback"), "found -1 of 10 right"),
+        (measured("9"), "found 9 of 10 right: 9"),
+        (measured("Traceback"), "found -1 of 10 right: Traceback"),
         (measured(requests=11), "asked 11 times, about 10 of 10 cases"),
         (measured(distinct=9), "asked 10 times, about 9 of 10 cases"),
         (measured("boom", code=3), "ended in 3: boom"),

@@ -10,6 +10,7 @@ from benchmarks.chaos.conduct import Conduct
 from benchmarks.chaos.scenarios.base import Play, Scenario
 from benchmarks.chaos.schedule import best_schedule, chain
 from benchmarks.chaos.stage import Stage
+from promptops.models import Json
 
 PLACES = 32
 LONGEST = 1.5  # times the best schedule
@@ -24,7 +25,7 @@ def _bad_luck(headers: Mapping[str, str], way: str) -> Play:
             if way == "run":
                 ended = stage.run(project, "--mode", "live")
             else:
-                ended = stage.pytest(project, "--promptops-mode", "live")
+                ended = stage.pytest(project, "--promptops-mode", "live", *way.split()[1:])
             log = server.log()
         yield claims.exits(ended, 0)
         yield claims.each_once(log, cases)
@@ -42,13 +43,30 @@ def _bad_luck(headers: Mapping[str, str], way: str) -> Play:
     return play
 
 
+def _no_retries(stage: Stage, cases: int) -> Iterator[Finding]:
+    """Retries are switched off: what fails is not measured, and nothing is asked twice."""
+    conduct = Conduct(refused=0.20, broken=0.05, dropped=0.02)
+    good = sum(len(chain(conduct, case)) == 1 for case in range(cases))
+    with stage.server(conduct) as server:
+        settings: dict[str, Json] = {"base_url": server.url, "concurrency": PLACES, "retries": 0, "breaker": 0}
+        project = stage.project(cases, {"loop": settings})
+        ended, log = stage.run(project, "--mode", "live"), server.log()
+    yield claims.exits(ended, 10)
+    yield claims.same("each case is asked once", [entry.case for entry in log.entries], range(cases))
+    yield Finding(f"{good} cases are answered well", len(log.answered) == good, str(len(log.answered)))
+    yield claims.failures(ended, cases, {"rate_limit", "server", "connection"})
+
+
 HEADERS: Mapping[str, Mapping[str, str]] = {
     "no Retry-After": {},
     "retry-after-ms: 200": {"retry-after-ms": "200"},
     "Retry-After: 1": {"Retry-After": "1"},
 }
-SCENARIOS = tuple(
-    Scenario(f"bad luck, {said}, {way}", _bad_luck(headers, way), 1000, 150)
-    for said, headers in HEADERS.items()
-    for way in ("run", "pytest")
+SCENARIOS = (
+    *(
+        Scenario(f"bad luck, {said}, {way}", _bad_luck(headers, way), 1000, 150)
+        for said, headers in HEADERS.items()
+        for way in ("run", "pytest", "pytest -n 4")
+    ),
+    Scenario("bad luck, retries switched off", _no_retries, 300, 100),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.chaos import claims
 from benchmarks.chaos.claims import Finding
 from benchmarks.chaos.conduct import Conduct
 from benchmarks.chaos.scenarios.base import Scenario
-from benchmarks.chaos.stage import HostileServer, Stage, recorded
+from benchmarks.chaos.stage import HostileServer, Stage, recorded, wait_for
 
 PLACES = 16
 KILLS = 3
@@ -20,7 +20,7 @@ def _killed(stage: Stage, cases: int) -> Iterator[Finding]:
         project = stage.project(cases, {"loop": {"base_url": server.url, "concurrency": PLACES}})
         for number in range(1, KILLS + 1):
             running = stage.start_run(project, "--mode", "new")
-            _wait(server, number * cases // (KILLS + 1))
+            wait_for(partial(_answered, server, number * cases // (KILLS + 1)), [running])
             running.kill()
             running.ended()
         ended, log = stage.run(project, "--mode", "new"), server.log()
@@ -34,11 +34,8 @@ def _killed(stage: Stage, cases: int) -> Iterator[Finding]:
     )
 
 
-def _wait(server: HostileServer, answered: int) -> None:
-    """Wait until so many cases were answered well, a minute at most."""
-    ends = time.monotonic() + 60.0
-    while time.monotonic() < ends and len(server.log().answered) < answered:
-        time.sleep(0.02)
+def _answered(server: HostileServer, cases: int) -> bool:
+    return len(server.log().answered) >= cases
 
 
 SCENARIOS = (Scenario("kill -9, three times", _killed, 600, 200),)

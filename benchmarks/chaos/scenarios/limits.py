@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from benchmarks.chaos import claims
@@ -10,7 +9,7 @@ from benchmarks.chaos.claims import Finding
 from benchmarks.chaos.conduct import Conduct
 from benchmarks.chaos.counting import Log
 from benchmarks.chaos.scenarios.base import Scenario
-from benchmarks.chaos.stage import HostileServer, Running, Stage
+from benchmarks.chaos.stage import HostileServer, Running, Stage, wait_for
 from promptops.models import Json
 
 PLACES, SHARED_PLACES = 32, 8
@@ -81,6 +80,19 @@ def _to_the_end(stage: Stage, cases: int) -> Iterator[Finding]:
     yield claims.at_most("seconds", log.span, 60.0 * (2 * cases // RPM) + 10, timed=True)
 
 
+def _budget(stage: Stage, cases: int) -> Iterator[Finding]:
+    """Half the cases may be asked; with workers of xdist, and with a provider that refuses some."""
+    most = cases // 2
+    with stage.server(Conduct(refused=0.2)) as server:
+        settings: dict[str, Json] = {"base_url": server.url, "concurrency": SHARED_PLACES}
+        project = stage.project(cases, {"loop": settings}, budget_requests=most)
+        ended = stage.pytest(project, "-n", "4", "--promptops-mode", "live")
+        log = server.log()
+    yield claims.exits(ended, 10)
+    yield claims.at_most("requests", len(log.entries), most)
+    yield claims.at_least("requests", len(log.entries), most)
+
+
 def _configured(server: HostileServer) -> dict[str, dict[str, Json]]:
     return {"loop": {"base_url": server.url, "concurrency": SHARED_PLACES, "rpm": RPM}}
 
@@ -91,10 +103,8 @@ def _numbers(log: Log) -> list[int]:
 
 def _first_minute(running: Sequence[Running], server: HostileServer) -> Log:
     """What came until the minute's share was used up and three seconds more; then the processes are killed."""
-    ends = time.monotonic() + 30.0
-    while time.monotonic() < ends and len(server.log().entries) < RPM:
-        time.sleep(0.1)
-    time.sleep(3.0)
+    wait_for(lambda: len(server.log().entries) >= RPM, running, within=30.0)
+    wait_for(lambda: False, running, within=3.0)
     for one in running:
         one.kill()
         one.ended()
@@ -113,5 +123,6 @@ SCENARIOS = (
     Scenario("a limit that every answer announces", _announced, 300, 120),
     Scenario("one rpm for two processes", _two_processes, 100, 100),
     Scenario("one rpm for four workers of xdist", _workers, 100, 100),
+    Scenario("a budget of requests", _budget, 200, 100),
     Scenario("one rpm for two processes, to the end", _to_the_end, 50, 50),
 )

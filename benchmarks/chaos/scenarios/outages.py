@@ -15,7 +15,7 @@ from promptops.models import Json
 
 PLACES, BREAKER = 16, 10
 START = 6.0  # seconds for everything beside waiting, on a busy machine
-_IMPATIENT: Mapping[str, Json] = {"concurrency": PLACES, "breaker": BREAKER, "breaker_patience": "2s"}
+_IMPATIENT: Mapping[str, Json] = {"concurrency": PLACES, "breaker": BREAKER, "breaker_patience": "1s"}
 
 
 def _dead(stage: Stage, cases: int) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def _dead(stage: Stage, cases: int) -> Iterator[Finding]:
         ended = stage.run(project, "--mode", "live")
     yield claims.exits(ended, 10)
     yield claims.failures(ended, cases, {"connection", "outage"})
-    yield claims.at_most("seconds", ended.wall, 2.0 + START, timed=True)
+    yield claims.at_most("seconds", ended.wall, 1.0 + START, timed=True)
 
 
 def _broken(stage: Stage, cases: int) -> Iterator[Finding]:
@@ -37,7 +37,7 @@ def _broken(stage: Stage, cases: int) -> Iterator[Finding]:
     yield claims.failures(ended, cases, {"server", "outage"})
     yield claims.at_most("requests, probes and those in flight included,", len(log.entries), BREAKER + PLACES + 6)
     yield claims.in_flight(log, PLACES)
-    yield claims.at_most("seconds", ended.wall, 2.0 + START, timed=True)
+    yield claims.at_most("seconds", ended.wall, 1.0 + START, timed=True)
 
 
 def _dies(stage: Stage, cases: int) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _silent(stage: Stage, cases: int) -> Iterator[Finding]:
     yield claims.failures(ended, cases, {"timeout", "outage"})
     yield claims.in_flight(log, PLACES)
     yield claims.at_most("requests", len(log.entries), BREAKER + 2 * PLACES + 6)
-    yield claims.at_most("seconds", ended.wall, 3.5 + START, timed=True)
+    yield claims.at_most("seconds", ended.wall, 2.5 + START, timed=True)
 
 
 def _drip(stage: Stage, cases: int) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def _drip(stage: Stage, cases: int) -> Iterator[Finding]:
     yield claims.exits(ended, 10)
     yield claims.failures(ended, cases, {"timeout", "outage"})
     yield claims.in_flight(log, PLACES)
-    yield claims.at_most("seconds", ended.wall, 4.5 + START, timed=True)
+    yield claims.at_most("seconds", ended.wall, 3.5 + START, timed=True)
 
 
 SCENARIOS = (
