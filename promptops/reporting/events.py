@@ -37,6 +37,10 @@ class EventLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
         if self._file is not None:
             self._file.close()
 

@@ -17,6 +17,7 @@ from promptops.formats import Accepted, AcceptedCase
 from promptops.models import Case, CaseResult, CheckResult, Difference, Failure, Judgement, Mode, Reply, Sample, Usage
 from promptops.project import datasets
 from promptops.runner.collect import Progress, collect, measure
+from promptops.runner.events import Event, SampleDone
 from promptops.runner.results import Results
 from promptops.runner.session import Choices, Session
 from promptops.runner.targets import Target

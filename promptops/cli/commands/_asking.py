@@ -7,12 +7,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptops.cli.commands._shared import note
-from promptops.cli.progress import duration
+from promptops.cli.progress import Telling, duration
 from promptops.errors import UsageError
 from promptops.models import Caps, Json, Mode, Pin, Verdict
 
@@ -65,6 +66,14 @@ ResumeOption = Annotated[
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but the result: no estimate, no progress.")
+]
+EventsOption = Annotated[
+    Path | None, typer.Option("--events", metavar="PATH", help="Append what happens to a file, as JSON lines.")
+]
+
+
 def parse_pin(text: str | None) -> Pin | None:
     """Read `--model`; raises `UsageError`."""
     try:
@@ -113,13 +122,15 @@ def choices(
     )
 
 
-def say_estimate(estimate: Estimate, *, caps: Caps) -> None:
+def say_estimate(estimate: Estimate, *, caps: Caps, telling: Telling) -> None:
     """Say on standard error what is about to be asked, before it is."""
     from promptops.reporting.estimates import asking_words
 
     for name, count in estimate.missing.items():
         samples = "1 sample has" if count == 1 else f"{count} samples have"
         note(f"{name}: {samples} no recording; ask for what is missing with promptops run {name}")
+    if telling.quiet:
+        return
     about = f", about {duration(estimate.seconds)}" if estimate.requests and estimate.seconds is not None else ""
     note(asking_words(estimate, caps) + about)
 

@@ -14,8 +14,10 @@ from promptops.cli.commands._asking import (
     BudgetRequestsOption,
     BudgetTokensOption,
     ConcurrencyOption,
+    EventsOption,
     LimitOption,
     ModelOption,
+    QuietOption,
     ResumeOption,
     SamplesOption,
     TagOption,
@@ -28,6 +30,7 @@ from promptops.cli.commands._asking import (
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.progress import Telling
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +74,8 @@ def canary(
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
+    quiet: QuietOption = False,
+    events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare a candidate with what is served, case by case, both asked now and next to each other.
@@ -95,8 +100,8 @@ def canary(
         raise UsageError(f"--baseline {baseline!r}: write live or recorded")
     comparison = _comparison(session, ref, against, parse_pin(model), seed, recorded=baseline == "recorded")
     with _recorded_run(comparison, resume_of(resume)[0], seed) as stored:
-        result = _run(stored, comparison)
-        code = _conclude(project, result, stored.moment(), write=not no_evidence, as_json=as_json)
+        result = _run(stored, comparison, Telling(quiet, events))
+        code = _conclude(project, result, stored, write=not no_evidence, as_json=as_json)
         stored.finish(result.decision(1).verdict)
     finish(code)
 
@@ -150,8 +155,7 @@ def _recorded_run(comparison: Comparison, resume: Resume, seed: int | None) -> A
     return recorded_run(comparison.session, "canary", targets, plan, resume=resume, key=key)
 
 
-def _run(stored: StoredRun, comparison: Comparison) -> CanaryResult:
-    from promptops.cli.progress import RunProgress
+def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryResult:
     from promptops.runner.canary import run_canary
     from promptops.runner.estimates import estimate
 
@@ -160,10 +164,10 @@ def _run(stored: StoredRun, comparison: Comparison) -> CanaryResult:
     for notice in dict.fromkeys(n for target in targets for n in target.notices):
         note(f"notice: {notice}")
     expected = estimate(comparison.session, stored.missing(comparison.plan()), targets)
-    say_estimate(expected, caps=comparison.session.caps)
+    say_estimate(expected, caps=comparison.session.caps, telling=telling)
     title = f"{comparison.candidate.name} against {comparison.baseline.version}"
     total = sum(len(target.cases) * target.samples for target in targets)
-    with RunProgress(title, total) as progress:
+    with telling.progress(title, total) as progress:
         try:
             return run_canary(comparison, stored=stored, progress=progress)
         except KeyboardInterrupt:
@@ -171,7 +175,7 @@ def _run(stored: StoredRun, comparison: Comparison) -> CanaryResult:
             raise
 
 
-def _conclude(project: Project, result: CanaryResult, at: str, *, write: bool, as_json: bool) -> int:
+def _conclude(project: Project, result: CanaryResult, stored: StoredRun, *, write: bool, as_json: bool) -> int:
     """Write the evidence, show the result, and return the exit code."""
     from promptops.project.evidence import load_evidence
     from promptops.release.records import append_canary, next_attempt
@@ -179,9 +183,10 @@ def _conclude(project: Project, result: CanaryResult, at: str, *, write: bool, a
     comparison = result.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    written = ""
+    at, written = stored.moment(), ""
     if write and result.licenses:
-        path, record = append_canary(project, candidate.prompt, *sides, lambda attempt: result.evidence(attempt, at))
+        build = lambda attempt: result.evidence(attempt, at)  # noqa: E731
+        path, record = append_canary(project, candidate.prompt, *sides, build, again=stored.round > 1)
         attempt, written = record.attempt, project.relative(path)
     else:
         attempt = next_attempt(load_evidence(project, candidate.prompt, candidate.version), *sides)

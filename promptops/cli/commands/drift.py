@@ -14,7 +14,9 @@ from promptops.cli.commands._asking import (
     BudgetRequestsOption,
     BudgetTokensOption,
     ConcurrencyOption,
+    EventsOption,
     LimitOption,
+    QuietOption,
     ResumeOption,
     TagOption,
     choices,
@@ -24,6 +26,7 @@ from promptops.cli.commands._asking import (
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.progress import Telling
 
 if TYPE_CHECKING:
     from promptops.models import Json
@@ -58,6 +61,8 @@ def drift(
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
     history: Annotated[bool, typer.Option("--history", help="Show the nights so far, and ask nothing.")] = False,
+    quiet: QuietOption = False,
+    events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the served version of every prompt again and compare with its recording: does the model still answer so?
@@ -83,7 +88,7 @@ def drift(
     )
     session = Session(project, "live", environ(), chosen)
     wish, chosen_selectors = resume_of(resume, selectors or ())
-    finish(_run(session, chosen_selectors, wish, as_json=as_json))
+    finish(_run(session, chosen_selectors, wish, Telling(quiet, events), as_json=as_json))
 
 
 def exit_code(states: Sequence[str]) -> int:
@@ -91,8 +96,7 @@ def exit_code(states: Sequence[str]) -> int:
     return next((EXIT_CODES[state] for state in ("changed", "unmeasurable", "watch") if state in states), 0)
 
 
-def _run(session: Session, selectors: Sequence[str], resume: Resume, *, as_json: bool) -> int:
-    from promptops.cli.progress import RunProgress
+def _run(session: Session, selectors: Sequence[str], resume: Resume, telling: Telling, *, as_json: bool) -> int:
     from promptops.runner.drift import drift_targets, run_drift
     from promptops.runner.estimates import estimate
 
@@ -102,9 +106,9 @@ def _run(session: Session, selectors: Sequence[str], resume: Resume, *, as_json:
     plan: dict[str, Json] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
     with recorded_run(session, "drift", targets, plan, resume=resume, within=_ONE_NIGHT) as stored:
         expected = estimate(session, stored.missing(session.plan(targets)), targets)
-        say_estimate(expected, caps=session.caps)
+        say_estimate(expected, caps=session.caps, telling=telling)
         total = sum(len(target.cases) * target.samples for target in targets)
-        with RunProgress("drift", total) as progress:
+        with telling.progress("drift", total) as progress:
             try:
                 results = run_drift(session, targets, stored=stored, progress=progress)
             except KeyboardInterrupt:

@@ -30,6 +30,7 @@ from promptops.cli.commands._asking import (
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.progress import Telling
 from promptops.errors import ProblemsError, UsageError
 from promptops.models import Verdict
 
@@ -115,8 +116,8 @@ def run(
     report = RunReport()
     plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
     with recorded_run(session, "run", targets, plan, resume=wish) as stored:
-        found = _ask(session, stored, targets, report, whole=as_json)
-        _conclude(project, session, found, report, stored.moment(), evidence=not no_evidence, as_json=as_json)
+        found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json)
+        _conclude(project, session, found, report, stored, evidence=not no_evidence, as_json=as_json)
         if accept:
             _accept(project, found)
         stored.finish(_verdict(found))
@@ -147,7 +148,7 @@ def _refuse_too_large(targets: Sequence[Target]) -> None:
 
 
 def _ask(
-    session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport, *, whole: bool
+    session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport, telling: Telling, *, whole: bool
 ) -> list[VersionResult]:
     from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
@@ -199,18 +200,20 @@ def _conclude(
     session: Session,
     found: Sequence[VersionResult],
     report: RunReport,
-    at: str,
+    stored: StoredRun,
     *,
     evidence: bool,
     as_json: bool,
 ) -> None:
     from promptops.release.records import append_run
 
+    at, again = stored.moment(), stored.round > 1
     written: dict[str, str] = {}
     for result in found:
         record = result.evidence(session, at) if evidence else None
         if record is not None:
-            written[result.target.name] = project.relative(append_run(project, result.target.prompt, record))
+            path = append_run(project, result.target.prompt, record, again=again)
+            written[result.target.name] = project.relative(path)
     if as_json:
         emit_json(run_json(session, found, at, written))
         return
