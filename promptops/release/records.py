@@ -11,15 +11,15 @@ from promptops.project.root import Project
 from promptops.store.atomic import locked, write_text
 
 
-def append_run(project: Project, prompt: str, record: RunEvidence) -> Path:
-    """Append a run to the evidence of its candidate, unless it stands there; returns the file.
+def append_run(project: Project, prompt: str, record: RunEvidence, *, again: bool = False) -> Path:
+    """Append a run to the evidence of its candidate; returns the file.
 
-    A run that was killed right after this is gone on with, and says the same again.
+    `again`: the run was cut short before, maybe right after this; a record that stands there is not written twice.
     """
     path = evidence_path(project, prompt, record.candidate.version)
     with locked(path):
         evidence = load_evidence(project, prompt, record.candidate.version)
-        if record not in evidence.runs:
+        if not again or record not in evidence.runs:
             write_text(path, render_evidence(evidence.model_copy(update={"runs": [*evidence.runs, record]})))
     return path
 
@@ -31,16 +31,18 @@ def append_canary(
     baseline: Side,
     measurement: str,
     build: Callable[[int], CanaryEvidence],
+    *,
+    again: bool = False,
 ) -> tuple[Path, CanaryEvidence]:
     """Append the canary that `build` makes for the attempt it is; returns the file and the record.
 
     The attempt is counted under the lock, so that two canaries at once are not both the first: what an attempt
-    has to show depends on its number. One that stands there is no further attempt: it was killed right after.
+    has to show depends on its number. `again` is what it is for `append_run`: the same canary is no further attempt.
     """
     path = evidence_path(project, prompt, candidate.version)
     with locked(path):
         evidence = load_evidence(project, prompt, candidate.version)
-        if (same := next((c for c in evidence.canaries if build(c.attempt) == c), None)) is not None:
+        if again and (same := next((c for c in evidence.canaries if build(c.attempt) == c), None)) is not None:
             return path, same
         record = build(next_attempt(evidence, candidate, baseline, measurement))
         write_text(path, render_evidence(evidence.model_copy(update={"canaries": [*evidence.canaries, record]})))
