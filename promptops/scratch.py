@@ -11,9 +11,12 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptops.errors import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _CACHE: Final = -4096  # KiB, which SQLite wants negative
 _AT_ONCE: Final = 500  # rows fetched under one lock
@@ -26,7 +29,7 @@ class Scratch:
         """Make `tables`, each a CREATE TABLE statement."""
         import sqlite3
 
-        self._lock = threading.Lock()
+        self._lock, self._error = threading.Lock(), sqlite3.Error
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._closing = weakref.finalize(self, self._connection.close)
         for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = {_CACHE}"):
@@ -37,25 +40,34 @@ class Scratch:
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Execute `statement` for each of `rows`."""
-        with self._lock, _worded():
-            self._connection.executemany(statement, rows).close()
+        try:
+            with self._lock:
+                self._connection.executemany(statement, rows).close()
+        except self._error as error:
+            raise _worded(error) from error
 
     def one(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
         """The first row of a query, None where there is none."""
-        with self._lock, _worded():
-            return self._connection.execute(statement, values).fetchone()
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchone()
+        except self._error as error:  # without a context manager: it is called for every case
+            raise _worded(error) from error
 
     def all(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         """Every row of a query, as they are needed. Nothing may be written before the last one is read."""
-        with self._lock, _worded():
-            cursor = self._connection.execute(statement, values)
-        with contextlib.closing(cursor):
-            while True:
-                with self._lock, _worded():
-                    rows = cursor.fetchmany(_AT_ONCE)
-                if not rows:
-                    return
-                yield from rows
+        try:
+            with self._lock:
+                cursor = self._connection.execute(statement, values)
+            with contextlib.closing(cursor):
+                while rows := self._fetched(cursor):
+                    yield from rows
+        except self._error as error:
+            raise _worded(error) from error
+
+    def _fetched(self, cursor: sqlite3.Cursor) -> list[Any]:
+        with self._lock:
+            return cursor.fetchmany(_AT_ONCE)
 
     def close(self) -> None:
         """Forget everything."""
@@ -63,13 +75,7 @@ class Scratch:
             self._closing()
 
 
-@contextlib.contextmanager
-def _worded() -> Iterator[None]:
-    import sqlite3
-
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"a temporary file cannot be written ({error}): free some space, or name another folder in $SQLITE_TMPDIR"
-        ) from error
+def _worded(error: Exception) -> StoreError:
+    return StoreError(
+        f"a temporary file cannot be written ({error}): free some space, or name another folder in $SQLITE_TMPDIR"
+    )

@@ -6,6 +6,7 @@ what is wrong with one that is not plain.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -247,11 +248,8 @@ def _problem(
 
 
 def _is_plain(fields: Fields) -> bool:
-    keys = fields.keys()
     return (
-        keys <= _KEYS
-        and keys >= _REQUIRED
-        and all(type(fields.get(key, [] if key == "tool_calls" else None)) in types for key, types in _TYPES)
+        _has_plain_types(tuple(fields), tuple(map(type, fields.values())))
         and fields["sample"] >= 0
         and len(fields["case"]) <= 200
         and _CASE.fullmatch(fields["case"]) is not None
@@ -259,6 +257,18 @@ def _is_plain(fields: Fields) -> bool:
         and _DIGEST.fullmatch(fields["digest"]) is not None
         and all(type(call) is dict for call in fields.get("tool_calls", ()))
         and fields.get("cached", True) is True
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _has_plain_types(names: tuple[str, ...], types: tuple[type, ...]) -> bool:
+    """Whether no field is missing, unknown or of another type: the lines of a file are alike in that."""
+    of = dict(zip(names, types, strict=True))
+    usual = {name: type(value) for name, value in _OPTIONAL.items()} | {"tool_calls": list}
+    return (
+        of.keys() <= _KEYS
+        and of.keys() >= _REQUIRED
+        and all((of.get(key) or usual[key]) in kinds for key, kinds in _TYPES)
     )
 
 
