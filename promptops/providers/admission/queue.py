@@ -9,14 +9,12 @@ from typing import Protocol
 
 from promptops.config import ModelLimits
 from promptops.errors import PromptopsError
-from promptops.providers.admission.lane import Lane, Waiter
+from promptops.providers.admission.lane import NO_PLACE, Lane, Waiter
 from promptops.providers.admission.places import HEARTBEAT, IMPATIENT, Places
 from promptops.providers.admission.rates import Rate, Rates
 from promptops.providers.admission.records import Outcome, Snapshot, Ticket
 from promptops.providers.base import Limits
 from promptops.providers.ledger import Ledger
-
-_NO_PLACE = "as many as allowed are in flight"
 
 
 class Cancellable(Protocol):
@@ -83,12 +81,10 @@ class Admission:
         now = self._clock()
         lane = self._lanes[ticket.model]
         self._in_flight -= 1
-        lane.in_flight -= 1
+        lane.end(ticket, outcome, now)
         try:
-            if outcome is not None:
-                lane.learn(ticket, outcome, now)
-                if outcome.tokens is not None:
-                    lane.rates.settle(taken=ticket.tokens, used=outcome.tokens)
+            if outcome is not None and outcome.tokens is not None:
+                lane.rates.settle(taken=ticket.tokens, used=outcome.tokens)
             waiting = self._waiting()
             self._places.tell(using=self._in_flight, wanted=self._in_flight + waiting, now=now)
         except PromptopsError as error:
@@ -107,7 +103,12 @@ class Admission:
     def snapshot(self) -> Snapshot:
         """Return how it stands now."""
         waiting = sum(lane.waiting for lane in self._lanes.values())
-        return Snapshot(self._in_flight, waiting, float(self._places.limit), self._why if waiting else "")
+        return Snapshot(
+            self._in_flight,
+            waiting,
+            sum(lane.concurrency.limit for lane in self._lanes.values()),
+            self._why if waiting else "",
+        )
 
     def close(self) -> None:
         """Give all places back and cancel whoever waits. May be called twice; the ledger stays open."""
@@ -156,15 +157,14 @@ class Admission:
         if wait <= 0:
             wanted = self._in_flight + self._waiting() + also
             if not self._places.has_one(using=self._in_flight, wanted=wanted, now=now):
-                wait, why = IMPATIENT, _NO_PLACE
+                wait, why = IMPATIENT, NO_PLACE
             else:
                 wait, why = lane.rates.take(tokens, now)
         if wait > 0:
             self._why = why
             return wait
         self._in_flight += 1
-        lane.in_flight += 1
-        return Ticket(lane.model, next(self._numbers), now, tokens)
+        return lane.send(next(self._numbers), tokens, now)
 
     def _waiting(self) -> int:
         return sum(lane.waiting for lane in self._lanes.values())

@@ -28,14 +28,23 @@ class Outcome:
 class Ticket:
     """The right to send one request, to be given back by `Admission.leave`.
 
-    `number` counts the requests of an admission in the order of sending, `sent` is a time of its clock, `tokens` what
-    was reserved for it.
+    `number` counts the requests of an admission in the order of sending, `sent` and `ended` are times of its clock,
+    `tokens` what was reserved, `epoch` which number of requests in flight was in force. `refused` is known when it has
+    ended (None: that says nothing of limits); until then it may be `presumed` to have been answered. `probe` marks one
+    that was sent into a pause, `daring` one that was sent while more at a time than usual was tried.
     """
 
     model: str
     number: int
     sent: float
     tokens: int
+    epoch: int = 0
+    probe: bool = False
+    daring: bool = False
+    ended: float | None = None
+    refused: bool | None = None
+    retry_after: float | None = None
+    presumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
