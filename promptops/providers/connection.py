@@ -192,8 +192,12 @@ def _trusted(*, trust_env: bool) -> ssl.SSLContext:
 
 
 def _proxy_for(endpoint: Endpoint) -> str | None:
-    """The proxy that `HTTPS_PROXY` or `ALL_PROXY` name, unless `NO_PROXY` names the host."""
-    if proxy_bypass(endpoint.host):
-        return None
+    """The proxy that `HTTPS_PROXY` or `ALL_PROXY` name, unless `NO_PROXY` names the host; raises `ProviderError`."""
     proxies = getproxies()
-    return proxies.get("https" if endpoint.secure else "http") or proxies.get("all")
+    proxy = proxies.get("https" if endpoint.secure else "http") or proxies.get("all")
+    if not proxy or proxy_bypass(endpoint.host):
+        return None
+    scheme, found, _ = proxy.partition("://")
+    if found and scheme.lower() not in ("http", "https"):
+        raise ProviderError("request", f"the proxy is {scheme[:20]}://: only http and https proxies can be used")
+    return proxy if found else f"http://{proxy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ _WORDS: Mapping[FailureKind, str] = {
     "request": "refuses the request",
     "bad_reply": "does not answer the request",
 }
+_LOGIN = re.compile(r"//[^/\s]*@")  # in the URL of a proxy
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"})
 
 
@@ -71,8 +73,14 @@ def of_status(
 
 def of_exception(error: Exception, *, provider: str, url: str) -> ProviderError:
     """Return the `ProviderError` for anything that httpx, aiohttp, ssl or the socket raised while asking."""
+    import aiohttp
+
     kind = kind_of(error)
     told = next((excerpt(str(link)) for link in _chain(error) if str(link)), type(error).__name__)
+    if isinstance(error, aiohttp.ClientResponseError):  # its text has the URL, of a proxy with the password
+        proxy = f"the proxy answers {error.status} " if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+        told = proxy + excerpt(error.message)
+    told = _LOGIN.sub("//", told)
     what = {
         "timeout": "did not answer in time",
         "connection": "cannot be reached, or broke off",
@@ -93,6 +101,7 @@ def kind_of(error: BaseException) -> FailureKind:
         ((httpx.TimeoutException, TimeoutError), "timeout"),
         ((httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.CookieConflict), "request"),
         ((httpx.TooManyRedirects, aiohttp.InvalidURL), "request"),
+        ((aiohttp.ClientHttpProxyError,), "connection"),
         ((httpx.DecodingError, httpx.HTTPStatusError, httpx.StreamError, aiohttp.ClientResponseError), "bad_reply"),
         ((RecursionError,), "bad_reply"),
         ((httpx.HTTPError, aiohttp.ClientError, OSError, EOFError), "connection"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from promptops.errors import ProviderError
 from promptops.models import Message, Pin, Reply, Request, Usage
+from promptops.providers.deadlines import Waits
 from promptops.providers.formats import format_for
 from promptops.providers.http import HttpProvider
 from promptops.providers.openai_chat import OpenAIChat
@@ -91,23 +93,44 @@ def test_a_whole_reply_is_read() -> None:
     assert OpenAIChat().reply(document) == Reply("hi", "length", Usage(3, None), "m")
 
 
-def test_a_proxy_of_the_environment_is_asked_for_hosts_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def ask_through_a_proxy() -> ProviderError:
     async def run() -> None:
-        provider = HttpProvider("acme", "https://api.acme.invalid/v1")
+        provider = HttpProvider("acme", "https://api.acme.invalid/v1", waits=Waits(connect=0.5))
         try:
             await provider.ask(request(), seed=None, deadline=asyncio.get_running_loop().time() + 10)
         finally:
             await provider.aclose()
 
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(run())
+    return caught.value
+
+
+def test_a_proxy_of_the_environment_is_asked_for_hosts_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     with LoopbackServer() as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(ProviderError) as caught:
-            asyncio.run(run())
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
+        error = ask_through_a_proxy()
         assert [(received.method, received.path) for received in proxy.requests] == [
             ("CONNECT", "api.acme.invalid:443")
         ]
-        assert caught.value.kind in ("connection", "bad_reply")
+        assert (error.kind, "the proxy answers 404" in str(error)) == ("connection", True)
         monkeypatch.setenv("NO_PROXY", "acme.invalid")
-        with pytest.raises(ProviderError):
-            asyncio.run(run())
+        ask_through_a_proxy()
         assert proxy.count == 1
+
+
+def test_the_password_of_a_proxy_goes_to_the_proxy_and_into_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LoopbackServer() as proxy:
+        for kind in ("http", "https", "socks5"):
+            monkeypatch.setenv("HTTPS_PROXY", f"{kind}://me:secret%40@127.0.0.1:{proxy.port}")
+            assert "secret" not in str(ask_through_a_proxy())
+        (received,) = proxy.requests
+    assert received.headers["proxy-authorization"] == f"Basic {base64.b64encode(b'me:secret@').decode()}"
+
+
+def test_a_proxy_that_is_none_for_http_is_refused_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LoopbackServer() as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
+        error = ask_through_a_proxy()
+        assert proxy.connections == 0
+    assert (error.kind, "only http and https proxies" in str(error)) == ("request", True)
