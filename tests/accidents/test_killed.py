@@ -26,10 +26,9 @@ from tests.accidents.world import (
     Place,
     group_is_gone,
     places,
-    timeless,
     wait_until,
 )
-from tests.runs_there import run_records
+from tests.runs_there import run_records, timeless
 
 KILLS = int(os.environ.get("PROMPTOPS_TEST_KILLS", "0"))
 SEED = int(os.environ.get("PROMPTOPS_TEST_SEED", "1"))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from promptops.cli.main import run
-from tests.accidents.world import PROMPTOPS, TOTAL, Place, places, timeless, wait_until
-from tests.runs_there import run_records
+from tests.accidents.world import PROMPTOPS, TOTAL, Place, places, wait_until
+from tests.runs_there import run_records, timeless
 
 RUN = ("run", "greet@v1", "--json", "--mode", "new")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -14,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from promptops.core.digest import sample_seed
 from promptops.models import Pin
 from promptops.store.recordings import recordings_path
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
 from tests.plugin.world import QUIET
-from tests.runs_there import run_records, samples_there
+from tests.runs_there import junit_cases, run_records, samples_there, timeless
 
 PROMPTOPS = (sys.executable, "-m", "promptops.cli.main")
 PYTEST = (sys.executable, "-m", "pytest", *QUIET, "-p", "no:cacheprovider")
@@ -118,19 +116,7 @@ class Place:
 
     def junit(self) -> list[tuple[str, list[str]]]:
         """The test cases of the JUnit file, and what is inside them."""
-        cases = ElementTree.parse(self.files.path / "junit.xml").getroot().iter("testcase")
-        return sorted((case.attrib["name"], [_MOMENTS.sub("#", part) for part in case.itertext()]) for case in cases)
-
-
-_MOMENTS = re.compile(r"[0-9.]+ m?s\b|\d{4}-\d\d-\d\dT[\d:]+Z")
-_TIMES = re.compile(r"^(finished_at|finished|recorded_at|latencies|latency|p50|p95|slowest|command)$")
-
-
-def timeless(value: Any) -> Any:
-    """Plain data without what depends on the moment."""
-    if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if not _TIMES.match(key)}
-    return [timeless(item) for item in value] if isinstance(value, list) else value
+        return junit_cases(self.files.path / "junit.xml")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from promptops.testing import Answer, LoopbackServer
 from tests.plugin.world import QUIET, World
+from tests.runs_there import run_records
 
 
 @pytest.mark.parametrize(("option", "failed"), [("-x", 1), ("--maxfail=2", 2)])
@@ -49,6 +50,8 @@ def test_ctrl_c_while_an_item_waits_ends_at_once_and_keeps_what_is_done(world: W
     assert started.returncode == pytest.ExitCode.INTERRUPTED, output
     assert output.count("PASSED") == 2
     assert len(world.project.read("fixtures/greeting/recordings/v1/test%2Fmodel-1.jsonl").splitlines()) == 2
+    (record,) = run_records(world.project.path / ".promptops/store.db")
+    assert record.status == "interrupted"
 
 
 def test_a_timeout_reaches_an_item_that_waits(world: World) -> None:

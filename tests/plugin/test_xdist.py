@@ -9,6 +9,7 @@ import pytest
 
 from promptops.testing import LoopbackServer
 from tests.plugin.world import World
+from tests.runs_there import junit_cases, run_records, timeless
 
 CASES = 30
 
@@ -19,12 +20,11 @@ def answer(body: dict[str, Any]) -> str:
     return "no" if number % 5 == 0 else "yes"
 
 
-def results_of(world: World) -> dict[str, tuple[str, str, str]]:
-    """Standing, outcome and answer of every case in the JSON report."""
-    document = json.loads((world.pytester.path / "report.json").read_text(encoding="utf-8"))
-    rows = document["cases"]
-    assert len({(row["version"], row["case"]) for row in rows}) == len(rows)
-    return {f"{row['version']} {row['case']}": (row["standing"], row["outcome"], row["answered"]) for row in rows}
+def results_of(world: World) -> tuple[object, ...]:
+    """The JSON report and the JUnit file, without times and the order in which workers reported."""
+    document = timeless(json.loads((world.pytester.path / "report.json").read_text(encoding="utf-8")))
+    document["cases"].sort(key=lambda row: row["case"])
+    return document, junit_cases(world.pytester.path / "junit.xml")
 
 
 @pytest.mark.parametrize("mode", ["live", "replay"])
@@ -35,7 +35,7 @@ def test_the_results_are_equal_whatever_the_number_of_workers(world: World, mode
         world.project.provider("test", server.base_url)
         if mode == "replay":
             world.record("v1", {f"c{number}": "no" if number % 5 == 0 else "yes" for number in range(1, CASES + 1)})
-        for workers in ("0", "3"):
+        for workers in ("0", "2", "4"):
             before = server.count
             result = world.process(
                 "--promptops-mode", mode, "-n", workers, "--promptops-report", "report.json", "--junitxml=junit.xml"
@@ -46,7 +46,10 @@ def test_the_results_are_equal_whatever_the_number_of_workers(world: World, mode
             assert result.stdout.str().count("30 cases: 24 passed, 6 broke") == 1
             assert result.stdout.str().count("greeting@v1 [suite]: passed") == 1
             found.append(results_of(world))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
+    runs = run_records(world.project.path / ".promptops/store.db") if mode == "live" else []
+    assert [(record.status, record.round) for record in runs] == [("regress", 1)] * len(runs)
+    assert len(runs) == (3 if mode == "live" else 0), "one record of each run"
 
 
 @pytest.mark.parametrize("dist", ["loadfile", "worksteal", "each"])
