@@ -13,7 +13,7 @@ from promptops.runner.targets import Target
 
 def case_row(session: Session, target: Target, case: Case, result: CaseResult, *, always_asked: bool) -> CaseRow:
     """Judge the standing of `result`; what was asked is rendered for what a reader will look at."""
-    stood = session.stand(target, result, varying=_varying(target, result))
+    stood = session.stand(target, result, case, varying=_varying(target, result))
     asked = _asked(target, case) if always_asked or stood.standing not in ("passed", "fixed") else ""
     against = target.baseline.words(case, target.measurement)
     return row_of(result, case, standing=stood.standing, reason=stood.reason, against=against, asked=asked)

@@ -115,7 +115,7 @@ class Run:
         if (result := self._results.get(key)) is None:
             if self.source is None:
                 raise RuntimeError("an item runs only inside the test loop")
-            result = self.session.judge(target, self.source.samples(target, case))
+            result = self.session.judge(target, self.source.samples(target, case), case)
             if key in self._tested:
                 self._results[key] = result
         return result

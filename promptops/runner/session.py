@@ -13,7 +13,7 @@ from promptops.core.judge import judge
 from promptops.core.plan import Planned, limits_latency, plan_samples
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
-from promptops.core.standing import Stood, stand, varies
+from promptops.core.standing import Stood, stand
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
 from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample
@@ -285,18 +285,10 @@ class Session:
         judged = tuple(judge(sample, case, target.contract, target.checks, resolve) for sample in samples)
         return CaseResult(case.id, judged)
 
-    def stand(self, target: Target, result: CaseResult, *, varying: int = 1) -> Stood:
+    def stand(self, target: Target, result: CaseResult, case: Case, *, varying: int = 1) -> Stood:
         """Compare one judged case with what was accepted; `varying` is how many cases of the run vary."""
-        found = target.baseline.of(target.case(result.case), target.measurement)
+        found = target.baseline.of(case, target.measurement)
         return stand(result, found.entry, same_measurement=found.same, gate=target.spec.gate, varying=varying)
-
-    def stand_all(self, target: Target, results: Iterable[CaseResult]) -> Iterator[tuple[CaseResult, Stood]]:
-        """Compare all judged cases of a target, correcting for how many of them vary."""
-        listed = list(results)
-        entries = target.baseline.entries
-        varying = sum(varies(result, entries.get(result.case)) for result in listed)
-        for result in listed:
-            yield result, self.stand(target, result, varying=max(1, varying))
 
 
 def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator[Planned]:
