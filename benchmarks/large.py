@@ -34,6 +34,7 @@ PROMISED = 100_000  # cases
 MOST_MEMORY = 200  # MB of live cases
 MOST_GROWTH = 1.1  # of the peak memory, from the fewest replayed cases to the most
 MOST_CPU = 1.5  # seconds for 1,000 live cases
+LONGEST = 7200.0  # seconds that one process may take
 WARM_UP = 8  # cases of the run that compiles what is imported
 
 
@@ -144,7 +145,7 @@ def _lines(plan: Iterator[PlannedSample | Sample]) -> Iterator[str]:
 def _run(world: World, mode: Mode, server: Server) -> Large:
     program = [sys.executable, str(Path(sys.executable).parent / "promptops")]
     argv = [*program, "run", "kind@v1", "--mode", mode, "--no-evidence"]
-    done = measure(Command(argv, world.folder, {"HOME": str(world.scratch)}), server)
+    done = measure(Command(argv, world.folder, {"HOME": str(world.scratch)}), server, longest=LONGEST)
     problem = f"ended in {done.code}: {done.output.strip()[-600:]}" if done.code else ""
     if not problem and f"{world.count} cases: {world.count} passed" not in done.output:
         problem = f"not every case passed: {done.output.strip()[-600:]}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.serving import Server
 from benchmarks.world import HERE
 
-LONGEST = 900.0  # seconds that one process may take
+LONGEST = 900.0  # seconds that one process may take, where nothing else is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Measured:
     server_cpu: float = 0.0
 
 
-def measure(command: Command, server: Server) -> Measured:
-    """Run `command`; raises `subprocess.TimeoutExpired` where it takes longer than `LONGEST`."""
+def measure(command: Command, server: Server, *, longest: float = LONGEST) -> Measured:
+    """Run `command`; raises `subprocess.TimeoutExpired` where it takes longer than `longest` seconds."""
     before = server.take()
     with tempfile.TemporaryDirectory(prefix="promptops-bench-") as folder:
         result = Path(folder) / "result.json"
         launcher = [sys.executable, "-I", "-S", str(HERE / "launcher.py"), str(result)]
-        output = _run([*launcher, *command.argv], command)
+        output = _run([*launcher, *command.argv], command, longest)
         if not result.exists():
             raise RuntimeError(f"{command.argv[0]} could not be started:\n{output[-2000:]}")
         cost = json.loads(result.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **extra}
 
 
-def _run(argv: Sequence[str], command: Command) -> str:
+def _run(argv: Sequence[str], command: Command, longest: float) -> str:
     with subprocess.Popen(
         argv,
         cwd=command.cwd,
@@ -87,7 +87,7 @@ def _run(argv: Sequence[str], command: Command) -> str:
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=LONGEST)
+            output, _ = process.communicate(timeout=longest)
         except BaseException:  # with what it started itself, whatever ends the waiting
             os.killpg(process.pid, signal.SIGKILL)
             raise
