@@ -85,6 +85,7 @@ def test_the_core_touches_no_file_clock_network_or_environment(path: Path) -> No
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             found = {(path.name, name.split(".")[0]) for name in names} - NOT_PURE
             assert not banned & {name for _, name in found}, f"{path.name}:{node.lineno} is not pure"
+    assert "scratch" not in {name for _, name in imports_of(path)}
 
 
 @pytest.mark.parametrize(

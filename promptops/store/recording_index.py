@@ -42,7 +42,7 @@ _WRITTEN: Final = re.compile(
 class IndexedLines(Mapping[Key, Line]):
     """(case, sample index) to the line, sorted. Looking one up raises `ProblemsError` where it is malformed after all.
 
-    The file may be replaced meanwhile: what is read is what stood there.
+    The file may be replaced meanwhile: what is read is what stood there. Writing into it is found out.
     """
 
     def __init__(self, path: Path, *, shown: str) -> None:
@@ -67,7 +67,10 @@ class IndexedLines(Mapping[Key, Line]):
         if found is None:
             raise KeyError(key)
         number, start, size = found
-        return parse_line(os.pread(self._file, size, start), path=self._shown, number=number)
+        line = parse_line(os.pread(self._file, size, start), path=self._shown, number=number)
+        if line.key != key:
+            raise ProblemsError([Problem(self._shown, number, "was written to while it was in use", "run this again")])
+        return line
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, tuple) and self._scratch.one(_CONTAINS, key) is not None

@@ -154,6 +154,19 @@ def test_what_was_loaded_stays_as_it_was_while_the_file_is_written(path: Path) -
 
 
 @pytest.mark.usefixtures("large")
+def test_a_large_file_that_is_written_into_while_it_is_in_use_gives_no_reply_of_another_case(path: Path) -> None:
+    stored = load(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3], lines[4] = lines[4], lines[3]
+    with path.open("r+b") as file:
+        file.writelines(lines)
+    for case in (11, 12):  # the fourth and the fifth line: c0, c1, c10, c11, c12
+        with pytest.raises(ProblemsError, match="was written to while it was in use"):
+            stored.find(planned(case))
+    assert stored.find(planned(13)).reply is not None
+
+
+@pytest.mark.usefixtures("large")
 def test_memory_does_not_grow_with_a_large_file(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = a_path(tmp_path)
