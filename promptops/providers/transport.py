@@ -7,6 +7,7 @@ body that nobody reads although the reply is there, and calls every lost connect
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import AsyncIterator, Callable
 from io import BytesIO
@@ -67,8 +68,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 class _Connector(aiohttp.TCPConnector):
     """A pool that trusts nobody.
 
-    No connection is used again on which something came that nobody asked for: it would be taken for the next reply.
-    And no closed one waits, for ever and in memory, until the other side has read what it was sent.
+    No connection is used again that the other side has closed, or on which something came that nobody asked for: it
+    would be taken for the next reply. And no closed one waits, for ever and in memory, until the other side has read
+    what it was sent.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -83,7 +85,7 @@ class _Connector(aiohttp.TCPConnector):
                 self._abort(lambda transport: transport.is_closing())
                 self._opened.add(transport)
                 return connection
-            if connection.protocol is None or not connection.protocol.should_close:
+            if connection.protocol is not None and not connection.protocol.should_close and _is_quiet(transport):
                 return connection
             connection.close()
 
@@ -95,6 +97,15 @@ class _Connector(aiohttp.TCPConnector):
         for transport in [transport for transport in self._opened if lost(transport)]:
             self._opened.discard(transport)
             transport.abort()
+
+
+def _is_quiet(transport: asyncio.Transport | None) -> bool:
+    """Whether nothing is there to read yet: no end of the connection, and no answer to what was not asked."""
+    if transport is None:
+        return False
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not waiting.poll(0)
 
 
 class _Body(httpx.AsyncByteStream):

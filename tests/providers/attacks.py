@@ -102,6 +102,11 @@ class Visit:
     def say(self, response: bytes) -> None:
         self.connection.sendall(response)
 
+    def leave(self, word: bytes = b"") -> None:
+        """Say a last word, and end this side of the connection."""
+        self.say(word)
+        self.connection.shutdown(socket.SHUT_WR)
+
 
 class RawServer:
     """Sockets and nothing else: `serve` has each connection to itself, which is closed when it returns."""

@@ -130,6 +130,35 @@ def test_a_connection_on_which_something_came_unasked_is_not_used_again(unasked:
         assert server.connections == 2
 
 
+@pytest.mark.parametrize("unasked", [reply("unasked"), b""], ids=["an answer", "the end"])
+def test_what_came_while_nobody_looked_is_seen_before_a_connection_is_used_again(unasked: bytes) -> None:
+    now, said = threading.Event(), threading.Event()
+
+    def serve(visit: Visit) -> None:
+        visit.request()
+        visit.say(reply("asked"))
+        if visit.number == 1:
+            now.wait(30)
+            visit.leave(unasked)
+            said.set()
+            visit.hold()
+
+    async def run(url: str) -> list[Outcome]:
+        provider = HttpProvider("acme", url)
+        try:
+            first = await ask(provider)
+            now.set()
+            said.wait(30)  # this loop sees nothing meanwhile
+            return [first, await ask(provider)]
+        finally:
+            await provider.aclose()
+
+    with RawServer(serve) as server:
+        outcomes = asyncio.run(run(server.base_url))
+        assert [outcome.reply and outcome.reply.text for outcome in outcomes] == ["asked", "asked"]
+        assert server.connections == 2
+
+
 def test_a_request_is_never_sent_twice_when_a_kept_connection_breaks_under_it() -> None:
     counted = []
 
