@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.chaos.conduct import Conduct
@@ -33,7 +33,17 @@ def best_schedule(chains: Sequence[Sequence[Step]], places: int) -> float:
     bound), and with many short chains it is within one attempt of the lower bound, total work over places.
     """
     rest = [_remaining(steps) for steps in chains]
-    ready = [(-rest[number][0], number, 0) for number, steps in enumerate(chains) if steps]
+    return _listed(chains, places, lambda number, step: -rest[number][step])
+
+
+def in_order(chains: Sequence[Sequence[Step]], places: int) -> float:
+    """The same for somebody who does not know what comes: case after case, those that failed before first of all."""
+    return _listed(chains, places, lambda number, step: float(number if step == 0 else number - len(chains)))
+
+
+def _listed(chains: Sequence[Sequence[Step]], places: int, urgency: Callable[[int, int], float]) -> float:
+    """The end of the list schedule that begins the step with the lowest `urgency` whenever a place is free."""
+    ready = [(urgency(number, 0), number, 0) for number, steps in enumerate(chains) if steps]
     heapq.heapify(ready)
     events: list[tuple[float, int, int, int]] = []  # when, 1: a place gets free or 0: a chain gets ready, which, step
     now, free = 0.0, places
@@ -44,7 +54,7 @@ def best_schedule(chains: Sequence[Sequence[Step]], places: int) -> float:
             heapq.heappush(events, (now + chains[number][step].busy, 1, number, step))
         now, ends, number, step = heapq.heappop(events)
         if not ends:
-            heapq.heappush(ready, (-rest[number][step], number, step))
+            heapq.heappush(ready, (urgency(number, step), number, step))
             continue
         free += 1
         if step + 1 < len(chains[number]):

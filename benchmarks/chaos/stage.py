@@ -149,15 +149,15 @@ class Stage:
         project.git_init()
         return project
 
-    def start_run(self, project: TemporaryProject, *arguments: str) -> Running:
-        """Start `promptops run number@v1 --json`."""
+    def start_run(self, project: TemporaryProject, *arguments: str, as_json: bool = True) -> Running:
+        """Start `promptops run number@v1`, which prints JSON or words."""
         program = str(Path(sys.executable).parent / "promptops")
-        command = [sys.executable, program, "run", "number@v1", "--no-evidence", "--json", *arguments]
-        return Running(command, project.path, self.environment)
+        command = [sys.executable, program, "run", "number@v1", "--no-evidence", *arguments]
+        return Running([*command, *(["--json"] if as_json else [])], project.path, self.environment)
 
-    def run(self, project: TemporaryProject, *arguments: str, within: float = LONGEST) -> Ended:
+    def run(self, project: TemporaryProject, *arguments: str, as_json: bool = True, within: float = LONGEST) -> Ended:
         """The same, until its end."""
-        return self.start_run(project, *arguments).ended(within=within)
+        return self.start_run(project, *arguments, as_json=as_json).ended(within=within)
 
     def start_pytest(self, project: TemporaryProject, *arguments: str) -> Running:
         """Start `pytest --promptops`, with no other plugin than xdist."""
@@ -174,7 +174,7 @@ class Stage:
         """The environment with a home of its own: no limit is shared with anything else on this machine."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        dropped = ("XDG_", "PROMPTOPS_", "PYTEST_", "TMPDIR")
+        dropped = ("XDG_", "PROMPTOPS_", "PYTEST_", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         return {**kept, "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "XDG_STATE_HOME": str(home / "state")}
 

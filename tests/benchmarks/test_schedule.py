@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.chaos.conduct import Conduct
-from benchmarks.chaos.schedule import Step, best_schedule, chain, lower_bound
+from benchmarks.chaos.schedule import Step, best_schedule, chain, in_order, lower_bound
 
 CHAINS = st.lists(
     st.lists(st.builds(Step, st.integers(1, 9).map(float), st.integers(0, 9).map(float)), min_size=1, max_size=4),
@@ -38,7 +38,15 @@ def test_no_schedule_beats_the_lower_bound_and_none_is_longer_than_one_after_the
 ) -> None:
     best = best_schedule(chains, places)
     assert best >= lower_bound(chains, places) - 1e-9
+    assert in_order(chains, places) >= lower_bound(chains, places) - 1e-9
     assert best <= sum(step.busy + step.rest for steps in chains for step in steps)
+
+
+def test_who_does_not_know_what_comes_takes_the_cases_in_order_and_retries_first() -> None:
+    chains = [[Step(1.0)], [Step(1.0)], [Step(1.0), Step(1.0), Step(1.0)]]
+    assert in_order(chains, 2) == 4.0
+    assert in_order([[Step(1.0), Step(1.0)], [Step(1.0)], [Step(1.0)]], 1) == 4.0
+    assert in_order([[Step(1.0, rest=1.0), Step(1.0)], [Step(1.0)], [Step(5.0)]], 1) == 8.0
 
 
 @given(CHAINS)
