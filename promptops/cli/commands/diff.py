@@ -74,10 +74,11 @@ def _text(project: Project, prompt: str, before: str, after: str, case: str | No
     old, new = closure_of(project, prompt, before), closure_of(project, prompt, after)
     if case is None:
         return version_diff(old, new)
-    cases = {item.id: item for item in cases_of(project, load_prompt(project, prompt))}
-    if case not in cases:
-        raise UsageError(f"the dataset of {prompt!r} has no case {case!r}{did_you_mean(case, cases)}")
-    return rendered_diff(old, new, cases[case].inputs)
+    cases = cases_of(project, load_prompt(project, prompt))
+    if (found := next((item for item in cases if item.id == case), None)) is None:
+        near = did_you_mean(case, (item.id for item in cases[:10_000]))
+        raise UsageError(f"the dataset of {prompt!r} has no case {case!r}{near}")
+    return rendered_diff(old, new, found.inputs)
 
 
 def _outputs(project: Project, prompt: str, before: str, after: str, case: str | None) -> list[dict[str, Any]]:

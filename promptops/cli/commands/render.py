@@ -78,11 +78,12 @@ def _case_inputs(project: Project, chosen: Chosen, case: str) -> Mapping[str, An
 
     name = chosen.closure.prompt
     dataset = dataset_of(project, chosen.prompt or load_prompt(project, name))
-    cases = {found.id: found for found in dataset.cases} if dataset else {}
-    if case not in cases:
-        listed = ", ".join(list(cases)[:5]) + (" …" if len(cases) > 5 else "") if cases else "none"
-        raise UsageError(f"{name} has no case {case!r}{did_you_mean(case, cases)} (there is: {listed})")
-    return cases[case].inputs
+    cases = dataset.cases if dataset else ()
+    if (found := next((item for item in cases if item.id == case), None)) is None:
+        names = [item.id for item in cases[:10_000]]
+        listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "") if names else "none"
+        raise UsageError(f"{name} has no case {case!r}{did_you_mean(case, names)} (there is: {listed})")
+    return found.inputs
 
 
 def _file_inputs(path: Path) -> dict[str, Any]:
