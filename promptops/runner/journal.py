@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeAlias
 
 from promptops.models import Sample
 
-GATHER = 0.004  # seconds that the first of a group waits for others: a fraction of what any model takes
+GATHER = 0.006  # seconds that the first of a group waits for others: a fraction of what any model takes
 
 
 Item: TypeAlias = Sample | BaseException
@@ -50,7 +51,7 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self._closing = threading.Event()
+        self._closing = False
         self.pending = 0
         threading.Thread(target=self._run, name="promptops-journal", daemon=True).start()
 
@@ -61,8 +62,8 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Wait until what was added is durable and delivered, or has failed."""
-        if not self._closing.is_set():
-            self._closing.set()
+        if not self._closing:
+            self._closing = True
             self._waiting.put(None)
         await asyncio.shield(self._ended)
 
@@ -84,7 +85,8 @@ class GroupCommit:
         first = self._waiting.get()
         if first is None:
             return []
-        self._closing.wait(GATHER)
+        if not self._closing:
+            time.sleep(GATHER)
         group = [first]
         with suppress(queue.Empty):
             while (item := self._waiting.get_nowait()) is not None:

@@ -1,7 +1,7 @@
 """The run store's tables, its migrations and its connections, over the `sqlite3` of the standard library.
 
-SQLite in WAL mode: readers never wait for the writer, and a transaction that was committed survives `kill -9`; with
-`synchronous = FULL` it survives a power cut too. Statements keep to what PostgreSQL knows as well.
+SQLite in WAL mode: readers never wait for the writer, and a transaction that was committed survives `kill -9`. Whether
+it waits for the disk too, to survive a power cut, is said with each. Statements keep to what PostgreSQL knows as well.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._to_disk = True
         try:
             with self._translated():
                 if not read_only:
@@ -77,13 +78,20 @@ class Database:
             raise
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is in the file afterwards, or nothing."""
+    def writing(self, *, to_disk: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is in the file afterwards, or nothing.
+
+        `to_disk`: this and all before it are on the disk, too, and not only with the kernel.
+        """
         if self._writer is None:
             raise StoreError(f"{self.path} cannot be written: it is closed, or was opened read-only")
-        with self._writing, self._translated(), _transaction(self._writer, "BEGIN IMMEDIATE"):
-            # Immediately: a transaction that upgraded later would fail instead of waiting for its turn.
-            yield self._writer
+        with self._writing, self._translated():
+            if self._to_disk != to_disk:
+                self._writer.execute(f"PRAGMA synchronous = {'FULL' if to_disk else 'NORMAL'}")
+                self._to_disk = to_disk
+            with _transaction(self._writer, "BEGIN IMMEDIATE"):
+                # Immediately: a transaction that upgraded later would fail instead of waiting for its turn.
+                yield self._writer
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

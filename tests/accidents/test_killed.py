@@ -89,7 +89,7 @@ def killed_often(place: Place, command: Sequence[str], chance: random.Random) ->
         assert max(asked.values(), default=0) <= 1
         assert durable <= kept
         lost, durable = len(asked.keys() - kept), kept
-        assert lost <= 4 * IN_FLIGHT, "in flight, or answered within the last few milliseconds"
+        assert lost <= 8 * IN_FLIGHT, "in flight, or answered within the last few milliseconds"
         yield lost
 
 
