@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import platform
-import secrets
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -143,7 +142,7 @@ class RunStore:
         lives until it is finished, this store is closed or this process ends.
         """
         moment = self._now()
-        run = f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        run = f"{moment:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
         at = timestamp(moment)
         values = {
             "id": run,
@@ -155,7 +154,7 @@ class RunStore:
             "command": command.encode("utf-8", "replace").decode("utf-8"),
             "plan": dump(plan or {}),
             "plan_digest": plan_digest,
-            "host": platform.node(),
+            "host": socket.gethostname(),
             "pid": os.getpid(),
             "seen": at,
         }
@@ -302,7 +301,7 @@ class RunStore:
         db.execute(
             "UPDATE runs SET status = ?, finished = NULL, round = round + 1, host = ?, pid = ?, "
             "concluded = CASE WHEN status = ? THEN concluded END WHERE id = ?",
-            [RUNNING, platform.node(), os.getpid(), RUNNING, record.id],
+            [RUNNING, socket.gethostname(), os.getpid(), RUNNING, record.id],
         )
         return next(_records(db.execute(f"{_RUNS} WHERE id = ?", [record.id])))
 

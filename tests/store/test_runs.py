@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -69,7 +69,7 @@ def test_a_run_is_recorded_from_start_to_end(store: RunStore) -> None:
     begun = RunRecord(
         *(run, "pytest", "running", "2026-11-22T07:15:00Z", None, "production", "pytest ?", {"cases": 3}, "sha256:p"),
         seen="2026-11-22T07:15:00Z",
-        host=platform.node(),
+        host=socket.gethostname(),
         pid=os.getpid(),
     )
     assert store.run(run) == begun
