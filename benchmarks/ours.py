@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 from benchmarks.base import Contestant, Kind, Making, Programs, passed, settings
 from benchmarks.measuring import Command
@@ -51,8 +52,9 @@ def bare_command(*argv: str) -> Contestant:
         first = [programs.ours] if argv[0] == "-c" else _promptops()
         return Command([*first, *argv], world.scratch, settings(world))
 
-    name = "python -c pass" if argv[0] == "-c" else f"promptops {' '.join(argv)}"
-    return Contestant(name, "yardstick", command, lambda _: 1, _our_version, asks=False)
+    if argv[0] == "-c":
+        return Contestant("python -c pass", "yardstick", command, lambda _: 1, lambda _: python_version(), asks=False)
+    return Contestant(f"promptops {' '.join(argv)}", "yardstick", command, lambda _: 1, _our_version, asks=False)
 
 
 PLUGIN_LIVE = _plugin("pytest --promptops, live", "--promptops-mode", "live", asks=True)

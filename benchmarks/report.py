@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 2),
     }
@@ -119,7 +119,8 @@ def _marked(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _title(section: Mapping[str, Any]) -> str:
-    return f"{section['key']}: {section['cases']:,} cases, {section['concurrency']} in flight"
+    cases = f"{section['cases']:,} case{'' if section['cases'] == 1 else 's'}"
+    return f"{section['key']}: {cases}, {section['concurrency']} in flight"
 
 
 def _busiest(result: Result) -> float:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.chart import draw
-from benchmarks.report import page, table
+from benchmarks.report import page, replaced, table
 
 
 def found() -> dict[str, Any]:
@@ -25,7 +27,16 @@ def found() -> dict[str, Any]:
             {"title": "live", "value": 1.25, "held": True, **limits},
             {"title": "x", "value": None, "held": None, **limits},
         ],
-        "sections": [{"key": "side by side", "cases": 1000, "concurrency": 32, "yardstick": "aiohttp", "rows": rows}],
+        "sections": [
+            {
+                "key": "side by side",
+                "cases": 1000,
+                "concurrency": 32,
+                "yardstick": "aiohttp",
+                "server": 0.123,
+                "rows": rows,
+            }
+        ],
     }
 
 
@@ -35,6 +46,7 @@ def test_the_table_has_a_line_for_each_contestant_and_each_goal() -> None:
     assert [line.split()[0] for line in lines[2:6]] == ["aiohttp", "ours", "in", "<absent>"]
     assert "58.00" in lines[4]
     assert lines[5].endswith("not installed")
+    assert lines[6] == "The server used at most 12% of a core."
     assert lines[-2].split() == ["live", "1.25", "×", "≤", "1.4", "×", "held"]  # noqa: RUF001
     assert lines[-1].endswith("not measured")
 
@@ -57,6 +69,19 @@ def test_the_chart_is_xml_that_says_in_words_what_it_draws() -> None:
     bars = [bar for bar in root.iter("{http://www.w3.org/2000/svg}rect") if bar.get("class") != "page"]
     assert [bar.get("class") for bar in bars] == ["bare", "ours", "peer"] * 2
     assert max(float(bar.get("width", 0)) for bar in bars) < 300
+
+
+def test_the_page_of_the_docs_shows_what_its_figures_say() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    figures = json.loads((docs / "benchmarks.json").read_text(encoding="utf-8"))
+    text = (docs / "benchmarks.md").read_text(encoding="utf-8")
+    assert text == replaced(text, figures), "run: make bench ARGS='--docs docs'"
+    assert (docs / "benchmarks.svg").read_text(encoding="utf-8") == draw(figures)
+
+
+def test_a_page_without_marks_is_not_written() -> None:
+    with pytest.raises(ValueError, match="has no <!-- figures"):
+        replaced("# Benchmarks\n", found())
 
 
 def test_nothing_measured_still_draws() -> None:

@@ -18,7 +18,6 @@ QUICK = (
     "silent",
     "a secret limit of requests in flight",
     "one rpm for two processes",
-    "kill -9, three times",
 )
 
 
