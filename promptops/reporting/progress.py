@@ -12,6 +12,8 @@ def progress_words(progress: Progress) -> str:
     """`312 of 1,000 done, 23.1/s, about 0:25 left, $0.0031, 4 without a reply (4 timeout), 7 retries (7 server)`."""
     of = "" if progress.planned is None else f" of {progress.planned:,}"
     words = [f"{progress.done:,}{of} done"]
+    if progress.resumed:
+        words.append(f"{progress.resumed:,} of them before")
     if progress.rate:
         words.append(f"{progress.rate:.1f}/s")
     if progress.eta is not None:

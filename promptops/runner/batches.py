@@ -9,7 +9,7 @@ from typing import Protocol
 
 from promptops.models import Sample
 
-_INTERVAL = 2.0  # seconds: what a killed run may lose
+_INTERVAL = 2.0  # seconds
 _BACKLOG = 5_000  # samples waiting for a slow writer before the run waits too
 
 
@@ -26,7 +26,10 @@ class Sink(Protocol):
 
 
 class BatchWriter:
-    """Feeds one sink: the first sample at once, then every two seconds, or rarer where writing is slow (≤ a tenth)."""
+    """Feeds one sink every two seconds, or rarer where writing is slow (a tenth of the time at most).
+
+    What a kill keeps from being written is in the run's journal: the run that goes on with it writes it.
+    """
 
     def __init__(self, sink: Sink, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._sink, self._clock = sink, clock

@@ -16,7 +16,7 @@ from promptops.errors import StoreError, UsageError
 from promptops.models import Case, Json, PlannedSample, Sample
 from promptops.runner.journal import Resumed
 from promptops.runner.sinks import RunJournal
-from promptops.store.runs import INTERRUPTED, KEPT_FOR, RunRecord, RunStore
+from promptops.store.runs import INTERRUPTED, KEPT_FOR, RUNNING, RunRecord, RunStore
 
 if TYPE_CHECKING:
     from promptops.runner.engine import EngineSettings
@@ -170,7 +170,8 @@ def _none_to_go_on_with(store: RunStore, kind: str, run: str) -> str:
     if run and (record := store.run(run)) is None:
         head = f"there is no run {run!r}"
     elif run and record is not None and not any(other.id == run for other in open_):
-        head = f"run {run} cannot be gone on with: it came to its end ({record.status}), or lives"
+        what = f"is asking, in process {record.pid} of {record.host}" if record.status == RUNNING else "came to its end"
+        head = f"run {run} cannot be gone on with: it {what} ({record.status})"
     elif run:
         head = f"run {run} asked for something else"
     else:

@@ -10,7 +10,7 @@ import pytest
 from promptops.cli.main import run
 from promptops.cli.progress import RunProgress
 from promptops.errors import StoreError
-from promptops.models import Sample
+from promptops.runner.events import Event
 from promptops.store.runs import RunStore
 from promptops.testing import Answer
 from tests.cli.world import CASES, Behaviour, World
@@ -21,8 +21,8 @@ def interrupt(world: World, capsys: pytest.CaptureFixture[str], *arguments: str,
     """Run a command, and press Ctrl-C when it has `after` samples; returns how many requests the server got."""
     before, progress = world.server.count, RunProgress.__call__
 
-    def impatient(self: RunProgress, sample: Sample) -> None:
-        progress(self, sample)
+    def impatient(self: RunProgress, event: Event) -> None:
+        progress(self, event)
         if self.done >= after:
             raise KeyboardInterrupt
 

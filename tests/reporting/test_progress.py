@@ -15,6 +15,7 @@ from promptops.runner.events import Progress
             Progress(312, 1000, cost=0.00314, rate=23.06, eta=25.2),
             "312 of 1,000 done, 23.1/s, about 0:25 left, $0.0031",
         ),
+        (Progress(312, 1000, resumed=300, rate=3.0), "312 of 1,000 done, 300 of them before, 3.0/s, $0.0000"),
         (Progress(3, 4, cost=None, rate=1.0, eta=1.0), "3 of 4 done, 1.0/s, about 0:01 left, cost unknown"),
         (
             Progress(9, 9, cached=2, failures={"server": 1, "timeout": 3}, retries={"rate_limit": 1200}, rate=1.0),

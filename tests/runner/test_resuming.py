@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -182,6 +183,11 @@ def test_two_processes_do_not_both_go_on_with_one_run(files: TemporaryProject) -
     with begun(one) as second, begun(one) as third:
         assert (second.id, second.there) == (first.id, 2)
         assert third.id != first.id
+        with (
+            pytest.raises(UsageError, match=rf"it is asking, in process {os.getpid()} of .* \(running\)"),
+            begun(one, Resume(demanded=True, run=first.id)),
+        ):
+            pass
 
 
 def test_samples_for_other_processes_are_stored_whatever_they_come_from(files: TemporaryProject) -> None:

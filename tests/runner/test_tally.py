@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.models import Attempt, Failure, Reply, Sample, SampleKey
+from promptops.runner.journal import Resumed
 from promptops.runner.tally import Tally
 
 KEY = SampleKey("p", "v1", "a/b", "c1", 0)
@@ -34,6 +35,17 @@ def test_samples_are_counted_by_where_they_came_from() -> None:
     assert (progress.done, progress.planned, progress.failures) == (10, 40, {"timeout": 1})
     assert progress.rate == pytest.approx(0.5)
     assert progress.eta == pytest.approx(60.0)
+
+
+def test_what_an_earlier_process_asked_cost_money_and_no_time() -> None:
+    counted = tally(
+        *[Resumed(KEY, "", REPLY, cost=0.5)] * 30,
+        Resumed(KEY, "", REPLY, source="cached"),
+        Sample(KEY, "", REPLY, cost=0.5),
+    )
+    assert (counted.asked, counted.resumed, counted.cached, counted.cost) == (1, 31, 0, 15.5)
+    progress = counted.progress()
+    assert (progress.done, progress.resumed, progress.rate, progress.eta) == (32, 31, 0.1, 80.0)
 
 
 def test_failed_attempts_that_were_followed_by_another_are_retries() -> None:
