@@ -24,6 +24,8 @@ _RISE = 0.1  # a share of refusals that is so much above the usual one is looked
 _ENOUGH, _SURELY, _FEW = 24, 10, 12  # outcomes that tell a share; one near 1; one at all
 _HEADROOM = 0.95  # of what the endpoint was seen to bear
 _STEPS = 3  # how often it is lowered in a row before the refusals are taken to be independent of it
+_MOST_USUAL = 0.8  # more than this is a limit, or an outage
+_MUCH = 16  # … or how far down
 _LOW = 0.25  # … where most are refused: that share hardly falls before the number is as low as the endpoint bears
 _PATIENCE, _MOST_PATIENCE = 10, 320  # outcomes before it is raised again; doubles when that was too early
 _QUIET = 200  # outcomes before independence is doubted; doubles when it is confirmed
@@ -104,6 +106,7 @@ class Concurrency:
         self._usual, self._proved = 0.0, False  # the share of refusals that fewer in flight would not lower
         self._calm, self._now = Shares(), Shares()  # what that is known from; what is seen since the mode changed
         self._share_before, self._steps = 0.0, 0
+        self._origin: tuple[float, float] | None = None  # the number where it was lowered first; the worst share since
         self._alarm, self._trial = Alarm(0.0, _RISE, threshold=4.0), Trial(0.0, 1.0, for_first=1, for_second=1)
         self._step, self._patience, self._quiet = _STEP, _PATIENCE, _QUIET
         self._load = Load()
@@ -153,7 +156,7 @@ class Concurrency:
         `clustered` is the share of refusals among what is sent soon after a refusal, 0 where it is not known.
         """
         refused = bool(ticket.refused)
-        if ticket.epoch != self.epoch or (refused and ticket.probe):
+        if ticket.epoch != self.epoch or ticket.probe:
             return
         self._now.count(refused=refused)
         if self._mode == "steady":
@@ -193,6 +196,7 @@ class Concurrency:
         to = min(_HEADROOM * self._load.mean(now), self.limit * (0.5 if share > 0.5 else 0.8))
         least = self.limit / self._deepest(now) if share > 0.5 else 0.6 * (1 - share) * self.limit
         self._steps += 1
+        self._origin = (self._origin[0], max(share, self._origin[1])) if self._origin else (self.limit, share)
         self._change(max(to, LEAST, least), now)
         self._enter("lowered")
         self._trial = Trial(share, max(share / 8, min(self._usual, 0.6 * share)), for_first=2.5, for_second=3.0)
@@ -203,22 +207,34 @@ class Concurrency:
 
     def _after_lowering(self, *, fell: bool, clustered: float, now: float) -> None:
         seen, before = self._now.share, self._share_before
-        depends = _less(seen, before) or clustered > max(seen, before) + 0.25  # what is independent comes singly
+        single = clustered <= max(seen, before) + 0.25  # what has nothing to do with us comes singly
         if fell:
             self._step = _LARGE_STEP if self.limit < self._before / 2 else _STEP
             self._patience = _PATIENCE
-            self._calm, self._proved = self._now, False
-        elif seen > 0.9 and self.limit <= _LOW:
-            pass  # nothing is answered, however little is sent: so let it be little
-        elif (seen > 0.5 and self.limit > _LOW) or (self._steps < _STEPS and depends):
+            self._calm, self._proved, self._origin = self._now, False, None
+        elif self._in_vain(seen) and single:
+            self._prove(self._origin[0] if self._origin else self._before, now)
+        elif (seen > 0.5 and self.limit > _LOW) or (self._steps < _STEPS and (_less(seen, before) or not single)):
             self._share_before = seen
             self._enter("lowering")
             return
-        elif not depends:  # it has nothing to do with how many are in flight
-            self._quiet *= 2
-            self._calm, self._usual, self._proved = self._now, before, True
-            self._change(self._before, now)
+        elif seen <= _MOST_USUAL and single and not _less(seen, before):
+            self._prove(self._before, now)
         self._settle()
+
+    def _in_vain(self, seen: float) -> bool:
+        """Whether much was tried, and hardly more is answered than where it began."""
+        if self._origin is None:
+            return False
+        limit, share = self._origin
+        self._origin = limit, max(share, seen)
+        return self.limit <= limit / _MUCH and share <= _MOST_USUAL and 1 - seen < 2.5 * (1 - share)
+
+    def _prove(self, limit: float, now: float) -> None:
+        """What is refused has nothing to do with how many are in flight: back to where it was."""
+        self._quiet *= 2
+        self._calm, self._usual, self._proved, self._origin = self._now, self._share_before, True, None
+        self._change(limit, now)
 
     def _raise(self, now: float) -> None:
         self._before = self.limit

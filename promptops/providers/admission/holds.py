@@ -19,7 +19,7 @@ LONGEST_GAP = 10.0  # seconds between two probes
 
 _BELIEVED = 0.5
 _TRUST = 0.8  # the share of requests sent after a refusal that is expected to be refused, before anything is known
-_SEEN = 8
+_FRESH, _FADING = 2.0, 0.95  # so much evidence is needed to speak of it, each weighing less with every outcome since
 _WEIGHT = 0.1  # of the newest outcome in it; the first ones weigh more
 
 
@@ -34,7 +34,7 @@ class Hold:
         self._until = -inf
         self._refused = self._answered = -1  # the newest of each
         self._suspected_until = -inf
-        self._trust, self._seen = _TRUST, 0
+        self._trust, self._seen, self._fresh = _TRUST, 0, 0.0
         self._began: float | None = None  # the first refusal since something sent later was answered
         self._lasted = 0.0  # the last pause that a probe ended, in seconds
         self._single = False
@@ -47,9 +47,19 @@ class Hold:
         return self._trust
 
     @property
+    def until(self) -> float:
+        """The end of the pause; in the past where there is none."""
+        return self._until
+
+    @property
+    def believed(self) -> bool:
+        """Whether a refusal stops the others."""
+        return self._trust >= _BELIEVED
+
+    @property
     def clustered(self) -> float:
         """The same, as far as it was seen and not only supposed; 0 where too little was."""
-        return self._trust if self._seen >= _SEEN else 0.0
+        return self._trust if self._fresh >= _FRESH else 0.0
 
     def refused(self, number: int, sent: float, now: float, *, retry_after: float | None, in_doubt: bool) -> None:
         """A request was refused; the server asks to wait `retry_after` seconds (None: it does not say).
@@ -63,9 +73,10 @@ class Hold:
         again = self._began is not None and sent > self._began
         self._began = now if self._began is None else self._began
         self._refused = max(self._refused, number)
-        if self._trust >= _BELIEVED:
-            before = self._lasted / 2 if retry_after is None and not again else 0.0
-            pause = max(_asked(retry_after), before, min(GROWTH * (now - self._began), LONGEST_GAP))
+        if self.believed:
+            first = retry_after is None and not again
+            longer = self._lasted / 2 if first else GROWTH * (now - self._began)
+            pause = max(_asked(retry_after), min(longer, LONGEST_GAP))
             self._pause(now, pause, single=again or retry_after is None, in_doubt=in_doubt)
 
     def answered(self, number: int, now: float) -> None:
@@ -80,12 +91,13 @@ class Hold:
     def learn(self, ticket: Ticket, now: float) -> None:
         """Take from a request, in the order of sending, how far one refusal foretells the next."""
         refused = bool(ticket.refused)
+        self._fresh *= _FADING
         if ticket.sent < self._suspected_until:
-            self._seen += 1
+            self._seen, self._fresh = self._seen + 1, self._fresh + 1
             self._doubt_gap = min(2 * self._doubt_gap, 64) if refused else 1
             self._doubt_in = self._doubt_in if refused else 0
             self._trust += max(_WEIGHT, 1 / (self._seen + 3)) * (refused - self._trust)
-            if self._trust < _BELIEVED:
+            if not self.believed:
                 self._go(now)
         if refused and ticket.ended is not None:
             self._suspected_until = max(self._suspected_until, ticket.ended + _asked(ticket.retry_after))

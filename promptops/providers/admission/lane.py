@@ -1,127 +1,151 @@
-"""One model at one endpoint: who waits for it, what is in flight, what its replies have taught."""
+"""One model at one endpoint: what is in flight, what its replies have taught, whether one more may be sent."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from dataclasses import dataclass
-from math import inf
+from bisect import bisect_left
+from collections.abc import Callable
+from math import ceil, inf
 
 from promptops.providers.admission.concurrency import Concurrency
+from promptops.providers.admission.headers import read
 from promptops.providers.admission.holds import Hold
+from promptops.providers.admission.line import Line
 from promptops.providers.admission.order import Order
+from promptops.providers.admission.pauses import SharedPause
 from promptops.providers.admission.rates import Rates
 from promptops.providers.admission.records import Outcome, Ticket
+from promptops.providers.admission.windows import Windows
 
 NO_PLACE = "as many as allowed are in flight"
-NEUTRAL = frozenset({"cancelled", "connection", "auth", "request", "not_found", "bad_reply", "identity", "budget"})
-
-
-@dataclass(slots=True)
-class Waiter:
-    """One request in the queue; `rank` orders them, those that were refused before come first."""
-
-    turn: asyncio.Future[Ticket]
-    tokens: int
-    rank: tuple[bool, int]
+_REFUSED = frozenset({"rate_limit", "server", "timeout"})  # what may have to do with how much is sent
+_ANSWERED = frozenset({None, "identity", "bad_reply", "request"})
+_FADING = 0.98  # of the most tokens that a request came to, with every further one
+_MORE = 1.25  # times as many as that are expected
 
 
 class Lane:
-    """The queue of one model and the state of its limits.
+    """The limits of one model, configured and learned. `line` are those who wait for it.
 
-    `limit` is its configured concurrency, `rates` what a minute allows; times are seconds of the admission's clock.
+    `limit` is its configured concurrency, `adaptive` whether fewer are sent where that helps, `rates` what a minute
+    allows, `today` the time of day in seconds since 1970. All other times are of the admission's clock.
     """
 
-    def __init__(self, model: str, limit: int, rates: Rates) -> None:
+    def __init__(
+        self, model: str, limit: int, rates: Rates, pause: SharedPause, *, adaptive: bool, today: Callable[[], float]
+    ) -> None:
         self.model, self.limit, self.rates = model, limit, rates
-        self.in_flight = 0
-        self.hold = Hold()
+        self.line = Line()
         self.concurrency = Concurrency(limit)
-        self.order = Order()
-        self.newest = -1
-        self._first: deque[Waiter] = deque()
-        self._rest: deque[Waiter] = deque()
-
-    def push(self, waiter: Waiter) -> None:
-        """Queue up."""
-        (self._rest if waiter.rank[0] else self._first).append(waiter)
-
-    def head(self) -> Waiter | None:
-        """Return who is next, None where nobody waits."""
-        for line in (self._first, self._rest):
-            while line:
-                if not line[0].turn.done():
-                    return line[0]
-                line.popleft()
-        return None
-
-    def pop(self) -> None:
-        """Take the head out of the queue."""
-        (self._first or self._rest).popleft()
-
-    def dismiss(self) -> list[Waiter]:
-        """Empty the queue; returns everybody who waited."""
-        everybody = [waiter for waiter in (*self._first, *self._rest) if not waiter.turn.done()]
-        self._first.clear()
-        self._rest.clear()
-        return everybody
+        self._adaptive, self._today = adaptive, today
+        self._hold, self._order, self._windows, self._pause = Hold(), Order(), Windows(), pause
+        self._flying: list[int] = []
+        self._tokens_flying = 0.0
+        self._most_tokens = 0.0
 
     @property
-    def waiting(self) -> int:
-        """How many wait, counting those that were cancelled since."""
-        return len(self._first) + len(self._rest)
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return len(self._flying)
 
-    def obstacle(self, now: float) -> tuple[float, str]:
-        """Return the seconds until the next request may be sent (infinity: when one has ended), and why."""
-        for known in self.order.counted(now):
-            self._learn(known, now)
-        if self.in_flight >= self.limit:
+    @property
+    def wanted(self) -> int:
+        """How many would be in flight now if there were places for all."""
+        return min(self.in_flight + len(self.line), max(self.in_flight, ceil(self.concurrency.limit)))
+
+    def obstacle(self, tokens: int, now: float) -> tuple[float, str]:
+        """Return the seconds until one more request may be sent (infinity: when one has ended), and why."""
+        if len(self._flying) >= self.limit:
             return inf, NO_PLACE
-        if (wait := self.hold.wait(now)) > 0:
+        for known in self._order.counted(now):
+            self._learn(known, now)
+        if (wait := self.held(now)) > 0:
             return wait, "the provider asks to wait"
+        if self._windows.known:
+            wait = self._windows.wait(self._cost(tokens), self._flying, self._tokens_flying, now)
+            if wait > 0:
+                return wait, "the provider's limit is used up"
         return self.concurrency.wait(now), "fewer at a time are refused less"
+
+    def held(self, now: float) -> float:
+        """Return the seconds for which a refusal of ours, or of another process, keeps everybody waiting."""
+        wait = self._hold.wait(now)
+        return max(wait, self._pause.wait(now)) if self._hold.believed else wait
 
     def send(self, number: int, tokens: int, now: float) -> Ticket:
         """Count one more request as in flight."""
-        self.in_flight += 1
-        self.newest = number
-        ticket = Ticket(self.model, number, now, tokens, self.concurrency.sent(now), self.hold.sent(number))
+        ticket = Ticket(self.model, number, now, tokens, self._cost(tokens))
+        ticket.epoch, ticket.probe = self.concurrency.sent(now), self._hold.sent(number)
         ticket.daring = self.concurrency.daring and not ticket.probe
-        self.order.sent(ticket)
+        self._flying.append(number)
+        self._tokens_flying += ticket.cost
+        self._order.sent(ticket)
         return ticket
 
     def end(self, ticket: Ticket, outcome: Outcome | None, now: float) -> None:
-        """One request less is in flight; take from its outcome what it says of the limits."""
-        self.in_flight -= 1
+        """One request less is in flight; take from its outcome what it says of the limits.
+
+        Raises what the ledger raises, when everything else is done.
+        """
+        del self._flying[bisect_left(self._flying, ticket.number)]
+        self._tokens_flying -= ticket.cost
         failure = outcome.failure if outcome is not None else "cancelled"
-        refused = None if failure in NEUTRAL else failure is not None
-        ticket.ended, ticket.refused = now, refused
-        self.concurrency.ended(now - ticket.sent, now, refused=refused)
-        if outcome is None or refused is None:
-            self.hold.failed(ticket.number)
-        elif not refused:
-            self.hold.answered(ticket.number, now)
+        ticket.ended = now
+        ticket.refused = True if failure in _REFUSED else False if failure in _ANSWERED else None
+        self.concurrency.ended(now - ticket.sent, now, refused=ticket.refused)
+        if outcome is not None and outcome.headers:
+            self._read(ticket, outcome, now)
+        if outcome is None or ticket.refused is None:
+            self._hold.failed(ticket.number)
+        elif not ticket.refused:
+            self._hold.answered(ticket.number, now)
         else:
             self._refused(ticket, outcome, now)
-        if refused and ticket.presumed:
+        if ticket.refused and ticket.presumed:
             self._learn(ticket, now)
-        for known in self.order.counted(now):
+        for known in self._order.counted(now):
             self._learn(known, now)
+        self._settle(ticket, outcome)
+        self._pause.tell(self._hold.until, now)
 
     def _refused(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         if outcome.failure != "timeout":
-            self.order.took(now - ticket.sent)
+            self._order.took(now - ticket.sent)
         if outcome.failure != "rate_limit" and outcome.retry_after is None:
-            self.hold.failed(ticket.number)
+            self._hold.failed(ticket.number)
             return
-        ticket.retry_after = outcome.retry_after
         if ticket.daring:
             self.concurrency.dared(now)  # it was one too many: fewer are in flight again, and that is enough
-            self.hold.failed(ticket.number)
+            self._hold.failed(ticket.number)
             return
-        doubt = self.newest > ticket.number
-        self.hold.refused(ticket.number, ticket.sent, now, retry_after=outcome.retry_after, in_doubt=doubt)
+        ticket.retry_after = outcome.retry_after
+        if ticket.retry_after is None and self._windows.known:
+            ticket.retry_after = self._windows.wait(ticket.cost, self._flying, self._tokens_flying, now) or None
+        doubt = bool(self._flying) and self._flying[-1] > ticket.number
+        self._hold.refused(ticket.number, ticket.sent, now, retry_after=ticket.retry_after, in_doubt=doubt)
+
+    def _read(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        if ticket.refused is not None and self._windows.known:
+            refused = outcome.failure == "rate_limit"
+            self._windows.ended(ticket.number, ticket.cost, now, refused=refused)
+        if readings := read(outcome.headers, today=self._today):
+            self._windows.read(readings, ticket.number, now)
 
     def _learn(self, ticket: Ticket, now: float) -> None:
-        self.hold.learn(ticket, now)
-        self.concurrency.learn(ticket, now, clustered=self.hold.clustered)
+        self._hold.learn(ticket, now)
+        if self._adaptive:
+            self.concurrency.learn(ticket, now, clustered=self._hold.clustered)
+
+    def _settle(self, ticket: Ticket, outcome: Outcome | None) -> None:
+        """Count the tokens as they turned out; where nobody says, as many as others came to at most."""
+        used: float = ticket.tokens
+        if outcome is not None and outcome.failure == "rate_limit":
+            used = 0
+        elif outcome is not None and outcome.tokens is not None:
+            used = outcome.tokens
+            self._most_tokens = max(_FADING * self._most_tokens, used)
+        elif self._most_tokens:
+            used = min(used, self._most_tokens)
+        self.rates.settle(taken=ticket.tokens, used=int(used))
+
+    def _cost(self, tokens: int) -> float:
+        return min(float(tokens), _MORE * self._most_tokens) if self._most_tokens else float(tokens)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from promptops.config import ModelLimits
 from promptops.errors import PromptopsError
-from promptops.providers.admission.lane import NO_PLACE, Lane, Waiter
+from promptops.providers.admission.lane import NO_PLACE, Lane
+from promptops.providers.admission.line import Waiter
+from promptops.providers.admission.pauses import SharedPause
 from promptops.providers.admission.places import HEARTBEAT, IMPATIENT, Places
 from promptops.providers.admission.rates import Rate, Rates
 from promptops.providers.admission.records import Outcome, Snapshot, Ticket
@@ -29,7 +32,8 @@ class Admission:
 
     `bucket` names endpoint and key (never the key itself) in the `ledger`, `clock` gives seconds and only goes forward,
     `call_later(seconds, function)` is the loop's. `models` has limits of single models besides those of `limits`, which
-    count for all together; what replies teach is kept by model.
+    count for all together; what replies teach is kept by model. `today` is the time of day in seconds since 1970, asked
+    for replies that name a moment and have no `Date`.
     """
 
     def __init__(
@@ -41,10 +45,11 @@ class Admission:
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], Cancellable] | None = None,
         models: Mapping[str, ModelLimits] | None = None,
+        today: Callable[[], float] = time.time,
     ) -> None:
         self._limits, self._bucket, self._ledger, self._clock = limits, bucket, ledger, clock
         self._models = limits.models if models is None else models
-        self._call_later = call_later
+        self._call_later, self._today = call_later, today
         self._places = Places(ledger, bucket, limits.concurrency)
         self._lanes: dict[str, Lane] = {}
         self._numbers = itertools.count()
@@ -67,12 +72,12 @@ class Admission:
             raise error
         lane = self._lanes.get(model) or self._open(model)
         now = self._clock()
-        if not lane.waiting and isinstance(ticket := self._admit(lane, tokens, now, also=1), Ticket):
+        if not lane.line and isinstance(ticket := self._admit(lane, tokens, now, also=1), Ticket):
             if self._timer is None:
                 self._wake_in(HEARTBEAT, now)
             return ticket
         waiter = Waiter(asyncio.get_running_loop().create_future(), tokens, (not urgent, next(self._ranks)))
-        lane.push(waiter)
+        lane.line.push(waiter)
         self._pump(now)
         return await self._turn(waiter)
 
@@ -81,28 +86,25 @@ class Admission:
         now = self._clock()
         lane = self._lanes[ticket.model]
         self._in_flight -= 1
-        lane.end(ticket, outcome, now)
         try:
-            if outcome is not None and outcome.tokens is not None:
-                lane.rates.settle(taken=ticket.tokens, used=outcome.tokens)
-            waiting = self._waiting()
-            self._places.tell(using=self._in_flight, wanted=self._in_flight + waiting, now=now)
+            lane.end(ticket, outcome, now)
+            self._places.tell(using=self._in_flight, wanted=self._wanted(), now=now)
         except PromptopsError as error:
             self._fail(error)
             return
-        if waiting:
+        if self._waiting():
             self._pump(now)
         elif not self._in_flight:
             self._sleep()
 
     def held(self, model: str) -> float:
-        """Return the seconds for which a request to `model` would be held back by what the endpoint said."""
+        """Return the seconds for which a refusal keeps requests to `model` waiting."""
         lane = self._lanes.get(model)
-        return lane.hold.wait(self._clock()) if lane is not None else 0.0
+        return lane.held(self._clock()) if lane is not None else 0.0
 
     def snapshot(self) -> Snapshot:
         """Return how it stands now."""
-        waiting = sum(lane.waiting for lane in self._lanes.values())
+        waiting = self._waiting()
         return Snapshot(
             self._in_flight,
             waiting,
@@ -114,7 +116,7 @@ class Admission:
         """Give all places back and cancel whoever waits. May be called twice; the ledger stays open."""
         self._sleep()
         for lane in self._lanes.values():
-            for waiter in lane.dismiss():
+            for waiter in lane.line.dismiss():
                 waiter.turn.cancel()
         self._places.tell(using=0, wanted=0, now=self._clock())
 
@@ -139,23 +141,23 @@ class Admission:
     def _serve(self, now: float) -> float:
         blocked: dict[str, float] = {}
         while True:
-            heads = [(head.rank, lane, head) for lane in self._lanes.values() if (head := lane.head())]
+            heads = [(head.rank, lane, head) for lane in self._lanes.values() if (head := lane.line.head())]
             heads = [item for item in heads if item[1].model not in blocked]
             if not heads:
                 return min(blocked.values(), default=float("inf"))
             _, lane, head = min(heads, key=lambda item: item[0])
             admitted = self._admit(lane, head.tokens, now)
             if isinstance(admitted, Ticket):
-                lane.pop()
+                lane.line.pop()
                 head.turn.set_result(admitted)
             else:
                 blocked[lane.model] = admitted
 
     def _admit(self, lane: Lane, tokens: int, now: float, *, also: int = 0) -> Ticket | float:
         """Return a ticket where every limit allows it, else the seconds after which to look again."""
-        wait, why = lane.obstacle(now)
+        wait, why = lane.obstacle(tokens, now)
         if wait <= 0:
-            wanted = self._in_flight + self._waiting() + also
+            wanted = self._wanted() + also
             if not self._places.has_one(using=self._in_flight, wanted=wanted, now=now):
                 wait, why = IMPATIENT, NO_PLACE
             else:
@@ -167,7 +169,11 @@ class Admission:
         return lane.send(next(self._numbers), tokens, now)
 
     def _waiting(self) -> int:
-        return sum(lane.waiting for lane in self._lanes.values())
+        return sum(len(lane.line) for lane in self._lanes.values())
+
+    def _wanted(self) -> int:
+        """How many would be in flight if there were places for all."""
+        return sum(lane.wanted for lane in self._lanes.values())
 
     def _wake_in(self, seconds: float, now: float) -> None:
         at = now + seconds
@@ -180,11 +186,10 @@ class Admission:
 
     def _wake(self) -> None:
         self._timer, now = None, self._clock()
-        waiting = self._waiting()
-        if not waiting and not self._in_flight:
+        if not self._waiting() and not self._in_flight:
             return
         try:
-            self._places.tell(using=self._in_flight, wanted=self._in_flight + waiting, now=now)
+            self._places.tell(using=self._in_flight, wanted=self._wanted(), now=now)
         except PromptopsError as error:
             self._fail(error)
             return
@@ -197,7 +202,7 @@ class Admission:
 
     def _fail(self, error: PromptopsError) -> None:
         """The ledger cannot be used: whoever waits learns it, else who comes next."""
-        waiters = [waiter for lane in self._lanes.values() for waiter in lane.dismiss()]
+        waiters = [waiter for lane in self._lanes.values() for waiter in lane.line.dismiss()]
         for waiter in waiters:
             waiter.turn.set_exception(error)
         if not waiters:
@@ -213,5 +218,12 @@ class Admission:
         if self._limits.rpm:
             requests.append(Rate(f"{self._bucket} rpm", self._limits.rpm, "requests a minute"))
         limit = min(own.concurrency or self._places.limit, self._places.limit)
-        lane = self._lanes[model] = Lane(model, limit, Rates(self._ledger, tokens, requests))
+        lane = self._lanes[model] = Lane(
+            model,
+            limit,
+            Rates(self._ledger, tokens, requests),
+            SharedPause(self._ledger, name),
+            adaptive=self._limits.adaptive and not self._limits.fixed,
+            today=self._today,
+        )
         return lane
