@@ -52,6 +52,7 @@ class PinCollector(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         run = self.config.stash[RUN]
         target = run.target(self.path.parent.name, self.path.stem)
+        self.keywords = dict(self.keywords)  # flat: every report of every item goes through it
         for case in target.cases:
             yield CaseItem.of(self, target, case)
         if promises(target.spec.pass_rate, target.spec.budgets):

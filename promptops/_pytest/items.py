@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 class PromptItem(pytest.Item):
     """What the items have in common. `standing` is set by `runtest`, `data` is what the report carries."""
 
+    __slots__ = ("data", "standing", "title")  # of tens of thousands of items
     kind: ClassVar[str]
-    standing: ItemStanding | None = None
-    data: CaseRow | dict[str, Any] | None = None
-    title: str = ""
+    standing: ItemStanding | None
+    data: CaseRow | dict[str, Any] | None
+    title: str
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(**known)
+        self.standing = self.data = None
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.title
@@ -46,6 +51,7 @@ class PromptItem(pytest.Item):
 class CaseItem(PromptItem):
     """One case of one version and pin, whatever the number of its samples."""
 
+    __slots__ = ("case", "target")
     kind = "case"
     target: Target
     case: Case

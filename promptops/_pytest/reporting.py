@@ -59,7 +59,7 @@ class Reporting:
             self.rows.append(row)
             if isinstance(report.longrepr, str) and (report.failed or standing == "known"):
                 report.longrepr = story_of(row)  # type: ignore[assignment]  # any object with toterminal will do
-        elif mark.kind == "suite" and mark.data is not None:
+        elif isinstance(mark.data, Mapping):
             self.suites.append(mark.data)
         if standing in ("unmeasurable", "undecided"):
             self._unmeasured.add(report.nodeid)

@@ -11,12 +11,22 @@ from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
 
-def case_row(session: Session, target: Target, case: Case, result: CaseResult, *, always_asked: bool) -> CaseRow:
-    """Judge the standing of `result`; what was asked is rendered for what a reader will look at."""
+def case_row(session: Session, target: Target, case: Case, result: CaseResult, *, reported: bool) -> CaseRow:
+    """Judge the standing of `result`. What was asked and answered is told of cases that a reader will look at.
+
+    These are all where report files are written (`reported`), else those that did not simply pass.
+    """
     stood = session.stand(target, result, case, varying=_varying(target, result))
-    asked = _asked(target, case) if always_asked or stood.standing not in ("passed", "fixed") else ""
-    against = target.baseline.words(case, target.measurement)
-    return row_of(result, case, standing=stood.standing, reason=stood.reason, against=against, asked=asked)
+    whole = reported or stood.standing not in ("passed", "fixed")
+    return row_of(
+        result,
+        case,
+        standing=stood.standing,
+        reason=stood.reason,
+        against=target.baseline.words(case, target.measurement),
+        asked=_asked(target, case) if whole else "",
+        whole=whole,
+    )
 
 
 def _varying(target: Target, result: CaseResult) -> int:
@@ -24,11 +34,8 @@ def _varying(target: Target, result: CaseResult) -> int:
 
     Known before the run ends, and the same for every order and every number of workers.
     """
-    entries = target.baseline.entries
-    before = sum(0 < entry.passes < entry.of for entry in entries.values())
-    entry = entries.get(result.case)
-    counted = entry is not None and 0 < entry.passes < entry.of
-    return max(1, before + (varies(result, None) and not counted))
+    counted = result.case in target.varied
+    return max(1, len(target.varied) + (varies(result, None) and not counted))
 
 
 def _asked(target: Target, case: Case) -> str:

@@ -128,7 +128,7 @@ class Run:
         rows = self._rows.setdefault(target.name, {})
         if (row := rows.get(case.id)) is None:
             result = self.result(target, case)
-            row = case_row(self.session, target, case, result, always_asked=bool(self.options.reports))
+            row = case_row(self.session, target, case, result, reported=bool(self.options.reports))
             rows[case.id] = row
         return row
 

@@ -11,7 +11,7 @@ import pytest
 
 from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget, outlook
 from promptops._pytest.items import PromptItem
-from promptops._pytest.outcomes import ItemStanding
+from promptops._pytest.outcomes import SHOWN, ItemStanding
 from promptops._pytest.progress import Display, announce
 from promptops._pytest.reprs import ItemUnmeasured
 from promptops.core.report import CaseRow
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ATTRIBUTE = "promptops"
 """The attribute of a report with its `Mark`."""
+
+_PROPERTIES = {standing: ("promptops.standing", standing) for standing in SHOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class Marking:
 
 def _mark(report: pytest.TestReport, item: pytest.Item, mark: Mark) -> None:
     setattr(report, ATTRIBUTE, mark)
-    item.user_properties.append(("promptops.standing", mark.standing))  # JUnit reads it in the teardown's report
+    item.user_properties.append(_PROPERTIES[mark.standing])  # JUnit reads it in the teardown's report
 
 
 def _harmless(report: pytest.TestReport) -> None:

@@ -82,42 +82,46 @@ def row_of(
     reason: str = "",
     against: str = "",
     asked: str = "",
+    whole: bool = True,
 ) -> CaseRow:
-    """Return the row of one judged case; the sample shown is the first that came out as the case did."""
-    shown = next((j for j in result.judgements if j.outcome == result.outcome), result.judgements[0])
+    """Return the row of one judged case; the sample shown is the first that came out as the case did.
+
+    Not `whole`, it is without what only somebody who looks at this very case reads: its place, what was expected and
+    answered, and when. Ten thousand rows of cases that passed then take a third of the memory.
+    """
+    outcome = result.outcome
+    shown = next((j for j in result.judgements if j.outcome == outcome), result.judgements[0])
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
-    replies = [j.sample.reply for j in result.judgements if j.sample.reply]
-    costs = [j.sample.cost for j in result.judgements if j.sample.reply]
+    found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
+    costs = [sample.cost for sample, _ in found]
     return CaseRow(
         prompt=key.prompt,
         version=key.version,
         pin=key.pin,
         case=key.case,
         standing=standing,
-        outcome=result.outcome,
+        outcome=outcome,
         reason=reason,
         against=against,
-        where=f"{case.path}:{case.line}" if case.path else "",
+        where=f"{case.path}:{case.line}" if whole and case.path else "",
         asked=asked[:_TEXT_LIMIT],
-        answered=(reply.text if reply else "")[:_TEXT_LIMIT],
-        expected=case.expected,
-        value=_bounded(shown),
-        checks=tuple(check for check in shown.checks if check.status != "pass"),
+        answered=reply.text[:_TEXT_LIMIT] if whole and reply else "",
+        expected=case.expected if whole else None,
+        value=_bounded(shown) if whole else None,
+        checks=tuple([check for check in shown.checks if check.status != "pass"]),
         repairs=shown.repairs,
-        invalid=sum(j.valid is False for j in result.judgements),
+        invalid=sum([j.valid is False for j in result.judgements]),
         passes=result.passes,
         of=result.of,
         failure=failure.kind if failure else "",
         message=failure.message if failure else "",
         hint=failure.hint if failure else "",
-        input_tokens=sum(r.usage.input_tokens or 0 for r in replies),
-        output_tokens=sum(r.usage.output_tokens or 0 for r in replies),
+        input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
+        output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
         cost=None if None in costs else sum(cast("list[float]", costs)),
-        latencies=tuple(
-            j.sample.reply.latency for j in result.judgements if j.sample.reply and j.sample.source != "cached"
-        ),
-        sources=tuple(j.sample.source for j in result.judgements if j.sample.reply),
-        recorded_at=shown.sample.recorded_at or "",
+        latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached"]),
+        sources=tuple([sample.source for sample, _ in found]),
+        recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )
 
 

@@ -88,6 +88,12 @@ class Target:
     def _by_id(self) -> dict[str, Case]:
         return {case.id: case for case in self.cases}
 
+    @cached_property
+    def varied(self) -> frozenset[str]:
+        """The ids of the cases whose samples disagreed when they were accepted."""
+        entries = self.baseline.entries
+        return frozenset(case for case, entry in entries.items() if 0 < entry.passes < entry.of)
+
     def require_unedited(self) -> None:
         """Raise the problem of a released version that was edited."""
         if self.frozen is not None:
