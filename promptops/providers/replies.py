@@ -75,7 +75,10 @@ def error_words(error: Any) -> tuple[str, str]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds that `retry-after-ms` or `Retry-After` (seconds or an HTTP date) ask for, None without one."""
+    """Return the seconds that `retry-after-ms` or `Retry-After` (seconds or an HTTP date) ask for, None without one.
+
+    A date is compared with the reply's own `Date`, so that nothing depends on our clock; without one, with `now`.
+    """
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _seconds(float(milliseconds) / 1000)
@@ -86,10 +89,15 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return _seconds(float(value))
     except ValueError:
         pass
+    if (date := _date(value)) is None:
+        return None
+    return max(0.0, (date - (_date(headers.get("date", "")) or now or datetime.now(UTC))).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(value)
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return _seconds((date - (now or datetime.now(UTC))).total_seconds())
+        date = parsedate_to_datetime(text)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 

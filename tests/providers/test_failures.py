@@ -141,6 +141,8 @@ def test_a_refusal_without_key_says_that_none_was_sent() -> None:
         ({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}, 30.0),
         ({"retry-after": "Sun, 22 Nov 2026 11:00:00 GMT"}, 0.0),
         ({"retry-after": "Sun, 22 Nov 2026 12:00:30"}, 30.0),
+        ({"retry-after": "Wed, 01 Jan 2020 00:00:07 GMT", "date": "Wed, 01 Jan 2020 00:00:00 GMT"}, 7.0),
+        ({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT", "date": "soon"}, 30.0),
         ({"retry-after": "tomorrow"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),

@@ -7,6 +7,9 @@ falls with it. From a lowered number it goes up again, in larger and larger step
 What is tried is what the endpoint was seen to bear: the mean number of requests in flight that were not refused (their
 rate times their latency: J. Little, A Proof for the Queuing Formula L = λW, Operations Research 9 (1961)). Below 1,
 there are pauses between requests.
+
+Where answers take much longer than they did, a lower number is tried, too, and kept if they come sooner with it: then
+as many come in the same time.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from math import inf
 from typing import Literal
 
 from promptops.providers.admission.evidence import Alarm, Trial
+from promptops.providers.admission.levels import Load, Shares, Slowness
 from promptops.providers.admission.records import Ticket
 
 LEAST = 0.001  # in flight on average
@@ -31,75 +35,23 @@ _PATIENCE, _MOST_PATIENCE = 10, 320  # outcomes before it is raised again; doubl
 _QUIET = 200  # outcomes before independence is doubted; doubles when it is confirmed
 _SMALL_STEP, _STEP, _LARGE_STEP = 1.1, 1.25, 2.0  # factors of raising
 
-Mode = Literal["steady", "measuring", "lowering", "lowered", "raised"]
 _WHOLE = 4  # from here on there are no fractions
+_LESS = 0.75  # of the number, where it is slow
+_MEDIAN = 32  # answers whose median is taken, at least
+_WORSE = 1.5  # times the best median is the best, where fewer at a time are not quicker
 
-
-class Shares:
-    """How many of how many were refused."""
-
-    def __init__(self) -> None:
-        self.outcomes = self.refusals = 0
-
-    def count(self, *, refused: bool) -> None:
-        self.outcomes += 1
-        self.refusals += refused
-
-    def add(self, other: Shares) -> None:
-        self.outcomes += other.outcomes
-        self.refusals += other.refusals
-
-    @property
-    def share(self) -> float:
-        return self.refusals / self.outcomes if self.outcomes else 0.0
-
-
-class Load:
-    """The requests in flight over time, apart from those that were refused."""
-
-    def __init__(self) -> None:
-        self._in_flight, self._at = 0, -inf
-        self._began, self._area = -inf, 0.0
-
-    @property
-    def in_flight(self) -> int:
-        return self._in_flight
-
-    def begin(self, now: float) -> None:
-        """Begin a new mean."""
-        self._began = self._at = now
-        self._area = 0.0
-
-    def change(self, by: int, now: float) -> None:
-        """So many more are in flight."""
-        if self._began == -inf:
-            self.begin(now)
-        self._area += self._in_flight * (now - self._at)
-        self._at = now
-        self._in_flight += by
-
-    def refused(self, latency: float, now: float) -> None:
-        """What has just ended counts for nothing."""
-        self._area -= min(latency, now - self._began)
-
-    def lasted(self, now: float) -> float:
-        """Seconds since `begin`."""
-        return now - self._began
-
-    def mean(self, now: float) -> float:
-        """The mean since `begin`."""
-        self.change(0, now)
-        return max(0.0, self._area) / (now - self._began) if now > self._began else 0.0
+Mode = Literal["steady", "measuring", "lowering", "lowered", "raised", "slowed"]
 
 
 class Concurrency:
-    """The number in force of one model, at most `most`; times are of a clock that goes forward.
+    """The number in force of one model, at most `most`, and always so much where it is not `adaptive`.
 
     `sent` and `ended` are told of every request as it happens, `learn` of their outcomes in the order of sending; what
-    was sent before the number changed says nothing of the new one.
+    was sent before the number changed says nothing of the new one. Times are of a clock that goes forward.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, adaptive: bool = True) -> None:
+        self._adaptive = adaptive
         self._most = self.limit = self._before = float(most)
         self.epoch = 0
         self._mode: Mode = "steady"
@@ -109,7 +61,8 @@ class Concurrency:
         self._origin: tuple[float, float] | None = None  # the number where it was lowered first; the worst share since
         self._alarm, self._trial = Alarm(0.0, _RISE, threshold=4.0), Trial(0.0, 1.0, for_first=1, for_second=1)
         self._step, self._patience, self._quiet = _STEP, _PATIENCE, _QUIET
-        self._load = Load()
+        self._load, self._slowness = Load(), Slowness()
+        self._median_before = 0.0
         self._latency = 0.0
         self._sent, self._last = 0, -inf
 
@@ -132,13 +85,17 @@ class Concurrency:
         self._last = now
         return self.epoch
 
-    def ended(self, latency: float, now: float, *, refused: bool | None) -> None:
-        """A request ended; `refused` None: in a way that says nothing of limits."""
+    def ended(self, ticket: Ticket, now: float) -> None:
+        """A request ended."""
         self._load.change(-1, now)
-        if refused:
+        latency = now - ticket.sent
+        if ticket.refused:
             self._load.refused(latency, now)
-        elif refused is not None:
+        elif ticket.refused is not None:
             self._latency += (latency - self._latency) * (0.1 if self._latency else 1.0)
+            enough = max(_MEDIAN, self.limit)
+            if ticket.epoch == self.epoch and self._slowness.saw(latency, enough=enough) and self._adaptive:
+                self._look_at_latency(now)
 
     @property
     def daring(self) -> bool:
@@ -156,7 +113,7 @@ class Concurrency:
         `clustered` is the share of refusals among what is sent soon after a refusal, 0 where it is not known.
         """
         refused = bool(ticket.refused)
-        if ticket.epoch != self.epoch or ticket.probe:
+        if ticket.epoch != self.epoch or ticket.probe or not self._adaptive:
             return
         self._now.count(refused=refused)
         if self._mode == "steady":
@@ -176,7 +133,7 @@ class Concurrency:
         if self._alarm.saw(event=refused) or doubtful:
             self._before, self._steps = self.limit, 0
             self._enter("measuring")
-        elif self.limit < self._most and self._now.outcomes >= self._patience:
+        elif self.limit < self._most and self._now.outcomes >= self._patience and self._slowness.fine:
             self._raise(now)
 
     def _measure(self) -> None:
@@ -236,6 +193,19 @@ class Concurrency:
         self._calm, self._usual, self._proved, self._origin = self._now, self._share_before, True, None
         self._change(limit, now)
 
+    def _look_at_latency(self, now: float) -> None:
+        slowness = self._slowness
+        assert slowness.median is not None
+        if self._mode == "steady" and slowness.slow and self.limit >= 2:
+            self._median_before, self._before = slowness.median, self.limit
+            self._change(max(1.0, _LESS * self.limit), now)
+            self._enter("slowed")
+        elif self._mode == "slowed":
+            if slowness.median > (1 + _LESS) / 2 * self._median_before:  # it is the requests, or everybody's
+                slowness.best = min(_WORSE * slowness.best, slowness.median)
+                self._change(self._before, now)
+            self._settle()
+
     def _raise(self, now: float) -> None:
         self._before = self.limit
         self._change(min(max(self.limit * self._step, _one_more(self.limit)), self._most), now)
@@ -252,7 +222,7 @@ class Concurrency:
             return
         self._step, self._patience = min(self._step * 1.2, _LARGE_STEP), max(_PATIENCE, self._patience // 2)
         self._calm.add(self._now)
-        if self.limit < self._most:
+        if self.limit < self._most and self._slowness.fine:
             self._raise(now)
         else:
             self._settle()
@@ -278,6 +248,7 @@ class Concurrency:
         self.epoch += 1
         self._load.mean(now)
         self._load.begin(now)
+        self._slowness.begin()
 
 
 def _one_more(limit: float) -> float:

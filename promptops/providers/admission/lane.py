@@ -19,6 +19,7 @@ from promptops.providers.admission.windows import Windows
 NO_PLACE = "as many as allowed are in flight"
 _REFUSED = frozenset({"rate_limit", "server", "timeout"})  # what may have to do with how much is sent
 _ANSWERED = frozenset({None, "identity", "bad_reply", "request"})
+_BUNCH = 0.01  # seconds: what is sent within so many may arrive in any order
 _FADING = 0.98  # of the most tokens that a request came to, with every further one
 _MORE = 1.25  # times as many as that are expected
 
@@ -35,10 +36,11 @@ class Lane:
     ) -> None:
         self.model, self.limit, self.rates = model, limit, rates
         self.line = Line()
-        self.concurrency = Concurrency(limit)
-        self._adaptive, self._today = adaptive, today
+        self.concurrency = Concurrency(limit, adaptive=adaptive)
+        self._today = today
         self._hold, self._order, self._windows, self._pause = Hold(), Order(), Windows(), pause
         self._flying: list[int] = []
+        self._bunch = 0, -inf  # the first of those that are sent together, and when
         self._tokens_flying = 0.0
         self._most_tokens = 0.0
 
@@ -73,7 +75,9 @@ class Lane:
 
     def send(self, number: int, tokens: int, now: float) -> Ticket:
         """Count one more request as in flight."""
-        ticket = Ticket(self.model, number, now, tokens, self._cost(tokens))
+        if now > self._bunch[1] + _BUNCH:
+            self._bunch = number, now
+        ticket = Ticket(self.model, number, now, tokens, self._cost(tokens), self._bunch[0])
         ticket.epoch, ticket.probe = self.concurrency.sent(now), self._hold.sent(number)
         ticket.daring = self.concurrency.daring and not ticket.probe
         self._flying.append(number)
@@ -91,7 +95,7 @@ class Lane:
         failure = outcome.failure if outcome is not None else "cancelled"
         ticket.ended = now
         ticket.refused = True if failure in _REFUSED else False if failure in _ANSWERED else None
-        self.concurrency.ended(now - ticket.sent, now, refused=ticket.refused)
+        self.concurrency.ended(ticket, now)
         if outcome is not None and outcome.headers:
             self._read(ticket, outcome, now)
         if outcome is None or ticket.refused is None:
@@ -128,12 +132,11 @@ class Lane:
             refused = outcome.failure == "rate_limit"
             self._windows.ended(ticket.number, ticket.cost, now, refused=refused)
         if readings := read(outcome.headers, today=self._today):
-            self._windows.read(readings, ticket.number, now)
+            self._windows.read(readings, ticket, now)
 
     def _learn(self, ticket: Ticket, now: float) -> None:
         self._hold.learn(ticket, now)
-        if self._adaptive:
-            self.concurrency.learn(ticket, now, clustered=self._hold.clustered)
+        self.concurrency.learn(ticket, now, clustered=self._hold.clustered)
 
     def _settle(self, ticket: Ticket, outcome: Outcome | None) -> None:
         """Count the tokens as they turned out; where nobody says, as many as others came to at most."""

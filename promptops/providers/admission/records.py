@@ -29,7 +29,8 @@ class Ticket:
     """The right to send one request, to be given back by `Admission.leave`.
 
     `number` counts the requests of an admission in the order of sending, `sent` and `ended` are times of its clock,
-    `tokens` what was reserved, `cost` the tokens that it is expected to come to, `epoch` which number of requests in
+    `tokens` what was reserved, `cost` the tokens that it is expected to come to, `bunch` the
+    first number of those that were sent together with it, `epoch` which number of requests in
     flight was in force. `refused` is known when it has ended (None: that says nothing of limits); until then it may be
     `presumed` to have been answered. `probe` marks one that was sent into a pause, `daring` one that was sent while
     more at a time than usual was tried.
@@ -40,6 +41,7 @@ class Ticket:
     sent: float
     tokens: int
     cost: float = 0.0
+    bunch: int = 0
     epoch: int = 0
     probe: bool = False
     daring: bool = False

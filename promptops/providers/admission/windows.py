@@ -7,11 +7,12 @@ one that is contradicted by what is answered is not listened to for a while.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import inf
 
 from promptops.providers.admission.headers import Reading
+from promptops.providers.admission.records import Ticket
 
 LONGEST = 60.0  # seconds that one reading can make anybody wait
 _DISTANT = 120.0  # seconds: a reset further away than this is no limit of a minute …
@@ -23,33 +24,39 @@ _ALIKE = 1.5  # two periods are the same where one is at most so many times the 
 
 @dataclass(slots=True)
 class Window:
-    """One limit of one model. `number` is the newest request whose reply told of it."""
+    """One limit of one model. `number` is the first request that the last word on it may not have counted."""
 
     tokens: bool
-    number: int = -1
+    number: int = 0
     remaining: float = inf
     limit: float | None = None
-    told: float = 0.0  # when
+    told: float = -inf  # when
     ends: float = inf  # when nothing of the limit is used any more
     rate: float = 0.0  # what comes back every second, where it comes back bit by bit
+    tried: bool = False  # whether it is asked again although nothing should remain
     lies: int = 0
     deaf_until: float = -inf
     deaf_for: float = _DEAF
     _seen: tuple[float, float] = (0.0, 0.0)  # how much was used, and the period that follows from the reset
 
-    def read(self, reading: Reading, number: int, now: float) -> None:
-        """Take over what the reply to request `number` says; an older one can only say less."""
-        if number < self.number and reading.remaining >= self.remaining:
+    def read(self, reading: Reading, ticket: Ticket, now: float) -> None:
+        """Take over what the reply to a request says.
+
+        Who was sent before the last word was heard may have been seen before it, too, and can only say less.
+        """
+        if ticket.sent < self.told and reading.remaining >= self.remaining:
             return
         self._learn_rate(reading)
-        self.number, self.told = max(number, self.number), now
+        self.tried = False
+        self.number, self.told = ticket.bunch, now
         self.remaining, self.limit = reading.remaining, reading.limit
         self.ends = now + LONGEST if reading.reset is None else now + reading.reset + _MARGIN
 
     def answered(self, number: int, need: float, now: float) -> None:
         """A request that needed so much was answered; where that did not remain, it was not true."""
-        if number > self.number and self.left(0.0, now) < need / 2 and self.ends > now:
-            self.lies += 1
+        if number > self.number and now < self.ends and (self.tried or self.left(0.0, now) < need / 2):
+            self.lies += 2 if self.tried else 1
+            self.tried = False
             if self.lies >= _LIES:
                 self.deaf_until, self.lies = now + self.deaf_for, 0
                 self.deaf_for = min(2 * self.deaf_for, _DEAFEST)
@@ -77,8 +84,10 @@ class Window:
 
     def _begin_anew(self, until: float) -> None:
         """The reset has come; or it is not waited for any longer."""
-        self.remaining = inf if self.limit is None or until < self.ends else self.limit
-        self.told, self.ends = until, until + LONGEST
+        self.tried = until < self.ends
+        self.remaining = inf if self.limit is None or self.tried else self.limit
+        if not self.tried:
+            self.told, self.ends = until, until + LONGEST
 
     def _learn_rate(self, reading: Reading) -> None:
         """See whether the reset comes nearer with what remains, as it does where a limit refills bit by bit.
@@ -104,15 +113,15 @@ class Windows:
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
 
-    def read(self, readings: list[Reading], number: int, now: float) -> None:
-        """Take over what the reply to request `number` says."""
+    def read(self, readings: list[Reading], ticket: Ticket, now: float) -> None:
+        """Take over what the reply to a request says."""
         for reading in readings:
             window = self._windows.get(reading.name)
             if window is None:
                 if len(self._windows) >= 8:
                     return
                 window = self._windows[reading.name] = Window(reading.tokens)
-            window.read(reading, number, now)
+            window.read(reading, ticket, now)
 
     def ended(self, number: int, tokens: float, now: float, *, refused: bool) -> None:
         """A request was answered or refused; to be told before `read`."""
@@ -137,6 +146,6 @@ class Windows:
             if window.tokens:
                 wait = window.wait(tokens, tokens_flying, now)
             else:
-                wait = window.wait(1.0, len(flying) - bisect_right(flying, window.number), now)
+                wait = window.wait(1.0, len(flying) - bisect_left(flying, window.number), now)
             longest = max(longest, wait)
         return longest

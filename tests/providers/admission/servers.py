@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from promptops.errors import FailureKind
 
@@ -128,7 +131,7 @@ class Sliding(Free):
 
 
 class Bucket(Free):
-    """`rate` requests (or tokens) a second flow in, up to `burst`."""
+    """`rate` requests (or tokens) a second flow in, up to `burst`. `says` makes headers of it."""
 
     def __init__(
         self,
@@ -138,25 +141,101 @@ class Bucket(Free):
         burst: float,
         tell: Callable[[float], float | None] = lambda wait: wait,
         by_tokens: bool = False,
-        headers: Callable[[Bucket], Headers] = lambda bucket: {},
+        says: Callable[[float, float, float, float], Headers] = lambda limit, left, reset, now: {},
         seed: int = 1,
     ) -> None:
         super().__init__(latency, seed=seed)
-        self.rate, self.burst, self.tell, self.by_tokens, self.headers = rate, burst, tell, by_tokens, headers
-        self.level, self.at = burst, float("-inf")
+        self.rate, self.burst, self.tell, self.by_tokens, self.says = rate, burst, tell, by_tokens, says
+        self.level, self.at = burst, 0.0
+
+    def headers(self) -> Headers:
+        return self.says(self.burst, math.floor(self.level), (self.burst - self.level) / self.rate, self.at)
 
     def refuse(self, now: float, tokens: int) -> Verdict | None:
-        if self.at > float("-inf"):
-            self.level = min(self.burst, self.level + (now - self.at) * self.rate)
+        self.level = min(self.burst, self.level + (now - self.at) * self.rate)
         self.at = now
         need = tokens if self.by_tokens else 1
         if self.level < need:
-            return Verdict(0.001, "rate_limit", self.tell((need - self.level) / self.rate), self.headers(self))
+            return Verdict(0.001, "rate_limit", self.tell((need - self.level) / self.rate), self.headers())
         self.level -= need
         return None
 
     def answer(self, now: float, tokens: int) -> Verdict:
-        return Verdict(self.latency(self.chance), headers=self.headers(self))
+        return Verdict(self.latency(self.chance), headers=self.headers())
+
+
+class Fixed(Free):
+    """`limit` requests in every window of so many seconds, which begin anew all at once."""
+
+    def __init__(
+        self,
+        latency: Latency,
+        *,
+        limit: int,
+        window: float,
+        says: Callable[[float, float, float, float], Headers],
+        seed: int = 1,
+    ) -> None:
+        super().__init__(latency, seed=seed)
+        self.limit, self.window, self.says = limit, window, says
+        self.number, self.used = 0, 0
+
+    def refuse(self, now: float, tokens: int) -> Verdict | None:
+        number = int(now / self.window)
+        self.number, self.used = number, self.used if number == self.number else 0
+        if self.used >= self.limit:
+            return Verdict(0.001, "rate_limit", headers=self.headers(now))
+        self.used += 1
+        return None
+
+    def answer(self, now: float, tokens: int) -> Verdict:
+        return Verdict(self.latency(self.chance), headers=self.headers(now))
+
+    def headers(self, now: float) -> Headers:
+        return self.says(self.limit, self.limit - self.used, self.window - now % self.window, now)
+
+
+def as_openai(limit: float, left: float, reset: float, now: float) -> Headers:
+    minutes, seconds = divmod(reset, 60)
+    text = f"{minutes:.0f}m{seconds:.3f}s" if minutes else f"{1000 * seconds:.0f}ms" if seconds < 1 else f"{seconds:.3f}s"
+    return {
+        "x-ratelimit-limit-requests": f"{limit:.0f}",
+        "x-ratelimit-remaining-requests": f"{left:.0f}",
+        "x-ratelimit-reset-requests": text,
+    }
+
+
+def as_openai_tokens(limit: float, left: float, reset: float, now: float) -> Headers:
+    return {name.replace("requests", "tokens"): value for name, value in as_openai(limit, left, reset, now).items()}
+
+
+def as_anthropic(limit: float, left: float, reset: float, now: float) -> Headers:
+    """With a clock that is years behind ours."""
+    moment = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=now)
+    return {
+        "date": format_datetime(moment, usegmt=True),
+        "anthropic-ratelimit-requests-limit": f"{limit:.0f}",
+        "anthropic-ratelimit-requests-remaining": f"{left:.0f}",
+        "anthropic-ratelimit-requests-reset": (moment + timedelta(seconds=reset)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def as_draft(limit: float, left: float, reset: float, now: float) -> Headers:
+    return {
+        "ratelimit-policy": f'"minute";q={limit:.0f};w=60',
+        "ratelimit": f'"minute";r={left:.0f};t={math.ceil(reset)}',
+    }
+
+
+class Liar(Free):
+    """Answers everything, and says with every reply that nothing is left until the day after tomorrow, or nonsense."""
+
+    def __init__(self, latency: Latency, *, says: Sequence[Headers], seed: int = 1) -> None:
+        super().__init__(latency, seed=seed)
+        self.says = says
+
+    def answer(self, now: float, tokens: int) -> Verdict:
+        return Verdict(self.latency(self.chance), headers=self.chance.choice(self.says))
 
 
 class Capped(Free):
@@ -187,11 +266,11 @@ class Capped(Free):
 
 
 class Overloaded(Free):
-    """Up to `knee` in flight it is quick, beyond it everything takes longer in proportion."""
+    """Up to `knee` in flight it is quick, beyond it everything takes longer in proportion. The knee may move."""
 
-    def __init__(self, latency: Latency, *, knee: int, seed: int = 1) -> None:
+    def __init__(self, latency: Latency, *, knee: Callable[[float], int], seed: int = 1) -> None:
         super().__init__(latency, seed=seed)
         self.knee = knee
 
     def answer(self, now: float, tokens: int) -> Verdict:
-        return Verdict(self.latency(self.chance) * max(1.0, (self.inside + 1) / self.knee))
+        return Verdict(self.latency(self.chance) * max(1.0, (self.inside + 1) / self.knee(now)))
