@@ -20,8 +20,15 @@ from promptops.providers.retrying import CAN_PASS, LONGEST_RETRY_AFTER, RetryBud
 logger = logging.getLogger("promptops")
 
 
+_MOVE_ON = 0.25  # seconds that a sample waits for its turn before it looks whether another endpoint is free
+
+
+class _Elsewhere(Exception):
+    """The turn has not come: it is time to choose again."""
+
+
 class Stopped(PromptopsError):
-    """The allowance forbids the next request."""
+    """The allowance, or the end of the run, forbids the next request."""
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
@@ -32,7 +39,8 @@ class Stopped(PromptopsError):
 class Asking:
     """What is known of one sample while it is asked for. `attempts` grows with every request that was sent.
 
-    `route` are the endpoints that serve the same pin, the pin's own first.
+    `route` are the endpoints that serve the same pin, the pin's own first; `begun` is called before every request,
+    and none is sent where `stopped` says so.
     """
 
     route: Sequence[Endpoint]
@@ -43,6 +51,8 @@ class Asking:
     allowance: Allowance | None
     sleep: Callable[[float], Awaitable[object]]
     chance: Callable[[], float]
+    stopped: Callable[[], bool] = lambda: False
+    begun: Callable[[], object] = lambda: None
     attempts: list[Attempt] = field(default_factory=list)
     _avoid: set[str] = field(default_factory=set)
     _failures: int = 0
@@ -56,6 +66,8 @@ class Asking:
             endpoint = choose(self.route, self._avoid, model=self.request.pin.model, now=_now())
             try:
                 served, reply = await self._first_of(endpoint)
+            except _Elsewhere:
+                continue
             except ProviderError as error:
                 self._last = str(error)
                 wait = self._wait(endpoint, error)
@@ -97,6 +109,19 @@ class Asking:
 
     async def _attempt(self, endpoint: Endpoint, *, hedge: bool = False) -> Reply:
         """Send one request, in turn. The time allowed is counted from sending, not from waiting for a place."""
+        if len(self.route) == 1:
+            ticket, probe = await self._turn(endpoint)
+        else:
+            try:
+                async with asyncio.timeout(_MOVE_ON):
+                    ticket, probe = await self._turn(endpoint)
+            except TimeoutError:
+                raise _Elsewhere from None
+        return await self._send(endpoint, ticket, probe=probe, hedge=hedge)
+
+    async def _turn(self, endpoint: Endpoint) -> tuple[Ticket, bool]:
+        """Wait for breaker, queue and allowance; returns whether the request is the breaker's probe, too."""
+        self._go_on()
         probe = await endpoint.pass_breaker(_now)
         ticket: Ticket | None = None
         sent = False
@@ -107,15 +132,20 @@ class Asking:
                 ticket = None
                 probe = await endpoint.pass_breaker(_now)
                 ticket = await self._enter(endpoint)
+            self._go_on()
             if self.allowance is not None and (refused := await self.allowance.hold(self.request)):
                 raise Stopped(refused)
             sent = True
+            return ticket, probe
         finally:
             if not sent:
                 endpoint.abandoned(probe=probe)
                 if ticket is not None:
                     endpoint.admission.leave(ticket, None)
-        return await self._send(endpoint, ticket, probe=probe, hedge=hedge)
+
+    def _go_on(self) -> None:
+        if self.stopped():
+            raise Stopped(Failure("cancelled", "the run ended before this sample was asked"))
 
     async def _enter(self, endpoint: Endpoint) -> Ticket:
         tokens = input_bound(self.request) + endpoint.output_bound(self.request.params.get("max_tokens"))
@@ -123,6 +153,7 @@ class Asking:
 
     async def _send(self, endpoint: Endpoint, ticket: Ticket, *, probe: bool, hedge: bool) -> Reply:
         exchange = Exchange(idempotency=secrets.token_hex(16) if hedge else self._idempotency)
+        self.begun()
         began = _now()
         reply: Reply | None = None
         error: ProviderError | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -95,6 +96,7 @@ class Client:
         self._sample_time = parse_duration(self._config.sample_timeout)
         self._time_limit = float("inf") if time_limit is None else time_limit
         self._ends: float | None = None
+        self._stopped = False
 
     async def sample(self, planned: PlannedSample) -> Sample:
         """Ask for one sample; whatever the provider does, the result is a `Sample` with every attempt in it.
@@ -123,6 +125,10 @@ class Client:
             )
         return Sample(planned.key, planned.digest, failure=failure, attempts=tuple(asking.attempts))
 
+    def stop(self) -> None:
+        """Send nothing more: what waits for its turn ends as `cancelled`, what is in flight goes on."""
+        self._stopped = True
+
     async def aclose(self) -> None:
         """Close every provider. May be called twice."""
         endpoints, self._endpoints = list(self._endpoints.values()), {}
@@ -143,23 +149,30 @@ class Client:
             allowance=self._allowance,
             sleep=self._clock.sleep,
             chance=self._clock.chance,
+            stopped=lambda: self._stopped,
         )
 
     async def _in_time(self, asking: Asking) -> Reply:
-        """Ask within the time of a sample and what is left of the run's."""
+        """Ask within the time of a sample, which begins with its first request, and of the run."""
         now = asyncio.get_running_loop().time()
         if self._ends is None:
             self._ends = now + self._time_limit
-        deadline = min(now + self._sample_time, self._ends)
+        timer = asyncio.timeout_at(None if self._ends == math.inf else self._ends)
+        asking.begun = lambda: None if asking.attempts else timer.reschedule(self._sample_ends())
         try:
-            async with asyncio.timeout_at(deadline):
+            async with timer:
                 return await asking.reply()
         except TimeoutError:
-            if deadline == self._ends:
+            if timer.when() == self._ends:
                 said = f"the time of the run, {self._time_limit:g} s, is over"
             else:
                 said = f"no reply within the sample_timeout of {self._config.sample_timeout}"
             raise ProviderError("timeout", asking.told(said)) from None
+
+    def _sample_ends(self) -> float:
+        """When the time of a sample is over that begins now, as a time of the loop's clock."""
+        assert self._ends is not None
+        return min(asyncio.get_running_loop().time() + self._sample_time, self._ends)
 
     def _cost(self, pin: Pin, reply: Reply) -> float | None:
         """By the price of the endpoint that served, where it has one of its own."""

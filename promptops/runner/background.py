@@ -22,7 +22,7 @@ from promptops.runner.gate import Gate
 _SLICE = 0.2  # seconds between two looks whether the engine still lives
 _JOIN = 10.0  # seconds that close waits for the last batch to be written
 _PATIENCE = 1.0  # seconds that a paced stream holds still before it takes the pace for lost
-_AHEAD = 16  # times the concurrency: one case that takes long, or is asked again, must not stop all others
+_AHEAD = 64  # times the concurrency: one case that takes long, or is asked again, must not stop all others
 _LEAST_AHEAD = 64  # samples
 _REPLAY_AHEAD = 512  # samples: reading is cheap, changing threads is not
 
@@ -149,7 +149,7 @@ class _Background(ABC):
 class BackgroundEngine(_Background):
     """An engine whose samples are fetched by key, each once, in any order.
 
-    `look_ahead` bounds how many samples are started and not yet fetched (default: 16 times the concurrency). The plan
+    `look_ahead` bounds how many samples are started and not yet fetched (default: 64 times the concurrency). The plan
     should be in the order in which samples are fetched; another order works, a little slower.
     """
 

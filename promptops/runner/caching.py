@@ -69,6 +69,10 @@ class CachingAsker:
             if (known := await asyncio.shield(flight)) is not None:
                 return _copy(known, planned)
 
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._asker.stop()
+
     async def aclose(self) -> None:
         """Close the asker, then write what the cache has not kept yet."""
         try:

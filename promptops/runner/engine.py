@@ -17,7 +17,7 @@ from promptops.runner.gate import Gate
 from promptops.runner.journal import GroupCommit, Item, Journal
 from promptops.runner.tally import Tally
 
-_PER_PLACE = 2  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
+_PER_PLACE = 8  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
 _SAY_EVERY = 1.0  # seconds between two reports of progress
 CANCEL_GRACE = 0.5  # seconds that requests in flight get after a cancel
 
@@ -27,6 +27,10 @@ class Asker(Protocol):
 
     async def sample(self, planned: PlannedSample) -> Sample:
         """Ask once (with its own retries); a failure is a sample too."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing more: what waits for its turn ends as `cancelled`, what is in flight goes on."""
         ...
 
     async def aclose(self) -> None:
@@ -75,6 +79,7 @@ class Engine:
         self._workers: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._stopping = self._dropped = False
+        self._broken: Exception | None = None
         self._asking = 0
 
     @property
@@ -87,6 +92,8 @@ class Engine:
         if not self._stopping:
             self._stopping = True
             self.gate.open()
+            if self._client is not None:
+                self._client.stop()
             asyncio.get_running_loop().call_later(CANCEL_GRACE, self._abort)
 
     def _abort(self) -> None:
@@ -145,7 +152,7 @@ class Engine:
         await asyncio.gather(*self._workers, return_exceptions=True)
         if self._commits is not None:
             await self._commits.close()
-        self._found.put_nowait(None)
+        self._found.put_nowait(self._broken)
 
     async def _work(self) -> None:
         try:
@@ -156,7 +163,11 @@ class Engine:
                     break
                 self._asking += 1
                 try:
-                    self._hand_on(await self._one(planned))
+                    sample = await self._one(planned)
+                    if self._was_stopped(sample):
+                        self._dropped = True
+                        break
+                    self._hand_on(sample)
                 except asyncio.CancelledError:
                     self._dropped = True
                     raise
@@ -168,6 +179,10 @@ class Engine:
         except BaseException as error:  # carried to the consumer after what was found before, raised there
             (self._commits.add if self._commits is not None else self._found.put_nowait)(error)
 
+    def _was_stopped(self, sample: Sample) -> bool:
+        """Whether the client was told to stop before it asked for this sample."""
+        return self._stopping and sample.failure is not None and sample.failure.kind == "cancelled"
+
     def _hand_on(self, sample: Sample) -> None:
         if self._commits is not None and self._settings.journal is not None and self._settings.journal.wants(sample):
             self._commits.add(sample)
@@ -175,7 +190,12 @@ class Engine:
             self._found.put_nowait(sample)
 
     def _next(self) -> Planned | None:
-        return None if self._stopping else next(self._plan, None)
+        """The next of the plan; where it raises, what is on its way is finished first."""
+        try:
+            return None if self._stopping else next(self._plan, None)
+        except Exception as error:
+            self._broken = error
+            return None
 
     async def _one(self, planned: Planned) -> Sample:
         if isinstance(planned, Sample):

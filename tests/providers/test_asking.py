@@ -296,6 +296,34 @@ def test_after_the_time_of_a_run_every_sample_fails_at_once() -> None:
     assert endpoint.sent <= 3
 
 
+def test_after_a_stop_nothing_more_is_sent_and_what_is_in_flight_ends() -> None:
+    async def run() -> list[Sample]:
+        client = Client(environ={}, open_provider=lambda _: endpoint)
+        asked = [asyncio.ensure_future(client.sample(planned(number))) for number in range(20)]
+        await asyncio.sleep(0.02)
+        client.stop()
+        return await asyncio.wait_for(asyncio.gather(*asked), 5)
+
+    endpoint = Endpoint(latency=0.1, concurrency=2)
+    samples = asyncio.run(run())
+    assert endpoint.sent == 2
+    assert sum(sample.reply is not None for sample in samples) == 2
+    assert {failure(sample).kind for sample in samples if sample.failure} == {"cancelled"}
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "connection"])
+def test_those_who_wait_for_an_endpoint_that_breaks_move_on_to_another(kind: FailureKind) -> None:
+    main = Endpoint(fails(kind, retry_after=30.0 if kind == "rate_limit" else None), failover=("spare",), concurrency=4)
+    samples = ask({"main": main, "spare": Endpoint(concurrency=4)}, 100)
+    assert all(reply(sample).endpoint == "spare" for sample in samples)
+
+
+def test_the_time_of_a_sample_begins_with_its_first_request() -> None:
+    endpoint = Endpoint(latency=0.1, concurrency=1)
+    samples = ask({"main": endpoint}, 6, config=Config(sample_timeout="300ms"))
+    assert all(sample.reply for sample in samples), "the last waits half a second for its turn"
+
+
 def test_a_cancelled_sample_leaves_its_place() -> None:
     async def run() -> None:
         endpoint = Endpoint(latency=30.0, concurrency=1)

@@ -13,10 +13,10 @@ def test_where_nothing_is_answered_the_waits_double_from_half_a_second() -> None
     assert [backoff(n, 0.0, 0.5) for n in range(1, 8)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_WAIT]
 
 
-def test_where_most_is_answered_bad_luck_costs_a_tenth_of_a_second() -> None:
+def test_where_most_is_answered_bad_luck_costs_little() -> None:
     waits = [backoff(n, 0.95, 0.5) for n in range(1, 8)]
-    assert waits[0] == pytest.approx(0.12)
-    assert sum(waits) < 1.0
+    assert waits[0] == pytest.approx(0.051, abs=0.001)
+    assert sum(waits) < 0.4
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0, 0.999))

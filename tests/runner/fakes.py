@@ -38,7 +38,7 @@ class Asker:
         self.latency, self.answer = latency, answer
         self.asked: list[str] = []
         self.peak = self.flying = 0
-        self.closed = False
+        self.closed = self.stopped = False
 
     async def sample(self, wanted: PlannedSample) -> Sample:
         self.asked.append(wanted.key.case)
@@ -49,6 +49,9 @@ class Asker:
         finally:
             self.flying -= 1
         return self.answer(wanted) if self.answer else Sample(wanted.key, wanted.digest, Reply("live"), cost=0.01)
+
+    def stop(self) -> None:
+        self.stopped = True
 
     async def aclose(self) -> None:
         self.closed = True
