@@ -104,7 +104,7 @@ class Config(Strict):
     are replaced before anything is written; `prices` maps a pin to US dollars per million input and output tokens.
 
     `budget` (US dollars), `budget_tokens` and `budget_requests` are caps of one run. `sample_timeout` bounds one sample
-    with its waiting and retries, `run_timeout` the whole run. `retry_budget` is how many retries a run may make for
+    from its first request to its last retry, `run_timeout` the whole run. `retry_budget` is how many retries a run may make for
     each request that succeeds, so that an outage does not multiply traffic. `fallbacks` maps a pin to other models that
     `Prompt.run` may ask when it fails; tests never use them.
     """
