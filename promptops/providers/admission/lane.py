@@ -129,8 +129,7 @@ class Lane:
 
     def _read(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         if ticket.refused is not None and self._windows.known:
-            refused = outcome.failure == "rate_limit"
-            self._windows.ended(ticket.number, ticket.cost, now, refused=refused)
+            self._windows.ended(ticket, now, limited=outcome.failure == "rate_limit")
         if readings := read(outcome.headers, today=self._today):
             self._windows.read(readings, ticket, now)
 

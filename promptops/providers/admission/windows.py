@@ -24,10 +24,14 @@ _ALIKE = 1.5  # two periods are the same where one is at most so many times the 
 
 @dataclass(slots=True)
 class Window:
-    """One limit of one model. `number` is the first request that the last word on it may not have counted."""
+    """One limit of one model. `number` is the first request that the last word on it may not have counted.
+
+    `last` is the request whose reply said it.
+    """
 
     tokens: bool
     number: int = 0
+    last: int = -1
     remaining: float = inf
     limit: float | None = None
     told: float = -inf  # when
@@ -45,21 +49,28 @@ class Window:
         Who was sent before the last word was heard may have been seen before it, too, and can only say less.
         """
         if ticket.sent < self.told and reading.remaining >= self.remaining:
+            if not ticket.refused and max(reading.remaining, self.left(0.0, now)) < 0.5:
+                self._lied(now)  # nothing remained, and yet there was room for one that was on its way
             return
         self._learn_rate(reading)
-        self.tried = False
-        self.number, self.told = ticket.bunch, now
+        self.number, self.last, self.told, self.tried = ticket.bunch, ticket.number, now, False
         self.remaining, self.limit = reading.remaining, reading.limit
         self.ends = now + LONGEST if reading.reset is None else now + reading.reset + _MARGIN
 
-    def answered(self, number: int, need: float, now: float) -> None:
-        """A request that needed so much was answered; where that did not remain, it was not true."""
-        if number > self.number and now < self.ends and (self.tried or self.left(0.0, now) < need / 2):
-            self.lies += 2 if self.tried else 1
-            self.tried = False
-            if self.lies >= _LIES:
-                self.deaf_until, self.lies = now + self.deaf_for, 0
-                self.deaf_for = min(2 * self.deaf_for, _DEAFEST)
+    def answered(self, ticket: Ticket, now: float) -> None:
+        """A request was answered; where too little remained for it, that was not true."""
+        need = ticket.cost if self.tokens else 1.0
+        if ticket.bunch > self.last and now < self.ends and (self.tried or self.left(0.0, now) < need / 2):
+            if self.tried:
+                self.lies = _LIES
+            self._lied(now)
+
+    def _lied(self, now: float) -> None:
+        self.tried = False
+        self.lies += 1
+        if self.lies >= _LIES:
+            self.deaf_until, self.lies = now + self.deaf_for, 0
+            self.deaf_for = min(2 * self.deaf_for, _DEAFEST)
 
     def refused(self) -> None:
         """A request was refused: so there is a limit."""
@@ -123,13 +134,13 @@ class Windows:
                 window = self._windows[reading.name] = Window(reading.tokens)
             window.read(reading, ticket, now)
 
-    def ended(self, number: int, tokens: float, now: float, *, refused: bool) -> None:
-        """A request was answered or refused; to be told before `read`."""
+    def ended(self, ticket: Ticket, now: float, *, limited: bool) -> None:
+        """A request was answered, or refused because a limit was reached; to be told before `read`."""
         for window in self._windows.values():
-            if refused:
+            if limited:
                 window.refused()
-            else:
-                window.answered(number, tokens if window.tokens else 1.0, now)
+            elif not ticket.refused:
+                window.answered(ticket, now)
 
     @property
     def known(self) -> bool:

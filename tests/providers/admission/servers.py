@@ -197,7 +197,9 @@ class Fixed(Free):
 
 def as_openai(limit: float, left: float, reset: float, now: float) -> Headers:
     minutes, seconds = divmod(reset, 60)
-    text = f"{minutes:.0f}m{seconds:.3f}s" if minutes else f"{1000 * seconds:.0f}ms" if seconds < 1 else f"{seconds:.3f}s"
+    text = (
+        f"{minutes:.0f}m{seconds:.3f}s" if minutes else f"{1000 * seconds:.0f}ms" if seconds < 1 else f"{seconds:.3f}s"
+    )
     return {
         "x-ratelimit-limit-requests": f"{limit:.0f}",
         "x-ratelimit-remaining-requests": f"{left:.0f}",
