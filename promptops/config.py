@@ -50,8 +50,8 @@ class ProviderConfig(Strict):
     refuses or slows down, never above what is configured.
 
     Time: `timeout` bounds one attempt, `connect_timeout` its connection, `first_token_timeout` the wait for the first
-    token (of a reply that is no stream: the first byte), `idle_timeout` the wait between two pieces of it. `retries` are further attempts after a
-    failure that can pass.
+    token (of a reply that is no stream: the first byte), `idle_timeout` the wait between two pieces of it. `retries`
+    are further attempts after a failure that can pass.
 
     After `breaker` failures in a row (0: never) nothing is sent but a probe now and then; where no probe succeeds
     within `breaker_patience`, what is left fails at once.
@@ -103,10 +103,10 @@ class Config(Strict):
     `prompts` and `fixtures` are folders relative to the project root; `redact` are regular expressions whose matches
     are replaced before anything is written; `prices` maps a pin to US dollars per million input and output tokens.
 
-    `budget` (US dollars), `budget_tokens` and `budget_requests` are caps of one run. `sample_timeout` bounds one sample
-    from its first request to its last retry, `run_timeout` the whole run. `retry_budget` is how many retries a run may make for
-    each request that succeeds, so that an outage does not multiply traffic. `fallbacks` maps a pin to other models that
-    `Prompt.run` may ask when it fails; tests never use them.
+    `budget` (US dollars), `budget_tokens` and `budget_requests` are caps of one run. `sample_timeout` bounds one
+    sample from its first request to its last retry, `run_timeout` the whole run. `retry_budget` is how many retries a
+    run may make for each request that succeeds, so that an outage does not multiply traffic. `fallbacks` maps a pin to
+    other models that `Prompt.run` may ask when it fails; tests never use them.
     """
 
     environment: EnvironmentName = "production"

@@ -10,8 +10,8 @@ import pytest
 
 from promptops.config import Config, ProviderConfig, parse_config
 from promptops.errors import FailureKind
-from promptops.providers.retrying import CAN_PASS
 from promptops.providers.registry import check_providers
+from promptops.providers.retrying import CAN_PASS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 NOT_OF_A_PROVIDER = {
