@@ -17,7 +17,8 @@ def open_client(concurrency: int, transport: str) -> httpx.AsyncClient:
     if transport == "aiohttp":
         from httpx_aiohttp import HttpxAiohttpClient
 
-        return HttpxAiohttpClient(limits=limits, timeout=60.0)
+        client: httpx.AsyncClient = HttpxAiohttpClient(limits=limits, timeout=60.0)
+        return client
     return httpx.AsyncClient(limits=limits, timeout=60.0)
 
 

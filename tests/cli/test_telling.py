@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.world import World, run
+from promptops.cli.main import run
+from tests.cli.world import World
 
 
 @pytest.mark.parametrize("command", [["run", "greet@v2"], ["canary", "greet@v2"]])
