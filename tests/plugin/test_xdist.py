@@ -136,8 +136,9 @@ def test_an_engine_that_dies_is_red(world: World, workers: str) -> None:
         "from promptops.runner.engine import Engine\n"
         "ask = Engine._ask\n"
         "async def dying(self, planned):\n"
+        "    sample = await ask(self, planned)\n"
         "    if planned.key.case == 'c4': raise RuntimeError('a bug of ours')\n"
-        "    return await ask(self, planned)\n"
+        "    return sample\n"
         "Engine._ask = dying\n"
     )
     with LoopbackServer("yes") as server:
