@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -83,15 +83,16 @@ class Database:
 
         `to_disk`: this and all before it are on the disk, too, and not only with the kernel.
         """
-        if self._writer is None:
-            raise StoreError(f"{self.path} cannot be written: it is closed, or was opened read-only")
         with self._writing, self._translated():
-            if self._to_disk != to_disk:
-                self._writer.execute(f"PRAGMA synchronous = {'FULL' if to_disk else 'NORMAL'}")
-                self._to_disk = to_disk
-            with _transaction(self._writer, "BEGIN IMMEDIATE"):
+            writer = self._writer_for(to_disk=to_disk)
+            with _transaction(writer, "BEGIN IMMEDIATE"):
                 # Immediately: a transaction that upgraded later would fail instead of waiting for its turn.
-                yield self._writer
+                yield writer
+
+    def write(self, statement: str, values: Sequence[object], *, to_disk: bool) -> None:
+        """One statement that is a transaction of its own."""
+        with self._writing, self._translated():
+            self._writer_for(to_disk=to_disk).execute(statement, values)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -111,6 +112,14 @@ class Database:
             writer, self._writer = self._writer, None
             if writer is not None:
                 writer.close()
+
+    def _writer_for(self, *, to_disk: bool) -> sqlite3.Connection:
+        if self._writer is None:
+            raise StoreError(f"{self.path} cannot be written: it is closed, or was opened read-only")
+        if self._to_disk != to_disk:
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if to_disk else 'NORMAL'}")
+            self._to_disk = to_disk
+        return self._writer
 
     def _prepare(self) -> None:
         assert self._reader is not None

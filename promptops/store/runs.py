@@ -22,7 +22,7 @@ from promptops.errors import FailureKind, StoreError
 from promptops.models import Json, Sample, SampleKey
 from promptops.store import run_tables
 from promptops.store.run_locks import RunLocks
-from promptops.store.sample_rows import SELECT, UPSERT, dump, row_of, sample_of
+from promptops.store.sample_rows import SELECT, dump, row_of, sample_of, upsert
 from promptops.times import timestamp
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ PASSING: Final[frozenset[FailureKind]] = frozenset(
 """Failures after which the same sample may well be measured: a run that ended in one of them is worth going on with."""
 
 _CASES_AT_ONCE = 1000  # SQLite takes 32,766 variables in a statement
+_ROWS_AT_ONCE = 500
 _SEEN_EVERY = 10.0  # seconds between two notes that a run measures
 _TO_DISK_EVERY = 0.5  # seconds: what a power cut may cost; a kill costs nothing
 _RECORD: Final = (
@@ -186,19 +187,19 @@ class RunStore:
             return list(itertools.islice(open_, limit))
 
     def append(self, run: str, samples: Iterable[Sample], *, round_: int = 1) -> None:
-        """Write one batch in one transaction; a sample of the same key is replaced.
+        """Write one batch; a sample of the same key is replaced.
 
         No kill can take it back when this returns, and a power cut what was written half a second before.
         """
         rows = [row_of(run, round_, sample) for sample in samples]
-        if not rows:
-            return
+        noted = any(row[7] is not None for row in rows) and self._is_to_be_noted(run)
         if to_disk := time.monotonic() >= self._to_disk_at:
             self._to_disk_at = time.monotonic() + _TO_DISK_EVERY
-        with self._database.writing(to_disk=to_disk) as db:
-            db.executemany(UPSERT, rows)
-            if any(row[7] is not None for row in rows):
-                self._note(db, run)
+        for begin in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[begin : begin + _ROWS_AT_ONCE]
+            self._database.write(upsert(len(some)), [*itertools.chain.from_iterable(some)], to_disk=to_disk)
+        if noted:
+            self._database.write("UPDATE runs SET seen = ? WHERE id = ?", [timestamp(self._now()), run], to_disk=False)
 
     def conclude(self, run: str) -> str:
         """Return the moment that the run's evidence names: now, or what was said before the run was killed."""
@@ -305,10 +306,12 @@ class RunStore:
         )
         return next(_records(db.execute(f"{_RUNS} WHERE id = ?", [record.id])))
 
-    def _note(self, db: sqlite3.Connection, run: str) -> None:
-        if time.monotonic() >= self._noted.get(run, 0.0):
-            self._noted[run] = time.monotonic() + _SEEN_EVERY
-            db.execute("UPDATE runs SET seen = ? WHERE id = ?", [timestamp(self._now()), run])
+    def _is_to_be_noted(self, run: str) -> bool:
+        now = time.monotonic()
+        due = now >= self._noted.get(run, 0.0)
+        if due:
+            self._noted[run] = now + _SEEN_EVERY
+        return due
 
     def _prune(self, db: sqlite3.Connection) -> None:
         newest = {run for (run,) in db.execute("SELECT id FROM runs ORDER BY rowid DESC LIMIT ?", [KEPT_RUNS])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -13,15 +14,23 @@ COLUMNS: Final = (
     *KEYS,
     *("request", "reply", "failure", "source", "cost", "latency", "recorded_at", "digest", "round", "attempts"),
 )
-UPSERT: Final = (
-    f"INSERT INTO samples ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - our names
-    f"ON CONFLICT ({', '.join(KEYS)}) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEYS)
-)
-"""A batch may be written again after a crash: the row of the same key is replaced."""
 SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM samples"  # noqa: S608 - our names
 
 Row = tuple[Any, ...]
+
+
+@functools.lru_cache(maxsize=128)
+def upsert(count: int) -> str:
+    """The one statement that writes `count` rows; a row of the same key is replaced.
+
+    One, because `sqlite3` lets other threads run at each row of `executemany`, and then waits until it may go on.
+    """
+    row = f"({', '.join('?' * len(COLUMNS))})"
+    changed = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEYS)
+    return (
+        f"INSERT INTO samples ({', '.join(COLUMNS)}) VALUES {', '.join([row] * count)} "  # noqa: S608 - our names
+        f"ON CONFLICT ({', '.join(KEYS)}) DO UPDATE SET {changed}"
+    )
 
 
 def row_of(run: str, round_: int, sample: Sample) -> Row:

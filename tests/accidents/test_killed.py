@@ -6,12 +6,12 @@ another `PROMPTOPS_TEST_SEED`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ COMMANDS = {
     "pytest live -n 2": (*TEST, "live", "-n", "2"),
     "pytest new -n 2": (*TEST, "new", "-n", "2"),
 }
-QUICK = {"run new": 2, "pytest live": 1, "pytest new -n 2": 1}
+QUICK = {"run new": 1, "pytest live": 1, "pytest new -n 2": 1}
 """Kills of each command in a usual run of the tests: the others are for the long ones."""
 
 
@@ -54,9 +54,11 @@ def test_killed_again_and_again_it_ends_as_without_an_accident(tmp_path: Path, n
     lost: list[int] = []
     with places(tmp_path) as make:
         expected = finished(make("calm"), COMMANDS[name.removesuffix(" -n 2")])
-        while left:
-            place = make(f"place-{left}")
-            found = list(islice(killed_often(place, command, chance), min(left, 4)))
+        for number in itertools.count():
+            if not left:
+                break
+            place = make(f"place-{number}")
+            found = list(itertools.islice(killed_often(place, command, chance), min(left, 4)))
             left -= len(found)
             lost += found
             if ended(place):
