@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from promptops.core.plan import Planned
@@ -10,6 +11,7 @@ from promptops.models import Case, CaseResult, Sample
 from promptops.runner.background import EventStream
 from promptops.runner.engine import EngineSettings
 from promptops.runner.events import Event, RunFinished, SampleDone
+from promptops.runner.replay import replayed
 from promptops.runner.results import Results
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
@@ -79,12 +81,21 @@ def measure(
     results = {side_key(target): Results(target, whole=whole) for target in targets}
     planned: dict[tuple[SideKey, str], tuple[int, Case]] = {}
 
-    with EventStream(_plan(session, targets, planned), settings) as events:
+    with _events(_plan(session, targets, planned), settings) as events:
         for target, samples in _complete(events, targets, progress):
             side = side_key(target)
             position, case = planned.pop((side, samples[0].key.case))
             results[side].add(position, case, session.judge(target, samples, case))
     return list(results.values())
+
+
+@contextmanager
+def _events(plan: Iterable[Planned], settings: EngineSettings) -> Iterator[Iterable[Event]]:
+    if settings.mode == "replay":
+        yield replayed(plan, settings)
+        return
+    with EventStream(plan, settings) as events:
+        yield events
 
 
 def _plan(

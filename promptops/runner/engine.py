@@ -18,7 +18,7 @@ from promptops.runner.journal import GroupCommit, Item, Journal
 from promptops.runner.tally import Tally
 
 _PER_PLACE = 8  # samples on their way for each request in flight: one that waits for its next attempt leaves its place
-_SAY_EVERY = 1.0  # seconds between two reports of progress
+SAY_EVERY = 1.0  # seconds between two reports of progress
 CANCEL_GRACE = 0.5  # seconds that requests in flight get after a cancel
 
 
@@ -117,7 +117,7 @@ class Engine:
                 yield SampleDone(sample)
                 if not self._external:
                     self.gate.consumed()
-                if time.monotonic() >= said + _SAY_EVERY:
+                if time.monotonic() >= said + SAY_EVERY:
                     said = time.monotonic()
                     yield tally.progress()
         finally:

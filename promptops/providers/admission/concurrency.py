@@ -35,6 +35,7 @@ _PATIENCE, _MOST_PATIENCE = 10, 320  # outcomes before it is raised again; doubl
 _QUIET = 200  # outcomes before independence is doubted; doubles when it is confirmed
 _SMALL_STEP, _STEP, _LARGE_STEP = 1.1, 1.25, 2.0  # factors of raising
 
+_GOLDEN = 0.6180339887498949
 _WHOLE = 4  # from here on there are no fractions
 _LESS = 0.75  # of the number, where it is slow
 _MEDIAN = 32  # answers whose median is taken, at least
@@ -58,6 +59,7 @@ class Concurrency:
         self._usual, self._proved = 0.0, False  # the share of refusals that fewer in flight would not lower
         self._calm, self._now = Shares(), Shares()  # what that is known from; what is seen since the mode changed
         self._share_before, self._steps = 0.0, 0
+        self._told = False  # whether the last refusal said how long to wait
         self._origin: tuple[float, float] | None = None  # the number where it was lowered first; the worst share since
         self._alarm, self._trial = Alarm(0.0, _RISE, threshold=4.0), Trial(0.0, 1.0, for_first=1, for_second=1)
         self._step, self._patience, self._quiet = _STEP, _PATIENCE, _QUIET
@@ -75,7 +77,7 @@ class Concurrency:
             return inf if in_flight else self._last + min(self._latency / self.limit, LONGEST_GAP) - now
         whole = int(self.limit)
         part = self.limit - whole
-        extra = part > 0 and int((self._sent + 1) * part) > int(self._sent * part)
+        extra = part > 0 and self._sent * _GOLDEN % 1.0 < part  # evenly spread, whatever is sent together
         return 0.0 if in_flight < whole + extra else inf
 
     def sent(self, now: float) -> int:
@@ -116,16 +118,20 @@ class Concurrency:
         if ticket.epoch != self.epoch or ticket.probe or not self._adaptive:
             return
         self._now.count(refused=refused)
+        if refused:
+            self._told = ticket.retry_after is not None
         if self._mode == "steady":
             self._watch(refused=refused, now=now)
         elif self._mode == "measuring":
             self._measure()
         elif self._mode == "lowered":
             verdict = self._trial.saw(event=refused)
-            if verdict is not None and self._now.outcomes >= _FEW:
+            if verdict is not None and self._now.outcomes >= max(_FEW, self.limit):
                 self._after_lowering(fell=verdict == "second", clustered=clustered, now=now)
-        elif self._mode == "raised" and (verdict := self._trial.saw(event=refused)):
-            self._after_raising(passed=verdict == "first", now=now)
+        elif self._mode == "raised":
+            verdict = self._trial.saw(event=refused)
+            if verdict == "second" or (verdict == "first" and self._now.outcomes >= self.limit):
+                self._after_raising(passed=verdict == "first", now=now)
 
     def _watch(self, *, refused: bool, now: float) -> None:
         self._calm.count(refused=refused)
@@ -159,12 +165,15 @@ class Concurrency:
         self._trial = Trial(share, max(share / 8, min(self._usual, 0.6 * share)), for_first=2.5, for_second=3.0)
 
     def _deepest(self, now: float) -> float:
-        """What the number may be divided by: the more, the longer it was seen what is borne."""
-        return 16.0 if self._load.lasted(now) > 20 * self._latency else 4.0
+        """What the number may be divided by: the more, the longer it was seen what is borne.
+
+        And the less where the server says how long to wait, which alone keeps its limit.
+        """
+        return 16.0 if self._load.lasted(now) > 20 * self._latency and not self._told else 4.0
 
     def _after_lowering(self, *, fell: bool, clustered: float, now: float) -> None:
         seen, before = self._now.share, self._share_before
-        single = clustered <= max(seen, before) + 0.25  # what has nothing to do with us comes singly
+        single = clustered <= max(0.5, max(seen, before) + 0.2)  # what has nothing to do with us comes singly
         if fell:
             self._step = _LARGE_STEP if self.limit < self._before / 2 else _STEP
             self._patience = _PATIENCE

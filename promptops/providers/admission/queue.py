@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from promptops.config import ModelLimits
-from promptops.errors import PromptopsError
 from promptops.providers.admission.lane import NO_PLACE, Lane
 from promptops.providers.admission.line import Waiter
 from promptops.providers.admission.pauses import SharedPause
@@ -58,7 +57,7 @@ class Admission:
         self._why = ""
         self._timer: Cancellable | None = None
         self._wakes_at = float("inf")
-        self._broken: PromptopsError | None = None
+        self._broken: Exception | None = None
 
     async def enter(self, *, model: str, tokens: int, urgent: bool = False) -> Ticket:
         """Wait until one request to `model` may be sent, and count it as in flight from now on.
@@ -89,7 +88,7 @@ class Admission:
         try:
             lane.end(ticket, outcome, now)
             self._places.tell(using=self._in_flight, wanted=self._wanted(), now=now)
-        except PromptopsError as error:
+        except Exception as error:
             self._fail(error)
             return
         if self._waiting():
@@ -105,10 +104,11 @@ class Admission:
     def snapshot(self) -> Snapshot:
         """Return how it stands now."""
         waiting = self._waiting()
+        limit = sum(lane.concurrency.limit for lane in self._lanes.values())
         return Snapshot(
             self._in_flight,
             waiting,
-            sum(lane.concurrency.limit for lane in self._lanes.values()),
+            min(limit, self._places.limit) if self._lanes else float(self._places.limit),
             self._why if waiting else "",
         )
 
@@ -133,7 +133,7 @@ class Admission:
         """Let everybody go who may, then sleep until somebody may next."""
         try:
             wait = self._serve(now)
-        except PromptopsError as error:
+        except Exception as error:
             self._fail(error)
             return
         self._wake_in(min(wait, HEARTBEAT), now)
@@ -190,7 +190,7 @@ class Admission:
             return
         try:
             self._places.tell(using=self._in_flight, wanted=self._wanted(), now=now)
-        except PromptopsError as error:
+        except Exception as error:
             self._fail(error)
             return
         self._pump(now)
@@ -200,7 +200,7 @@ class Admission:
             self._timer.cancel()
             self._timer = None
 
-    def _fail(self, error: PromptopsError) -> None:
+    def _fail(self, error: Exception) -> None:
         """The ledger cannot be used: whoever waits learns it, else who comes next."""
         waiters = [waiter for lane in self._lanes.values() for waiter in lane.line.dismiss()]
         for waiter in waiters:
