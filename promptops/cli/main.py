@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import gc
 import sys
 from typing import Annotated, Any
 
@@ -95,6 +96,8 @@ app = typer.Typer(
 )
 
 
+COLLECT_AFTER = 20_000  # objects
+
 @app.callback()
 def root(
     *,
@@ -107,6 +110,7 @@ def root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit the process with the code of DESIGN's table."""
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

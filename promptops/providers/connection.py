@@ -112,12 +112,12 @@ class Connection:
         return await transport.handle_async_request(request)
 
     def _open(self) -> httpx.AsyncBaseTransport:
-        from promptops.providers.transport import AiohttpTransport
+        from promptops.providers.transport import PooledTransport
 
         endpoint = self._endpoint
         context = _trusted(trust_env=not endpoint.loopback) if endpoint.secure else None
         proxy = None if endpoint.loopback else _proxy_for(endpoint)
-        return AiohttpTransport(context=context, proxy=proxy, connect_timeout=self._waits.connect)
+        return PooledTransport(context=context, proxy=proxy, connect_timeout=self._waits.connect)
 
     def _told(self, error: Exception, watch: Watch, status: int | None) -> ProviderError:
         """The error for anything that was raised on the way, in words that name the provider."""

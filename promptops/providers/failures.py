@@ -72,14 +72,9 @@ def of_status(
 
 
 def of_exception(error: Exception, *, provider: str, url: str) -> ProviderError:
-    """Return the `ProviderError` for anything that httpx, aiohttp, ssl or the socket raised while asking."""
-    import aiohttp
-
+    """Return the `ProviderError` for anything that httpx, ssl or the socket raised while asking."""
     kind = kind_of(error)
     told = next((excerpt(str(link)) for link in _chain(error) if str(link)), type(error).__name__)
-    if isinstance(error, aiohttp.ClientResponseError):  # its text has the URL, of a proxy with the password
-        proxy = f"the proxy answers {error.status} " if isinstance(error, aiohttp.ClientHttpProxyError) else ""
-        told = proxy + excerpt(error.message)
     told = _LOGIN.sub("//", told)
     what = {
         "timeout": "did not answer in time",
@@ -94,17 +89,15 @@ def of_exception(error: Exception, *, provider: str, url: str) -> ProviderError:
 
 def kind_of(error: BaseException) -> FailureKind:
     """Return the kind of a library's exception: `timeout`, `connection`, `bad_reply` or `request`."""
-    import aiohttp
     import httpx
 
     table: tuple[tuple[tuple[type[BaseException], ...], FailureKind], ...] = (
         ((httpx.TimeoutException, TimeoutError), "timeout"),
         ((httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.CookieConflict), "request"),
-        ((httpx.TooManyRedirects, aiohttp.InvalidURL), "request"),
-        ((aiohttp.ClientHttpProxyError,), "connection"),
-        ((httpx.DecodingError, httpx.HTTPStatusError, httpx.StreamError, aiohttp.ClientResponseError), "bad_reply"),
+        ((httpx.TooManyRedirects,), "request"),
+        ((httpx.DecodingError, httpx.HTTPStatusError, httpx.StreamError, httpx.RemoteProtocolError), "bad_reply"),
         ((RecursionError,), "bad_reply"),
-        ((httpx.HTTPError, aiohttp.ClientError, OSError, EOFError), "connection"),
+        ((httpx.HTTPError, OSError, EOFError), "connection"),
         ((ValueError, TypeError), "request"),
     )
     return next((kind for types, kind in table if isinstance(error, types)), "connection")

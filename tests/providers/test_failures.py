@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import aiohttp
 import httpx
 import pytest
 
@@ -32,7 +31,7 @@ HTTPX: dict[str, FailureKind] = {
     "UnsupportedProtocol": "request",
     "ProtocolError": "connection",
     "LocalProtocolError": "request",
-    "RemoteProtocolError": "connection",
+    "RemoteProtocolError": "bad_reply",
     "DecodingError": "bad_reply",
     "TooManyRedirects": "request",
     "HTTPStatusError": "bad_reply",
@@ -70,11 +69,6 @@ def test_an_exception_of_httpx_becomes_its_kind(kind: type[BaseException]) -> No
     assert kind_of(error) == HTTPX[kind.__name__]
     assert isinstance(error, Exception)
     assert of_exception(error, provider="acme", url="https://x").kind == HTTPX[kind.__name__]
-
-
-@pytest.mark.parametrize("kind", list(dict.fromkeys(subclasses(aiohttp.ClientError))))
-def test_no_exception_of_aiohttp_is_left_over(kind: type[BaseException]) -> None:
-    assert kind_of(kind.__new__(kind)) in {"connection", "timeout", "bad_reply", "request"}
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,6 @@ HANGS: dict[str, Answer] = {
     "drips comments into a stream for ever": Answer(raw=endless(EVENTS + b"\r\n", b": busy\n\n"), drip=0.02),
     "drips promises of an answer for ever": Answer(raw=endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), drip=0.02),
     "floods with promises": Answer(raw=endless(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100)),
-    "floods with the extension of a chunk": Answer(
-        raw=endless(JSON + b"Transfer-Encoding: chunked\r\n\r\n5;a=", b"b" * PIECE)
-    ),
 }
 
 
@@ -84,6 +81,11 @@ NONSENSE: dict[str, tuple[Answer, FailureKind, str]] = {
     "headers without end": (Answer(raw=endless(JSON, b"X-A: b\r\n" * 1000)), "bad_reply", "not HTTP"),
     "trailers without end": (
         Answer(raw=endless(JSON + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 1000)),
+        "bad_reply",
+        "not HTTP",
+    ),
+    "a chunk's extension without end": (
+        Answer(raw=endless(JSON + b"Transfer-Encoding: chunked\r\n\r\n5;a=", b"b" * PIECE)),
         "bad_reply",
         "not HTTP",
     ),
