@@ -1,10 +1,8 @@
-"""Runs an engine in a thread with a loop of its own, for consumers that are not async: pytest and the command line."""
+"""Runs an engine beside consumers that are not async: pytest and the command line."""
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -18,6 +16,7 @@ from promptops.models import Failure, Sample, SampleKey
 from promptops.runner.engine import CANCEL_GRACE, Engine, EngineSettings
 from promptops.runner.events import Event, RunFinished, SampleDone
 from promptops.runner.gate import Gate
+from promptops.runner.shared_loop import SharedLoop
 
 _SLICE = 0.2  # seconds between two looks whether the engine still lives
 _JOIN = 10.0  # seconds that close waits for the last batch to be written
@@ -34,54 +33,48 @@ class EngineDied(PromptopsError):
 
 
 class _Background(ABC):
-    """The thread. Subclasses say what happens with an event; `_changed` guards what they keep."""
+    """The engine, in a loop that it shares with who waits. Subclasses say what happens with an event.
+
+    What is accepted in the loop and fetched outside of it is in containers whose operations are atomic.
+    """
 
     def __init__(self, plan: Iterable[Planned], settings: EngineSettings, *, look_ahead: int | None = None) -> None:
-        self._settings, self._plan = settings, plan
         ahead = _REPLAY_AHEAD if settings.open_client is None else max(_LEAST_AHEAD, _AHEAD * settings.concurrency)
         self._gate = Gate(look_ahead or ahead)
-        self._engine: Engine | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._changed = threading.Condition()
+        self._engine = Engine(plan, settings, gate=self._gate)
+        self._loop: SharedLoop | None = None
         self._patience = 0.0
         self._moved = time.monotonic()
         self._cancelled = False
-        self._done = False
         self.error: BaseException | None = None
         self.finished: RunFinished | None = None
 
     def start(self) -> Self:
-        """Start the thread; returns itself."""
-        self._thread = threading.Thread(target=self._run, name="promptops-engine", daemon=True)
+        """Start the engine; returns itself."""
+        self._loop = SharedLoop("promptops-engine")
         atexit.register(self.close)
-        self._thread.start()
+        self._loop.begin(self._consume)
         return self
 
     @property
     def alive(self) -> bool:
         """Whether more may come."""
-        return self._thread is not None and self._thread.is_alive() and not self._done
+        return self._loop is not None and not self._loop.over
 
     def cancel(self) -> None:
         """Start nothing more, drop what is in flight after half a second; returns at once. Any thread may call it."""
-        with self._changed:
-            self._cancelled = True
-            loop, engine = self._loop, self._engine
-        if loop is not None and engine is not None and not loop.is_closed():
-            try:
-                loop.call_soon_threadsafe(engine.cancel)
-            except RuntimeError:  # the loop closed between the two lines
-                return
+        self._cancelled = True
+        if self._loop is not None:
+            self._loop.call(self._engine.cancel)
 
     def close(self) -> None:
         """Cancel what still runs and wait until everything that is done has been written. Twice is fine."""
         atexit.unregister(self.close)
-        if self._thread is None:
+        if self._loop is None:
             return
         if self.alive:
             self.cancel()
-        self._thread.join(CANCEL_GRACE + _JOIN)
+        self._loop.join(CANCEL_GRACE + _JOIN)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -91,56 +84,50 @@ class _Background(ABC):
 
     @abstractmethod
     def _accept(self, event: Event) -> None:
-        """Keep one event; called in the engine's thread with `_changed` held."""
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._consume())
-        except BaseException as error:  # raised again in the consumer's thread
-            self.error = error
-        finally:
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
+        """Keep one event; called in the loop."""
 
     async def _consume(self) -> None:
-        engine = Engine(self._plan, self._settings, gate=self._gate)
-        with self._changed:
-            self._loop, self._engine = asyncio.get_running_loop(), engine
+        assert self._loop is not None
+        try:
             if self._cancelled:
-                engine.cancel()
-        async for event in engine.events():
-            with self._changed:
+                self._engine.cancel()
+            async for event in self._engine.events():
                 if isinstance(event, RunFinished):
                     self.finished = event
                 self._accept(event)
-                self._changed.notify_all()
+                self._loop.tell()
+        except BaseException as error:  # raised again in the consumer's thread
+            self.error = error
 
     def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
         """Wait, in slices, for `ready`, the engine's end or the deadline; raises what killed the engine.
 
-        Called with `_changed` held. A consumer that wants what the look-ahead holds back opens it further.
+        A consumer that wants what the look-ahead holds back opens it further.
         """
+        if self._loop is not None:
+            self._loop.pass_by()
         while not ready():
-            if self._done or self._thread is None or not self._thread.is_alive():
+            if self._loop is None or self._loop.over:
+                if ready():
+                    return True
                 if self.error is not None:
                     raise self.error
-                if self.finished is None and not self._cancelled and self._thread is not None:
+                if self.finished is None and not self._cancelled and self._loop is not None:
                     raise EngineDied("the engine ended without a result")
-                return ready()
+                return False
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
             if left <= 0:
                 return False
             if self._held_back():
                 self._gate.consumed(self._gate.limit)
                 left = min(left, 0.01)
-            self._changed.wait(left)
+            self._loop.run(ready, left)
         return True
 
     def _held_back(self) -> bool:
         """Whether nothing moves but for the look-ahead, and has not for as long as the consumer is patient."""
         now = time.monotonic()
-        if not self._gate.blocked or self._engine is None or self._engine.in_flight:
+        if not self._gate.blocked or self._engine.in_flight:
             self._moved = now
             return False
         return now - self._moved >= self._patience
@@ -165,22 +152,20 @@ class BackgroundEngine(_Background):
         pass for an outage.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            if self._wait(lambda: key in self._samples, deadline):
-                self._gate.consumed()
-                return self._samples.pop(key)
-            if not self._done:
-                return None
-            if self.finished is not None and not self.finished.cancelled:
-                raise EngineDied(f"{key} is not in the plan, or was fetched before")
-            return Sample(key, "", failure=Failure("cancelled", "the run ended before this sample was asked"))
+        if self._wait(lambda: key in self._samples, deadline):
+            self._gate.consumed()
+            return self._samples.pop(key)
+        if self.alive:
+            return None
+        if self.finished is not None and not self.finished.cancelled:
+            raise EngineDied(f"{key} is not in the plan, or was fetched before")
+        return Sample(key, "", failure=Failure("cancelled", "the run ended before this sample was asked"))
 
     def drop(self, keys: Iterable[SampleKey]) -> None:
         """Say that these samples will not be fetched, so that the engine may go on."""
-        with self._changed:
-            for key in keys:
-                self._samples.pop(key, None)
-                self._gate.consumed()
+        for key in keys:
+            self._samples.pop(key, None)
+            self._gate.consumed()
 
     def _accept(self, event: Event) -> None:
         if isinstance(event, SampleDone):
@@ -213,13 +198,10 @@ class EventStream(_Background):
 
     def __iter__(self) -> Iterator[Event]:
         """Yield every event; raises what killed the engine."""
-        while True:
-            with self._changed:
-                if not self._wait(lambda: bool(self._events), None):
-                    return
-                event = self._events.popleft()
-                if isinstance(event, SampleDone) and not self._paced:
-                    self._gate.consumed()
+        while self._wait(lambda: bool(self._events), None):
+            event = self._events.popleft()
+            if isinstance(event, SampleDone) and not self._paced:
+                self._gate.consumed()
             yield event
 
     def _accept(self, event: Event) -> None:
