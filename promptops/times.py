@@ -23,7 +23,7 @@ def parse_duration(text: str) -> float:
 
 def timestamp(moment: datetime) -> str:
     """Return a moment as every file has it: ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _checked(text: str) -> str:

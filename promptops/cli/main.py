@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
-import gc
 import sys
 from typing import Annotated, Any
 
@@ -97,6 +97,7 @@ app = typer.Typer(
 
 
 COLLECT_AFTER = 20_000  # objects
+
 
 @app.callback()
 def root(

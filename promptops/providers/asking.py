@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -57,7 +59,7 @@ class Asking:
     _avoid: set[str] = field(default_factory=set)
     _failures: int = 0
     _last: str = ""
-    _idempotency: str = field(default_factory=lambda: secrets.token_hex(16))
+    _idempotency: str = field(default_factory=lambda: _new_key())
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def reply(self) -> Reply:
@@ -79,6 +81,8 @@ class Asking:
                 continue
             self.retries.succeeded()
             other = served.name if served.name != self.request.pin.provider else None
+            if len(self.attempts) == 1 and other is None:
+                return reply
             return replace(reply, attempts=len(self.attempts), endpoint=other)
 
     def told(self, text: str) -> str:
@@ -152,7 +156,7 @@ class Asking:
         return await endpoint.admission.enter(model=self.request.pin.model, tokens=tokens, urgent=bool(self.attempts))
 
     async def _send(self, endpoint: Endpoint, ticket: Ticket, *, probe: bool, hedge: bool) -> Reply:
-        exchange = Exchange(idempotency=secrets.token_hex(16) if hedge else self._idempotency)
+        exchange = Exchange(idempotency=_new_key() if hedge else self._idempotency)
         self.begun()
         began = _now()
         reply: Reply | None = None
@@ -226,6 +230,19 @@ class Asking:
             return True
         self._avoid.clear()
         return False
+
+
+_numbers = itertools.count()
+
+
+def _new_key() -> str:
+    """A key that nobody else has: random for the process, counted within it, since every random number costs 40 µs."""
+    return f"{_process_key()}-{next(_numbers):x}"
+
+
+@functools.cache
+def _process_key() -> str:
+    return secrets.token_hex(16)
 
 
 def _now() -> float:

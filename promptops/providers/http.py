@@ -76,7 +76,7 @@ class HttpProvider:
         reply = self._read(received.body, exchange, request.pin.model)
         check_identity(request.pin, reply.served_model, exchange.headers, called=called)
         first_token = received.first_token if isinstance(received.body, Events) else None
-        return replace(reply, latency=received.latency, first_token=first_token)
+        return replace(reply, latency=round(received.latency, 6), first_token=first_token)  # µs, as files have it
 
     async def aclose(self) -> None:
         """Close every connection. May be called twice."""

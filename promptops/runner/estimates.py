@@ -14,9 +14,8 @@ from promptops.models import PlannedSample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
-MOST_WALKED = (
-    20_000  # samples of a run that are rendered to say what it will ask; of a larger one, a part stands for all
-)
+MOST_WALKED = 20_000  # samples that are rendered to say what a run will ask; of a larger one, a part stands for all
+_PART = 200  # where every sample is asked anyhow, and no budget depends on it
 _TELLING = 10_000  # recorded samples of a target that say what the next ones will cost and take
 
 
@@ -64,12 +63,12 @@ class Estimate:
 def estimate_run(
     session: Session, targets: Sequence[Target], missing: Callable[[Iterable[Planned]], Iterable[Planned]] = iter
 ) -> Estimate:
-    """Estimate a run of every case of `targets`; of more than `MOST_WALKED` samples by every so-manieth case.
+    """Estimate a run of every case of `targets`; a long one by every so-manieth case.
 
     `missing` leaves out what needs not be asked again.
     """
     total = sum(len(target.cases) * target.samples for target in targets)
-    step = -(-total // MOST_WALKED) or 1
+    step = -(-total // (_PART if session.mode in ("live", "record") and not session.caps else MOST_WALKED)) or 1
     walked = 0
 
     def part() -> Iterator[Planned]:

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from promptops.models import Sample
 
-GATHER = 0.006  # seconds that the first of a group waits for others: a fraction of what any model takes
+GATHER = 0.02  # seconds that the first of a group waits for others: a fraction of what any model takes
 
 
 Item: TypeAlias = Sample | BaseException

@@ -1,8 +1,8 @@
 """An event loop that runs in the thread of whoever waits for it, and in one of its own while nobody does.
 
-Two threads of one interpreter take turns, and each turn costs both of them: where one reads replies and the other judges
-them, or pytest redirects its files around every test, that is a third of all processor time. So who waits for
-a sample runs the loop meanwhile, in its own thread, and so does in passing who does not wait; a second thread only takes
+Two threads of one interpreter take turns, and each turn costs both of them: where one reads replies and the other
+judges them, or pytest redirects its files around every test, that is a third of all processor time. So who waits for a
+sample runs the loop meanwhile, in its own thread, and so does in passing who does not wait; a second thread only takes
 the loop where nobody has run it for a while: a check that computes, a test that sleeps.
 """
 
@@ -177,10 +177,8 @@ class SharedLoop:
             return False
 
     def _end(self) -> None:
-        """Close the loop, as `asyncio.run` does."""
         try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.get_loop()
+            self._loop.close()
         finally:
             with self._turn:
                 self._over, self._runs = True, False
@@ -191,7 +189,17 @@ class SharedLoop:
         try:
             await self._work()
         finally:
+            await self._tidy()
             self._loop.stop()
+
+    async def _tidy(self) -> None:
+        """End what is left in the loop, as `asyncio.run` does."""
+        left = asyncio.all_tasks() - {self._task}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()
 
 
 def _has_a_loop() -> bool:

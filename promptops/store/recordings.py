@@ -195,22 +195,28 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
     if reply is None:
         return sample
     try:
-        calls = tuple(_clean(dict(call), redactor) for call in reply.tool_calls)
-        if is_too_deep(calls):
-            raise ValueError("it is nested too deeply")
-        render_line({"tool_calls": calls})
+        calls = _clean_calls(reply.tool_calls, redactor) if reply.tool_calls else ()
     except (ValueError, TypeError, RecursionError) as error:
         failure = Failure("bad_reply", f"a tool call in the reply is not JSON: {error}")
         return replace(sample, reply=None, failure=failure)
-    cleaned = replace(
-        reply,
-        text=_clean_text(reply.text, redactor),
-        tool_calls=calls,
-        finish_reason=None if reply.finish_reason is None else _clean_text(reply.finish_reason, redactor),
-        served_model=None if reply.served_model is None else _clean_text(reply.served_model, redactor),
-        latency=round(reply.latency, 6),
-    )
-    return sample if cleaned == reply else replace(sample, reply=cleaned)
+    cleaned = {
+        "text": _clean_text(reply.text, redactor),
+        "tool_calls": calls,
+        "finish_reason": None if reply.finish_reason is None else _clean_text(reply.finish_reason, redactor),
+        "served_model": None if reply.served_model is None else _clean_text(reply.served_model, redactor),
+        "latency": round(reply.latency, 6),
+    }
+    changed: dict[str, Any] = {name: value for name, value in cleaned.items() if value != getattr(reply, name)}
+    return replace(sample, reply=replace(reply, **changed)) if changed else sample
+
+
+def _clean_calls(calls: Iterable[Mapping[str, Json]], redactor: TextRedactor | None) -> tuple[Any, ...]:
+    """Raises `ValueError`, `TypeError` or `RecursionError` for what JSON cannot hold."""
+    cleaned = tuple(_clean(dict(call), redactor) for call in calls)
+    if is_too_deep(cleaned):
+        raise ValueError("it is nested too deeply")
+    render_line({"tool_calls": cleaned})
+    return cleaned
 
 
 def _command(mode: str, planned: PlannedSample, options: str) -> str:
