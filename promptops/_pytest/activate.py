@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from promptops.reporting.files import check_report_path
 from promptops.reporting.safe import terminal
 from promptops.runner.session import Choices, Session
 
+_COLLECT_AFTER = 20_000  # objects: tens of thousands of items and rows stay, and hardly anything is garbage
+
 
 def activate(config: pytest.Config) -> None:
     """Read the project and register the hooks; raises `pytest.UsageError` for what makes no sense."""
@@ -32,6 +36,8 @@ def activate(config: pytest.Config) -> None:
     except PromptopsError as error:
         raise pytest.UsageError(terminal(str(error))) from None
     config.stash[RUN] = run
+    config.add_cleanup(functools.partial(gc.set_threshold, *gc.get_threshold()))
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     if config.args_source is not pytest.Config.ArgsSource.ARGS and not _covered(config, run.project.prompts_dir):
         config.args.append(str(run.project.prompts_dir))
     for hooks in _hooks(run, told):

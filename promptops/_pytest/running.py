@@ -71,7 +71,6 @@ class Looping:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not runs_items(session) or not self.run.wanted:
             return (yield)
-        gc.collect()
         gc.freeze()  # modules and items stay to the end: no collection looks at them again, half a second in a thousand
         self._open(eager=not session.config.getvalue("maxfail"))
         try:

@@ -96,7 +96,7 @@ app = typer.Typer(
 )
 
 
-COLLECT_AFTER = 20_000  # objects
+_COLLECT_AFTER = 20_000  # objects: imports and samples make many, and hardly any of them is garbage
 
 
 @app.callback()
@@ -111,7 +111,7 @@ def root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit the process with the code of DESIGN's table."""
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
