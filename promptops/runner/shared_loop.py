@@ -19,7 +19,7 @@ from typing import Any
 
 NEGLECTED = 0.01  # seconds without a turn after which the second thread takes the loop
 IN_PASSING = 0.001  # seconds between two turns of who does not wait
-_HOPS = 12  # rounds of the loop in passing
+_HOPS = 3  # rounds of the loop in passing
 _SIGNALS = tuple(number for name in ("SIGINT", "SIGTERM", "SIGALRM") if (number := getattr(signal, name, None)))
 
 
