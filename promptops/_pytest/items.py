@@ -25,15 +25,31 @@ if TYPE_CHECKING:
 class PromptItem(pytest.Item):
     """What the items have in common. `standing` is set by `runtest`, `data` is what the report carries."""
 
-    __slots__ = ("data", "standing", "title")  # of tens of thousands of items
+    __slots__ = ("_extra", "data", "standing")  # of tens of thousands of items
     kind: ClassVar[str]
     standing: ItemStanding | None
     data: CaseRow | dict[str, Any] | None
-    title: str
+    _extra: set[str] | None
 
     def __init__(self, **known: Any) -> None:
         super().__init__(**known)
         self.standing = self.data = None
+
+    @property
+    def title(self) -> str:
+        """What a failure is headed with."""
+        raise NotImplementedError
+
+    @property
+    def extra_keyword_matches(self) -> set[str]:
+        """Tags; a set of its own for each item would be a tenth of its memory, and is made where it is asked for."""
+        if self._extra is None:
+            self._extra = set()
+        return self._extra
+
+    @extra_keyword_matches.setter
+    def extra_keyword_matches(self, value: set[str]) -> None:
+        self._extra = value or None
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.title
@@ -59,9 +75,14 @@ class CaseItem(PromptItem):
     @classmethod
     def of(cls, parent: pytest.Collector, target: Target, case: Case) -> CaseItem:
         item: CaseItem = cls.from_parent(parent, name=case.id, nodeid=f"{parent.nodeid}::{case.id}")
-        item.target, item.case, item.title = target, case, f"{target.name} {case.id}"
-        item.extra_keyword_matches.update(case.tags)
+        item.target, item.case = target, case
+        if case.tags:
+            item.extra_keyword_matches.update(case.tags)
         return item
+
+    @property
+    def title(self) -> str:
+        return f"{self.target.name} {self.case.id}"
 
     def runtest(self) -> None:
         run = self.config.stash[RUN]
@@ -79,8 +100,12 @@ class SuiteItem(PromptItem):
     @classmethod
     def of(cls, parent: pytest.Collector, target: Target) -> SuiteItem:
         item: SuiteItem = cls.from_parent(parent, name="[suite]", nodeid=f"{parent.nodeid}::[suite]")
-        item.target, item.title = target, f"{target.name} [suite]"
+        item.target = target
         return item
+
+    @property
+    def title(self) -> str:
+        return f"{self.target.name} [suite]"
 
     def runtest(self) -> None:
         run = self.config.stash[RUN]
@@ -117,8 +142,12 @@ class FrozenItem(PromptItem):
     @classmethod
     def of(cls, parent: pytest.Collector, name: str, story: str) -> FrozenItem:
         item: FrozenItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
-        item.story, item.title = story, f"{parent.path.parent.name}@{parent.path.stem} {name}"
+        item.story = story
         return item
+
+    @property
+    def title(self) -> str:
+        return f"{self.path.parent.name}@{self.path.stem} {self.name}"
 
     def runtest(self) -> None:
         self.standing = "error"

@@ -168,6 +168,8 @@ class Client:
             else:
                 said = f"no reply within the sample_timeout of {self._config.sample_timeout}"
             raise ProviderError("timeout", asking.told(said)) from None
+        finally:
+            asking.begun = _nothing  # no circle: what is asked for is gone at once, and not when a collector comes
 
     def _sample_ends(self) -> float:
         """When the time of a sample is over that begins now, as a time of the loop's clock."""
@@ -211,6 +213,10 @@ class Client:
 
     def _tell(self, text: str) -> None:
         logger.warning("%s", self._redactor.text(text))
+
+
+def _nothing() -> None:
+    """What is called before a request where nobody wants to know."""
 
 
 def _hint(pin: Pin, kind: FailureKind) -> str:

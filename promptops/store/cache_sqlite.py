@@ -193,7 +193,7 @@ class SqliteCache:
 def _temporary() -> sqlite3.Connection:
     """A database that is in memory while it is small, and else in a file without a name."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -4096"):
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1024"):
         connection.execute(f"PRAGMA {pragma}").close()
     for statement in _TABLES:
         connection.execute(statement)
