@@ -16,7 +16,7 @@ from promptops.models import Attempt, Failure, Reply, Request
 from promptops.providers.admission import Outcome, Ticket
 from promptops.providers.base import Allowance, Exchange
 from promptops.providers.endpoint import Endpoint, choose
-from promptops.providers.hedging import Hedges
+from promptops.providers.hedging import Begun, Hedges, NotHedged
 from promptops.providers.retrying import CAN_PASS, LONGEST_RETRY_AFTER, RetryBudget, backoff
 
 logger = logging.getLogger("promptops")
@@ -95,23 +95,29 @@ class Asking:
     async def _first_of(self, endpoint: Endpoint) -> tuple[Endpoint, Reply]:
         """Ask an endpoint; where that takes long and may be hedged, another one or the same besides."""
         after = endpoint.limits.hedge_after
-        self.hedges.sent()
         if after is None:
             return endpoint, await self._attempt(endpoint)
-
-        def second() -> Awaitable[tuple[Endpoint, Reply]]:
-            avoid = {*self._avoid, endpoint.name}
-            other = choose(self.route, avoid, model=self.request.pin.model, now=_now())
-            return self._told_by(other, hedge=True)
-
         return await self.hedges.first(
-            self._told_by(endpoint, hedge=False), second, after=after, share=endpoint.limits.hedge_share
+            lambda begun: self._told_by(endpoint, begun),
+            lambda: self._hedge(endpoint),
+            after=after,
+            share=endpoint.limits.hedge_share,
         )
 
-    async def _told_by(self, endpoint: Endpoint, *, hedge: bool) -> tuple[Endpoint, Reply]:
-        return endpoint, await self._attempt(endpoint, hedge=hedge)
+    async def _told_by(self, endpoint: Endpoint, begun: Begun) -> tuple[Endpoint, Reply]:
+        return endpoint, await self._attempt(endpoint, begun)
 
-    async def _attempt(self, endpoint: Endpoint, *, hedge: bool = False) -> Reply:
+    async def _hedge(self, slow: Endpoint) -> tuple[Endpoint, Reply]:
+        """Ask a second time, elsewhere if there is an elsewhere, but only where there is a place soon."""
+        other = choose(self.route, {*self._avoid, slow.name}, model=self.request.pin.model, now=_now())
+        try:
+            async with asyncio.timeout(_MOVE_ON):
+                ticket, probe = await self._turn(other)
+        except (TimeoutError, Stopped, ProviderError):
+            raise NotHedged from None
+        return other, await self._send(other, ticket, probe=probe, hedge=True)
+
+    async def _attempt(self, endpoint: Endpoint, begun: Begun | None = None) -> Reply:
         """Send one request, in turn. The time allowed is counted from sending, not from waiting for a place."""
         if len(self.route) == 1:
             ticket, probe = await self._turn(endpoint)
@@ -121,7 +127,10 @@ class Asking:
                     ticket, probe = await self._turn(endpoint)
             except TimeoutError:
                 raise _Elsewhere from None
-        return await self._send(endpoint, ticket, probe=probe, hedge=hedge)
+        self.hedges.sent()
+        if begun is not None:
+            begun.set_result(None)
+        return await self._send(endpoint, ticket, probe=probe, hedge=False)
 
     async def _turn(self, endpoint: Endpoint) -> tuple[Ticket, bool]:
         """Wait for breaker, queue and allowance; returns whether the request is the breaker's probe, too."""

@@ -81,6 +81,11 @@ class Breaker:
             self._tripped = self._tripped or now - self._opened >= self._patience
             self._next_probe = now + (LONGEST_GAP if self._tripped else self._before_the_end(now))
 
+    def trip(self, now: float, row: int) -> None:
+        """Nothing is to be hoped for, after `row` refusals in a row: what waits fails at once."""
+        self._row, self._opened, self._tripped = row, now, True
+        self._probing, self._next_probe = False, now + LONGEST_GAP
+
     def abandoned(self) -> None:
         """The probe was cancelled before it said anything: the next request is the probe."""
         self._probing = False

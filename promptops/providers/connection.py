@@ -132,7 +132,7 @@ class Connection:
 
 
 def preload() -> None:
-    """Import what the first request needs (0.2 s), for who has something to wait for meanwhile."""
+    """Import what the first request needs: before its time is taken and its place in a minute booked."""
     import promptops.providers.transport  # noqa: F401
 
 

@@ -12,11 +12,14 @@ from promptops.errors import ProviderError
 from promptops.providers.admission import Admission
 from promptops.providers.base import Limits, Provider
 from promptops.providers.breaker import Breaker
-from promptops.providers.retrying import OF_THE_ENDPOINT, Health
+from promptops.providers.retrying import LONGEST_RETRY_AFTER, OF_THE_ENDPOINT, Health
 
 _LATENCIES = 100  # newest replies of which the 95th percentile is taken
 _ENOUGH = 20  # replies before it says anything
 _SLOW_FOR = 60.0  # seconds that an endpoint past its latency budget is not the first choice
+
+_LASTING = 120.0  # seconds of nothing but 429s after which no limit of a minute explains them any more
+_LONG = 2  # 429s in a row that ask for a longer wait than anybody has time for
 
 _DEFAULT_OUTPUT = 1024  # tokens an answer is taken to have where `max_tokens` is not set and none was seen
 
@@ -49,6 +52,31 @@ class Pace:
         return now < self._slow_until
 
 
+class Refusals:
+    """Tells an endpoint that asks to slow down from one that will not answer today: a quota is used up, say.
+
+    Two 429s in a row that want more than two minutes are enough; where the server does not say, as many as open the
+    breaker, and nothing else for two minutes (or for its patience, if that is longer).
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._enough, self._lasting = limits.breaker, max(_LASTING, limits.breaker_patience)
+        self._row = self._long = 0
+        self._since = 0.0
+
+    def refused(self, retry_after: float | None, now: float) -> int:
+        """Count a 429; returns how many in a row there were where there is no hope, else 0."""
+        self._since = self._since if self._row else now
+        self._row += 1
+        self._long = self._long + 1 if (retry_after or 0.0) > LONGEST_RETRY_AFTER else 0
+        lasting = self._row >= self._enough and now - self._since >= self._lasting
+        return self._row if self._enough and (self._long >= _LONG or lasting) else 0
+
+    def answered(self) -> None:
+        """A request was answered."""
+        self._row = self._long = 0
+
+
 @dataclass(slots=True)
 class Endpoint:
     """A provider with its queue, its breaker and its record. Belongs to one event loop; `tell` hears what changes."""
@@ -63,7 +91,11 @@ class Endpoint:
     health: Health = field(default_factory=Health)
     last_error: str = ""
     longest_output: int = 0
+    _refusals: Refusals = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._refusals = Refusals(self.limits)
 
     async def pass_breaker(self, clock: Callable[[], float]) -> bool:
         """Wait until a request may go; returns whether it is the probe. Raises `ProviderError("outage")`."""
@@ -82,6 +114,7 @@ class Endpoint:
     def answered(self, latency: float, output_tokens: int | None, now: float) -> None:
         """Note a reply."""
         self.health.saw(answered=True)
+        self._refusals.answered()
         self.pace.saw(latency, now)
         self.longest_output = max(self.longest_output, output_tokens or 0)
         self._lives()
@@ -89,7 +122,17 @@ class Endpoint:
     def failed(self, error: ProviderError, now: float, *, probe: bool) -> None:
         """Note a failure; one that says nothing of the endpoint lets a probe pass."""
         self.health.saw(answered=False)
-        if error.kind in OF_THE_ENDPOINT:
+        hopeless = self._refusals.refused(error.retry_after, now) if error.kind == "rate_limit" else 0
+        if hopeless:
+            self.last_error = str(error)
+            if not self.breaker.tripped:
+                self.breaker.trip(now, hopeless)
+                self.tell(self._outage())
+            else:
+                self.breaker.trip(now, hopeless)
+            self.admission.dismiss(lambda: ProviderError("outage", self._outage()))
+            self._changes()
+        elif error.kind in OF_THE_ENDPOINT:
             self.last_error = str(error)
             before = (self.breaker.closed, self.breaker.tripped)
             self.breaker.failed(now, probe=probe, for_good=error.kind == "auth")

@@ -10,7 +10,7 @@ from promptops.errors import ProviderError
 from promptops.models import Pin, Reply, Request
 from promptops.providers.base import Exchange, Limits
 from promptops.providers.bodies import MAX_EXCUSE, Whole
-from promptops.providers.connection import Connection
+from promptops.providers.connection import Connection, preload
 from promptops.providers.deadlines import Waits
 from promptops.providers.events import Events
 from promptops.providers.failures import of_status
@@ -48,6 +48,7 @@ class HttpProvider:
         idempotency_header: str | None = None,
     ) -> None:
         endpoint = parse_endpoint(base_url)
+        preload()
         self.name = name
         self._wire: WireFormat = format_for(format_name, endpoint.host)
         self._connection = Connection(name, endpoint, waits=waits)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from promptops.errors import ProviderError
-from promptops.providers.hedging import Hedges
+from promptops.providers.hedging import Begun, Hedges, NotHedged
 
 LONG = 30.0
 
@@ -23,6 +23,16 @@ async def after(seconds: float, value: str, *, fails: bool = False, cancelled: l
     return value
 
 
+def sent(request: Callable[[], Awaitable[str]]) -> Callable[[Begun], Awaitable[str]]:
+    """A request that is sent at once."""
+
+    def begin(begun: Begun) -> Awaitable[str]:
+        begun.set_result(None)
+        return request()
+
+    return begin
+
+
 def first(
     request: Callable[[], Awaitable[str]],
     second: Callable[[], Awaitable[str]],
@@ -33,7 +43,7 @@ def first(
     async def run() -> str:
         used = hedges or Hedges()
         used.sent()
-        return await used.first(request(), second, after=wait, share=0.5)
+        return await used.first(sent(request), second, after=wait, share=0.5)
 
     return asyncio.run(run())
 
@@ -84,7 +94,7 @@ def test_hedges_stay_a_share_of_all_requests_with_one_at_least() -> None:
 
         for _ in range(40):
             hedges.sent()
-            await hedges.first(after(0.001, "a"), second, after=0.0, share=0.1)
+            await hedges.first(sent(lambda: after(0.001, "a")), second, after=0.0, share=0.1)
         return hedged
 
     assert asyncio.run(run()) == 4
@@ -97,7 +107,7 @@ def test_cancelling_cancels_both() -> None:
         hedges = Hedges()
         task = asyncio.ensure_future(
             hedges.first(
-                after(LONG, "a", cancelled=cancelled),
+                sent(lambda: after(LONG, "a", cancelled=cancelled)),
                 lambda: after(LONG, "b", cancelled=cancelled),
                 after=0.0,
                 share=1.0,
@@ -110,3 +120,38 @@ def test_cancelling_cancels_both() -> None:
 
     asyncio.run(run())
     assert sorted(cancelled) == ["a", "b"]
+
+
+def test_waiting_for_a_place_is_no_reason_to_hedge() -> None:
+    async def run() -> str:
+        async def queued(begun: Begun) -> str:
+            await asyncio.sleep(0.05)
+            begun.set_result(None)
+            return await after(0.0, "a")
+
+        return await Hedges().first(queued, never, after=0.02, share=1.0)
+
+    assert asyncio.run(run()) == "a"
+
+
+def test_a_hedge_that_finds_no_place_uses_up_no_share_and_disturbs_nothing() -> None:
+    async def run() -> list[str]:
+        hedges = Hedges()
+
+        async def refused() -> str:
+            await asyncio.sleep(0)
+            raise NotHedged
+
+        hedges.sent()
+        seconds = (refused, refused, lambda: after(0.0, "b"))
+        return [await hedges.first(sent(lambda: after(0.05, "a")), two, after=0.0, share=0.1) for two in seconds]
+
+    assert asyncio.run(run()) == ["a", "a", "b"]
+
+
+def test_a_hedge_that_is_not_sent_leaves_the_failure_of_the_first() -> None:
+    async def refused() -> str:
+        raise NotHedged
+
+    with pytest.raises(ProviderError, match="first"):
+        first(lambda: after(0.02, "first", fails=True), refused)

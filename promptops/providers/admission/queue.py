@@ -112,6 +112,12 @@ class Admission:
             self._why if waiting else "",
         )
 
+    def dismiss(self, error: Callable[[], Exception]) -> None:
+        """Send away whoever waits, each with an error of its own: nothing will be sent for a long while."""
+        for lane in self._lanes.values():
+            for waiter in lane.line.dismiss():
+                waiter.turn.set_exception(error())
+
     def close(self) -> None:
         """Give all places back and cancel whoever waits. May be called twice; the ledger stays open."""
         self._sleep()
