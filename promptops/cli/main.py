@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -112,6 +113,7 @@ def root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit the process with the code of DESIGN's table."""
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is measured is kept
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -17,6 +17,7 @@ Prices = Mapping[str, tuple[float, float]]
 """Pin → US dollars per million input tokens, and per million output tokens."""
 
 UNSTATED_OUTPUT = 32_768  # tokens an answer is taken to have at worst where `max_tokens` is not set
+_LIMIT_NAMES = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _MESSAGE_OVERHEAD = 16  # tokens at most that a chat template writes around one message
 
 # Providers by the name promptops users give them → the id in genai-prices. A name that is not here is nobody's known
@@ -67,9 +68,10 @@ def worst_case(request: Request, prices: Prices, *, at: datetime | None = None) 
 
 
 def input_bound(request: Request) -> int:
-    """Return the most input tokens that `request` can have: bytes of messages and tools, and a little per message."""
-    text = sum(_bytes(message) + _MESSAGE_OVERHEAD for message in request.messages)
-    return text + sum(len(repr(tool).encode("utf-8", "replace")) for tool in request.tools)
+    """Return the most input tokens that `request` can have: bytes of messages, tools and schemas, and a little each."""
+    text = sum([_bytes(message) + _MESSAGE_OVERHEAD for message in request.messages])
+    structured = [value for value in request.params.values() if isinstance(value, (Mapping, list, tuple))]
+    return text + sum([len(repr(part).encode("utf-8", "replace")) for part in (*request.tools, *structured)])
 
 
 def _bytes(message: Message) -> int:
@@ -77,9 +79,18 @@ def _bytes(message: Message) -> int:
 
 
 def output_bound(request: Request) -> int:
-    """Return the most output tokens of `request`: its `max_tokens`, or 32,768 where it sets no limit."""
-    limit = request.params.get("max_tokens")
-    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else UNSTATED_OUTPUT
+    """Return the most output tokens of `request`: its `max_tokens`, or 32,768 where it sets no limit.
+
+    What `extra_body` sets instead goes before, and `n` answers are n times as long.
+    """
+    extra = request.params.get("extra_body")
+    params = {**request.params, **extra} if isinstance(extra, Mapping) else request.params
+    named = [limit for name in _LIMIT_NAMES if (limit := _count(params.get(name)))]
+    return (max(named) if named else UNSTATED_OUTPUT) * (_count(params.get("n")) or 1)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _listed(pin: Pin, usage: Usage, at: datetime | None) -> float | None:

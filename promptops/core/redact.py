@@ -26,8 +26,9 @@ class Redactor:
     """Replaces secrets and matches of patterns by `[redacted]`.
 
     `patterns` are regular expressions, applied in order; `secrets` are keys, found as they are and in the forms that
-    errors quote them in (URL-encoded, escaped in JSON, base64). Secrets under 8 characters are ignored. Redacting twice
-    changes nothing more, as long as no pattern matches `[redacted]` itself. Raises `UsageError` for a broken pattern.
+    errors quote them in (URL-encoded, escaped in JSON, base64, hexadecimal). Secrets under 8 characters are ignored.
+    Redacting twice changes nothing more, as long as no pattern matches `[redacted]` itself. Raises `UsageError` for a
+    broken pattern.
     """
 
     def __init__(self, patterns: Iterable[str] = (), secrets: Iterable[str] = ()) -> None:
@@ -78,6 +79,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield from {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     data = secret.encode("utf-8", "surrogatepass")
     yield from {quote(data, safe=""), quote_plus(data), quote(data)}
+    yield from {data.hex(), data.hex().upper()}
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + data)
         # Only the characters that depend on no neighbour: what precedes and follows the secret is unknown.

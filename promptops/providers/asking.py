@@ -112,7 +112,7 @@ class Asking:
         other = choose(self.route, {*self._avoid, slow.name}, model=self.request.pin.model, now=_now())
         try:
             async with asyncio.timeout(_MOVE_ON):
-                ticket, probe = await self._turn(other)
+                ticket, probe = await self._turn(other, urgent=True)
         except (TimeoutError, Stopped, ProviderError):
             raise NotHedged from None
         return other, await self._send(other, ticket, probe=probe, hedge=True)
@@ -132,19 +132,18 @@ class Asking:
             begun.set_result(None)
         return await self._send(endpoint, ticket, probe=probe, hedge=False)
 
-    async def _turn(self, endpoint: Endpoint) -> tuple[Ticket, bool]:
+    async def _turn(self, endpoint: Endpoint, *, urgent: bool = False) -> tuple[Ticket, bool]:
         """Wait for breaker, queue and allowance; returns whether the request is the breaker's probe, too."""
-        self._go_on()
-        probe = await endpoint.pass_breaker(_now)
         ticket: Ticket | None = None
-        sent = False
+        probe = sent = False
         try:
-            ticket = await self._enter(endpoint)
-            if not probe and not endpoint.breaker.closed:  # it opened while this one stood in the queue
-                endpoint.admission.leave(ticket, None)
-                ticket = None
+            while ticket is None:
+                self._go_on()
                 probe = await endpoint.pass_breaker(_now)
-                ticket = await self._enter(endpoint)
+                ticket = await self._enter(endpoint, urgent=urgent or bool(self.attempts))
+                if not probe and not endpoint.breaker.closed:  # it opened while this one stood in the queue
+                    endpoint.admission.leave(ticket, None)
+                    ticket = None
             self._go_on()
             if self.allowance is not None and (refused := await self.allowance.hold(self.request)):
                 raise Stopped(refused)
@@ -160,9 +159,9 @@ class Asking:
         if self.stopped():
             raise Stopped(Failure("cancelled", "the run ended before this sample was asked"))
 
-    async def _enter(self, endpoint: Endpoint) -> Ticket:
+    async def _enter(self, endpoint: Endpoint, *, urgent: bool) -> Ticket:
         tokens = input_bound(self.request) + endpoint.output_bound(self.request.params.get("max_tokens"))
-        return await endpoint.admission.enter(model=self.request.pin.model, tokens=tokens, urgent=bool(self.attempts))
+        return await endpoint.admission.enter(model=self.request.pin.model, tokens=tokens, urgent=urgent)
 
     async def _send(self, endpoint: Endpoint, ticket: Ticket, *, probe: bool, hedge: bool) -> Reply:
         exchange = Exchange(idempotency=_new_key() if hedge else self._idempotency)
@@ -216,7 +215,7 @@ class Asking:
     def _wait(self, endpoint: Endpoint, error: ProviderError) -> float | None:
         """Return the seconds until the next attempt, None where there is none."""
         self._failures += 1
-        if error.kind == "outage":
+        if error.kind in ("outage", "auth"):
             return 0.0 if self._elsewhere(endpoint) else None
         if error.kind not in CAN_PASS:
             return None

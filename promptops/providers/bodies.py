@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -12,6 +13,38 @@ MAX_BODY = 16 * 1024 * 1024  # bytes of a reply, as sent and unpacked
 MAX_EXCUSE = 64 * 1024  # bytes of an error's body: it is read for its message only
 PART = 256 * 1024  # bytes that are unpacked at once
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+class Room:
+    """What all replies of a process may hold together: each a small one, and beyond that `limit` bytes in all.
+
+    Any thread may use it.
+    """
+
+    def __init__(self, limit: int = 64 * 1024 * 1024, *, small: int = 2 * 1024 * 1024) -> None:
+        self._limit, self._small = limit, small
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, before: int, more: int) -> None:
+        """A reply of `before` bytes grows by `more`; raises `ProviderError` where there is no room."""
+        if before + more <= self._small:
+            return
+        with self._lock:
+            self._taken += self._beyond(before + more) - self._beyond(before)
+            full = self._taken > self._limit
+        if full:
+            text = f"the replies in flight are together larger than {self._limit // 2**20} MB, and this is a large one"
+            raise ProviderError("bad_reply", text)
+
+    def leave(self, size: int) -> None:
+        """A reply that had taken `size` bytes is gone."""
+        if size > self._small:
+            with self._lock:
+                self._taken -= self._beyond(size)
+
+    def _beyond(self, size: int) -> int:
+        return max(0, size - self._small)
 
 
 class Receiver(Protocol):

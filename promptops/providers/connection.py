@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from promptops.errors import ProviderError
 from promptops.providers.base import Exchange
-from promptops.providers.bodies import Receiver, Unpacker, unpacker
+from promptops.providers.bodies import Receiver, Room, Unpacker, unpacker
 from promptops.providers.deadlines import Waits, Watch
 from promptops.providers.failures import of_exception
 from promptops.providers.keys import Endpoint
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GRACE = 0.25  # seconds for the end of a stream that said that it is complete: then its connection can be used again
 
 R = TypeVar("R", bound=Receiver)
+_room = Room()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +143,27 @@ async def _read(
     """Hand the body to `receiver`, unpacked, and move `limit` from piece to piece."""
     if watch.has_steps:
         limit.reschedule(watch.piece())
-    async for piece in stream:
-        for part in packed.feed(piece) if packed else (piece,):
-            receiver.feed(part)
-        if receiver.begun:
-            watch.token()
-        if receiver.complete:
-            watch.end()
-            limit.reschedule(None)
-            await _drain(stream)
-            return
-        if watch.has_steps:
-            limit.reschedule(watch.piece())
-    if packed:
-        packed.finish()
-    receiver.finish()
+    size = 0
+    try:
+        async for piece in stream:
+            for part in packed.feed(piece) if packed else (piece,):
+                size += len(part)
+                _room.take(size - len(part), len(part))
+                receiver.feed(part)
+            if receiver.begun:
+                watch.token()
+            if receiver.complete:
+                watch.end()
+                limit.reschedule(None)
+                await _drain(stream)
+                return
+            if watch.has_steps:
+                limit.reschedule(watch.piece())
+        if packed:
+            packed.finish()
+        receiver.finish()
+    finally:
+        _room.leave(size)
 
 
 async def _read_excuse(stream: AsyncIterable[bytes], packed: Unpacker | None, receiver: Receiver) -> None:

@@ -125,17 +125,18 @@ class Endpoint:
         hopeless = self._refusals.refused(error.retry_after, now) if error.kind == "rate_limit" else 0
         if hopeless:
             self.last_error = str(error)
-            if not self.breaker.tripped:
-                self.breaker.trip(now, hopeless)
+            news = not self.breaker.tripped
+            self.breaker.trip(now, hopeless)
+            if news:
                 self.tell(self._outage())
-            else:
-                self.breaker.trip(now, hopeless)
             self.admission.dismiss(lambda: ProviderError("outage", self._outage()))
             self._changes()
         elif error.kind in OF_THE_ENDPOINT:
             self.last_error = str(error)
             before = (self.breaker.closed, self.breaker.tripped)
             self.breaker.failed(now, probe=probe, for_good=error.kind == "auth")
+            if before[0] and not self.breaker.closed:
+                self.admission.outage()
             if before != (self.breaker.closed, self.breaker.tripped):
                 self.tell(self._outage() if self.breaker.tripped else self._opened())
             self._changes()
@@ -158,6 +159,7 @@ class Endpoint:
         if not self.breaker.closed:
             self.tell(f"{self.name} answers again")
             self.breaker.succeeded()
+            self.admission.recovered()
             self._changes()
         else:
             self.breaker.succeeded()

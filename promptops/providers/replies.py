@@ -75,13 +75,16 @@ def error_words(error: Any) -> tuple[str, str]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds that `retry-after-ms` or `Retry-After` (seconds or an HTTP date) ask for, None without one.
+    """Return the seconds that a reply asks to wait, None where it does not.
+
+    It does by `retry-after-ms` (Azure: `x-ms-retry-after-ms`) or `Retry-After`, in seconds or as an HTTP date.
 
     A date is compared with the reply's own `Date`, so that nothing depends on our clock; without one, with `now`.
     """
     try:
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return _seconds(float(milliseconds) / 1000)
+        for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+            if name in headers:
+                return _seconds(float(headers[name]) / 1000)
     except ValueError:
         pass
     value = headers.get("retry-after", "")

@@ -16,7 +16,7 @@ from promptops.errors import StoreError, UsageError
 from promptops.models import Case, Json, PlannedSample, Sample
 from promptops.runner.journal import Resumed
 from promptops.runner.sinks import RunJournal
-from promptops.store.runs import INTERRUPTED, KEPT_FOR, RUNNING, RunRecord, RunStore
+from promptops.store.runs import INTERRUPTED, KEPT_FOR, RUNNING, STOPPED, RunRecord, RunStore
 
 if TYPE_CHECKING:
     from promptops.runner.engine import EngineSettings
@@ -47,7 +47,8 @@ class StoredRun:
     gone on with (0: it was begun now).
     """
 
-    def __init__(self, store: RunStore, record: RunRecord, there: int) -> None:
+    def __init__(self, store: RunStore, record: RunRecord, there: int, left: RunRecord | None = None) -> None:
+        self._left = left
         self.store, self.id, self.plan, self.there = store, record.id, record.plan, there
         self.round = record.round
         self.taken = 0
@@ -83,16 +84,23 @@ class StoredRun:
                 return cls(store, record, store.replies(record.id))
             if resume.demanded:
                 raise UsageError(_none_to_go_on_with(store, kind, resume.run))
+            left = store.left(digest) if digest and not resume.never else None
             run = store.start_run(
                 kind, plan=plan, plan_digest=digest, environment=session.environment, command=command[:500]
             )
-            return cls(store, RunRecord(run, kind, "", "", plan=plan), 0)
+            return cls(store, RunRecord(run, kind, "", "", plan=plan), 0, left)
         except BaseException:
             store.close()
             raise
 
     def words(self, total: int, option: str) -> str:
-        """`going on with run …: 312 of 1,000 samples are there; --no-resume asks all again`; empty for a new run."""
+        """`going on with run …: 312 of 1,000 samples are there; --no-resume asks all again`; empty for a new run.
+
+        Where a run of the same plan is too old to be gone on with unasked, by its clock, that is said.
+        """
+        if self._left is not None and self._left.status != STOPPED:
+            resume = option.replace("no-resume", "resume")
+            return f"run {self._left.id} of the same plan was cut short at {self._left.seen}; {resume} goes on with it"
         if not self.there:
             return ""
         there = f"{self.there:,} of {max(total, self.there):,} samples are there"

@@ -179,6 +179,14 @@ class RunStore:
                     return self._begun_again(db, record) if unended else None
         return None
 
+    def left(self, plan_digest: str) -> RunRecord | None:
+        """The newest run of a plan that can be demanded, however old."""
+        with self._database.writing() as db:  # nobody else looks at the locks meanwhile
+            found = self._newest(db, "plan_digest", plan_digest)
+            return next(
+                (record for record in found if not self._lives(record) and self._unended(db, record, None)), None
+            )
+
     def unended(self, kind: str, *, limit: int = 5) -> list[RunRecord]:
         """The newest runs of a kind that can be demanded, of whatever plan."""
         with self._database.writing() as db:  # nobody else looks at the locks meanwhile

@@ -202,7 +202,7 @@ def test_an_outage_and_its_end_are_logged_without_any_key(caplog: pytest.LogCapt
 # --- failover
 
 
-@pytest.mark.parametrize("kind", ["rate_limit", "server", "connection", "timeout"])
+@pytest.mark.parametrize("kind", ["rate_limit", "server", "connection", "timeout", "auth"])
 def test_another_endpoint_of_the_same_pin_answers_and_is_named(kind: FailureKind) -> None:
     main, spare = Endpoint(fails(kind), failover=("spare",)), Endpoint("from spare")
     (sample,) = ask({"main": main, "spare": spare})
@@ -211,7 +211,7 @@ def test_another_endpoint_of_the_same_pin_answers_and_is_named(kind: FailureKind
     assert sample.key.pin == "main/m-1"
 
 
-@pytest.mark.parametrize("kind", ["request", "bad_reply", "identity", "auth", "not_found"])
+@pytest.mark.parametrize("kind", ["request", "bad_reply", "identity", "not_found"])
 def test_what_no_endpoint_could_mend_fails_over_nowhere(kind: FailureKind) -> None:
     spare = Endpoint()
     (sample,) = ask({"main": Endpoint(fails(kind), failover=("spare",)), "spare": spare})

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from promptops.errors import ProviderError
-from promptops.providers.bodies import PART, Whole, unpacker
+from promptops.providers.bodies import PART, Room, Whole, unpacker
 
 TEXT = b'{"a": "' + bytes(range(97, 123)) * 1000 + b'"}'
 PACKED = {"gzip": gzip.compress(TEXT), "x-gzip": gzip.compress(TEXT), " Deflate ": zlib.compress(TEXT)}
@@ -71,3 +71,16 @@ def test_of_the_body_of_an_error_the_beginning_is_enough() -> None:
     assert not whole.complete
     whole.feed(b"8901234")
     assert (bytes(whole.body), whole.complete) == (b"1234567890", True)
+
+
+def test_small_replies_always_have_room_and_large_ones_only_so_much_together() -> None:
+    room = Room(100, small=10)
+    room.take(0, 60)
+    room.take(0, 50)
+    with pytest.raises(ProviderError, match="together larger"):
+        room.take(0, 30)
+    room.leave(30)
+    for _ in range(100):
+        room.take(0, 10)
+    room.leave(60)
+    room.take(50, 50)

@@ -35,6 +35,8 @@ _PATIENCE, _MOST_PATIENCE = 10, 320  # outcomes before it is raised again; doubl
 _QUIET = 200  # outcomes before independence is doubted; doubles when it is confirmed
 _SMALL_STEP, _STEP, _LARGE_STEP = 1.1, 1.25, 2.0  # factors of raising
 
+_EPOCHS = 100  # numbers that are remembered
+
 _GOLDEN = 0.6180339887498949
 _WHOLE = 4  # from here on there are no fractions
 _LESS = 0.75  # of the number, where it is slow
@@ -67,6 +69,9 @@ class Concurrency:
         self._median_before = 0.0
         self._latency = 0.0
         self._sent, self._last = 0, -inf
+        self._limits = {0: float(most)}  # by epoch, as long as something may be in flight that was sent in it
+        self._borne = float(most)  # the number in force when the newest request that was answered was sent
+        self._outage = False
 
     def wait(self, now: float) -> float:
         """Return the seconds until one more may be sent; infinity: not before one has ended."""
@@ -94,10 +99,24 @@ class Concurrency:
         if ticket.refused:
             self._load.refused(latency, now)
         elif ticket.refused is not None:
+            self._borne = self._limits.get(ticket.epoch, self._borne)
             self._latency += (latency - self._latency) * (0.1 if self._latency else 1.0)
             enough = max(_MEDIAN, self.limit)
             if ticket.epoch == self.epoch and self._slowness.saw(latency, enough=enough) and self._adaptive:
                 self._look_at_latency(now)
+
+    def outage(self, now: float) -> None:
+        """Nothing is sent but probes: go back to what was borne, and learn nothing until `recovered`."""
+        self._outage = True
+        self._origin, self._told = None, False
+        self._change(self._borne, now)
+        self._settle()
+
+    def recovered(self, now: float) -> None:
+        """Learn again, from what is sent from now on."""
+        self._outage = False
+        self._change(self.limit, now)
+        self._settle()
 
     @property
     def daring(self) -> bool:
@@ -115,7 +134,7 @@ class Concurrency:
         `clustered` is the share of refusals among what is sent soon after a refusal, 0 where it is not known.
         """
         refused = bool(ticket.refused)
-        if ticket.epoch != self.epoch or ticket.probe or not self._adaptive:
+        if ticket.epoch != self.epoch or ticket.probe or self._outage or not self._adaptive:
             return
         self._now.count(refused=refused)
         if refused:
@@ -255,6 +274,8 @@ class Concurrency:
     def _change(self, limit: float, now: float) -> None:
         self.limit = min(limit if limit < _WHOLE else float(round(limit)), self._most)
         self.epoch += 1
+        self._limits[self.epoch] = self.limit
+        self._limits.pop(self.epoch - _EPOCHS, None)
         self._load.mean(now)
         self._load.begin(now)
         self._slowness.begin()

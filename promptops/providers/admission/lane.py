@@ -109,7 +109,8 @@ class Lane:
         for known in self._order.counted(now):
             self._learn(known, now)
         self._settle(ticket, outcome)
-        self._pause.tell(self._hold.until, now)
+        used_up = self._windows.wait(ticket.cost, [], 0.0, now) if self._windows.known else 0.0
+        self._pause.tell(max(self._hold.until, now + used_up) if used_up else self._hold.until, now)
 
     def _refused(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         if outcome.failure != "timeout":

@@ -112,6 +112,19 @@ class Admission:
             self._why if waiting else "",
         )
 
+    def outage(self) -> None:
+        """The breaker has opened: until it closes, what fails says nothing of how many may be in flight."""
+        for lane in self._lanes.values():
+            lane.concurrency.outage(self._clock())
+
+    def recovered(self) -> None:
+        """The breaker has closed."""
+        now = self._clock()
+        for lane in self._lanes.values():
+            lane.concurrency.recovered(now)
+        if self._waiting():
+            self._pump(now)
+
     def dismiss(self, error: Callable[[], Exception]) -> None:
         """Send away whoever waits, each with an error of its own: nothing will be sent for a long while."""
         for lane in self._lanes.values():

@@ -113,3 +113,30 @@ def test_a_part_of_a_place_is_taken_now_and_then() -> None:
             ticket.ended, ticket.refused = line.now, False
             line.concurrency.ended(ticket, line.now)
     assert set(in_flight) == {2, 3}
+
+
+def test_an_outage_that_the_breaker_handles_lowers_nothing() -> None:
+    line = Line(16)
+    for _ in range(10):
+        line.round()
+    for _ in range(3):
+        line.round(refused=16)  # the breaker needs a few to open
+    line.concurrency.outage(line.now)
+    assert line.concurrency.limit == 16
+    for _ in range(50):  # what was in flight, and probes
+        line.round(refused=16)
+    assert line.concurrency.limit == 16
+    line.concurrency.recovered(line.now)
+    assert [line.round() for _ in range(30)] == [16] * 30
+
+
+def test_after_an_outage_it_goes_on_with_what_was_borne_before() -> None:
+    line = Line(32)
+    for _ in range(60):
+        line.round(refused=max(0, int(line.concurrency.limit) - 4))
+    borne = line.concurrency.limit
+    assert borne < 8
+    line.round(refused=8)
+    line.concurrency.outage(line.now)
+    line.concurrency.recovered(line.now)
+    assert line.concurrency.limit <= borne * 1.5
