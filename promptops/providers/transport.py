@@ -117,6 +117,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
             target = str(request.url.copy_with(fragment=None)).encode("ascii")
             if self._proxy.authorization:
                 lines.append(b"proxy-authorization: " + self._proxy.authorization)
+        if "host" not in request.headers:
+            lines.insert(0, b"host: " + request.url.netloc)
         if "content-length" not in request.headers:
             lines.append(b"content-length: %d" % len(body))
         head = b"\r\n".join((request.method.encode("ascii") + b" " + target + b" HTTP/1.1", *lines))
