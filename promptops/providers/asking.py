@@ -177,6 +177,7 @@ class Asking:
             raise
         finally:
             self._note(endpoint, ticket, exchange, began, reply, error, probe=probe, hedge=hedge)
+            error = None  # no circle of frame and error: they hold all that was received
         return reply
 
     def _note(

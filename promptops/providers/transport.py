@@ -41,7 +41,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         """Send `request`; returns when the head of the reply is here."""
         url = request.url
         secure = url.scheme == "https"
-        origin = (secure, url.host, url.port or (443 if secure else 80))
+        origin = (secure, url.raw_host.decode("ascii"), url.port or (443 if secure else 80))
         message = self._message(request, secure=secure)
         link = self._take(origin) or await self._connect(origin)
         self._busy.add(link)
