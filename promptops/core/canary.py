@@ -10,13 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptops.core.paired import (
-    detectable_drop,
-    non_inferiority,
-    pairs_for_no_flip,
-    pairs_to_settle,
-    tango_interval,
-)
+from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
+from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
 from promptops.core.stats import mcnemar_exact
 from promptops.formats import CanarySettings
 from promptops.models import Outcome, Verdict

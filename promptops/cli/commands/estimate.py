@@ -97,7 +97,8 @@ def _show(target: Target, expected: Estimate, session: Session) -> None:
 
 def detectability(target: Target) -> dict[str, Any]:
     """What a canary on this dataset can decide, by the exact power of its tests."""
-    from promptops.core.paired import detectable_drop, pairs_for_no_flip, power_to_pass
+    from promptops.core.statistics.fixed_power import detectable_drop, power_to_pass
+    from promptops.core.statistics.tango import pairs_for_no_flip
 
     settings, n = target.spec.canary, len(target.cases)
     return {
