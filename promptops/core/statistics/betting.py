@@ -29,7 +29,8 @@ class BettingTest:
     Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024), 1-27, §3
     and §4 (arXiv 2010.09686); a mixture over bets instead of a predicted bet.
 
-    `wealth` is the mixture now, `most` the largest so far, `passed_at` the number of units at which it first reached 1 / alpha.
+    `wealth` is the mixture now, `most` the largest so far, `passed_at` the number of units at which it first reached
+    1 / alpha.
     """
 
     margin: float
@@ -71,8 +72,8 @@ def betting_interval(differences: Iterable[float], *, confidence: float = 0.95) 
     """Return the anytime-valid interval of the mean difference, within [-1, 1].
 
     Every mean that a gambler has not won `2 / (1 - confidence)` against is in it, one-sided from below and from above.
-    Assumes: as `BettingTest`. It assumes less than the test of REGRESS (a mean, not exchangeability), so it is wider and
-    may contain 0 where that test has stopped.
+    Assumes: as `BettingTest`. It assumes less than the test of REGRESS (a mean, not exchangeability), so it is wider
+    and may contain 0 where that test has stopped.
     Guarantee: P(it ever misses the mean, at any number of cases) ≤ 1 - confidence.
     Source: as `BettingTest`, theorem 3 there.
     """

@@ -22,9 +22,9 @@ def bounded_mean_test(
 ) -> float:
     """Return a p value for H0 "the mean difference is at most `-margin`", to be compared with `alpha`.
 
-    A gambler bets against H0 with the stake that would be best for `alpha`, this number of units and the variance seen so
-    far; his gain is averaged over `orders` random orders of the units, and p is one over it. `weights` (0 to 1) are the
-    sizes of clusters over that of the largest.
+    A gambler bets against H0 with the stake that would be best for `alpha`, this number of units and the variance
+    seen so far; his gain is averaged over `orders` random orders of the units, and p is one over it. `weights` (0 to
+    1) are the sizes of clusters over that of the largest.
     Assumes: units are independent and alike (drawn from what the suite stands for), differences in [-1, 1].
     Guarantee: P(p ≤ a | H0) ≤ a for every a, at every number of units: in each order the stake depends only on units
     before, so the expected gain is at most 1, and so is that of the average. No normal approximation and no variance

@@ -38,11 +38,11 @@ def broken_cases(counts: Mapping[str, CaseCounts], *, alpha: float = 0.05) -> di
     """Return the cases that are shown to pass less often than before, with their adjusted p values, worst first.
 
     H0 of each case: its samples are exchangeable between the versions. Assumes: samples of a case are independent.
-    Guarantee: P(a case that is not broken is named) ≤ alpha, whatever the number of cases. Exact, given how often each case
-    passed in all: that alone decides, by Tarone's rule, which cases could show anything; Holm's procedure is run over
-    these only. Cases with fewer than `LEAST_SAMPLES` on a side are left out.
-    Source: Fisher, JRSS 98 (1935), 39-82; Tarone, "A modified Bonferroni method for discrete data", Biometrics 46 (1990),
-    515-522; Holm as in `holm`.
+    Guarantee: P(a case that is not broken is named) ≤ alpha, whatever the number of cases. Exact, given how often
+    each case passed in all: that alone decides, by Tarone's rule, which cases could show anything; Holm's procedure
+    is run over these only. Cases with fewer than `LEAST_SAMPLES` on a side are left out.
+    Source: Fisher, JRSS 98 (1935), 39-82; Tarone, "A modified Bonferroni method for discrete data", Biometrics 46
+    (1990), 515-522; Holm as in `holm`.
     """
     enough = {case: own for case, own in counts.items() if min(own.baseline, own.candidate) >= LEAST_SAMPLES}
     smallest = {case: own.smallest for case, own in enough.items()}

@@ -1,4 +1,5 @@
-"""What a fixed number of pairs can detect, by the exact power of the tests at full N; for the sequential ones, `planning`.
+"""What a fixed number of pairs can detect, by the exact power of the tests at full N; for the sequential ones,
+`planning`.
 
 Assumes: pairs are independent and alike; `noise` is the share that flips for no reason, half each way.
 """

@@ -25,11 +25,11 @@ class SequentialFlips:
     `draws + 1` paths with the same |d|, exchangeable under H0; a look stops those with the lowest sums, at most
     `alpha · (n/N)² · (draws + 1)` of them in all, so the chance that the data are among them is no larger. This is
     `p = (1 + #) / (1 + draws)` at each look, over the paths that were not stopped before.
-    Source: Fisher, "The Design of Experiments" (1935), §21; Phipson & Smyth, "Permutation p-values should never be zero",
-    Stat. Appl. Genet. Mol. Biol. 9 (2010), 39; the spending as in `spending`.
+    Source: Fisher, "The Design of Experiments" (1935), §21; Phipson & Smyth, "Permutation p-values should never be
+    zero", Stat. Appl. Genet. Mol. Biol. 9 (2010), 39; the spending as in `spending`.
 
-    `seen` cases of `cases` were added, with the sum `total`; `spent` is the share of paths stopped, this one not counted;
-    `stopped_at` is the number of cases at which it stopped.
+    `seen` cases of `cases` were added, with the sum `total`; `spent` is the share of paths stopped, this one not
+    counted; `stopped_at` is the number of cases at which it stopped.
     """
 
     def __init__(self, cases: int, alpha: float, *, seed: int, draws: int = DRAWS) -> None:
@@ -55,7 +55,7 @@ class SequentialFlips:
         return self._gone / (self.draws + 1)
 
     def add(self, difference: float, *, cases: int = 1) -> bool:
-        """Add one unit of `cases` cases, `difference` summed over them (in [-cases, cases]); returns whether it stopped."""
+        """Add a unit of `cases` cases, with their differences summed up, and return whether the test has stopped."""
         if not abs(difference) <= cases:
             raise ValueError(f"a difference of {cases} cases lies in [{-cases}, {cases}], not {difference!r}")
         if self.stopped:
@@ -82,7 +82,8 @@ class SequentialFlips:
 
 
 def sign_flip_test(differences: Sequence[float], *, seed: int, draws: int = DRAWS) -> float:
-    """Return the one-sided p value, `(1 + #) / (1 + draws)`, that the sum of `differences` is so low: one look, at the end.
+    """Return the one-sided p value, `(1 + #) / (1 + draws)`, that the sum of `differences` is so low: one look, at
+    the end.
 
     H0, assumptions and source are those of `SequentialFlips`; the guarantee is P(p ≤ a | H0) ≤ a for every a.
     """

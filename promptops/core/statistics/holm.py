@@ -23,10 +23,10 @@ def rejected_by_levels(stopped: Sequence[Sequence[bool]]) -> list[bool]:
     """Return which of m sequential tests are rejected, where each runs m times side by side, at alpha/1 … alpha/m.
 
     `stopped[i][k - 1]` says whether test i has stopped at level alpha / k. It is Holm's procedure for tests that give
-    decisions and no p values, closed over all subsets: test i is rejected when every subset that contains it has a member
-    that stopped at alpha over the subset's size.
-    Assumes: test i at level a stops under its H0 with probability ≤ a. That it stops at .05 whenever it stops at .01 is not
-    needed (a discrete sequential test may not).
+    decisions and no p values, closed over all subsets: test i is rejected when every subset that contains it has a
+    member that stopped at alpha over the subset's size.
+    Assumes: test i at level a stops under its H0 with probability ≤ a. That it stops at .05 whenever it stops at .01
+    is not needed (a discrete sequential test may not).
     Guarantee: P(a true H0 is ever rejected) ≤ alpha, at any time.
     Source: Marcus, Peritz & Gabriel, "On closed testing procedures", Biometrika 63 (1976), 655-660, with Bonferroni's
     test for each subset.

@@ -24,12 +24,13 @@ def powered_mean(
 ) -> PoweredMean:
     """Estimate the mean label (in [0, 1]) from `labels`, what the judge said of the same outputs, and of others.
 
-    Assumes: labelled outputs are a random part of all; at least two labels. The judge may be wrong, biased, or useless: then
+    Assumes: labelled outputs are a random part of all; at least two labels. The judge may be wrong, biased, or
+    useless: then
     `trust` goes to 0, and the labels alone speak.
-    Guarantee: asymptotic, by the normal approximation: it covers the mean label with `confidence` as labels grow (50 and
-    more), and is in the limit never wider than that of the labels alone.
-    Source: Angelopoulos, Duchi & Zrnic, "PPI++: Efficient Prediction-Powered Inference", arXiv 2311.01453, §6 (mean) and
-    its equation for the power-tuning weight.
+    Guarantee: asymptotic, by the normal approximation: it covers the mean label with `confidence` as labels grow (50
+    and more), and is in the limit never wider than that of the labels alone.
+    Source: Angelopoulos, Duchi & Zrnic, "PPI++: Efficient Prediction-Powered Inference", arXiv 2311.01453, §6 (mean)
+    and its equation for the power-tuning weight.
     """
     n, more = len(labels), len(unlabelled)
     if n < 2 or len(judged) != n:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Literal
 Alarm = Literal["stable", "watch", "changed"]
 
 SHIFTS = (0.25, 0.5, 1.0, 1.5, 2.0)
-"""The sizes of a shift, in standard deviations of the rank scores, that the mixture bets on; each in both directions."""
+"""Sizes of a shift, in standard deviations of the rank scores, that the mixture bets on, in both directions."""
 NIGHTS = 3650
 """Mean nights to a false alarm of one endpoint, at least."""
 WATCH_SHARE = 0.1
@@ -25,14 +26,15 @@ class RankDetector:
     """Whether tonight's numbers of one endpoint still come from where the earlier ones came from.
 
     H0: for every probe, the numbers of all nights are exchangeable (given those of the other probes on earlier nights).
-    Assumes: nights are independent (see `lag_one`: measure it, then thin or refuse); `draw` is uniform and independent of
-    everything. Nothing about the distribution: heavy tails, ties and constants are fine. Probes may depend on each other.
+    Assumes: nights are independent (see `lag_one`: measure it, then thin or refuse); `draw` is uniform and
+    independent of everything. Nothing about the distribution: heavy tails, ties and constants are fine. Probes may
+    depend on each other.
     Guarantee: the rank of tonight among its history, with ties broken at random, is uniform and independent of earlier
     ranks, so `detector - nights` is a martingale under H0: mean time to a false alarm ≥ `nights · endpoints`, and
     P(false alarm within t nights) ≤ t / (nights · endpoints) for each endpoint.
     Source: Shin, Ramdas & Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", NEJSDS 2
-    (2023), 229-260 (arXiv 2203.03532); sequential ranks: Barnard, Biometrika 46 (1959); Gordon & Pollak, "A robust surveillance
-    scheme for stochastically ordered alternatives", Ann. Statist. 23 (1995), 1350-1375.
+    (2023), 229-260 (arXiv 2203.03532); sequential ranks: Barnard, Biometrika 46 (1959); Gordon & Pollak, "A robust
+    surveillance scheme for stochastically ordered alternatives", Ann. Statist. 23 (1995), 1350-1375.
 
     `endpoints` is how many are watched together, `history` the calibration values and all nights since, by probe;
     `level` is the detector, `nights` how many were added. All fields are plain data, to be stored and given back.
@@ -89,7 +91,8 @@ class RankDetector:
 
 
 def rank_score(value: float, history: Sequence[float], draw: float) -> float:
-    """Return Φ⁻¹ of the randomised rank `(#less + U · (#ties + 1)) / t` of `value` among `history` and itself (t in all).
+    """Return Φ⁻¹ of the randomised rank `(#less + U · (#ties + 1)) / t` of `value` among `history` and itself (t in
+    all).
 
     Under exchangeability it is standard normal, exactly; without the draw, ties would make it a false alarm of its own.
     """
@@ -128,7 +131,7 @@ def lag_one(values: Sequence[float]) -> Correlation:
     spread = sum((rank - middle) ** 2 for rank in ranks)
     if spread == 0:
         return Correlation(0.0, fine=True, thin=1)
-    value = sum((a - middle) * (b - middle) for a, b in zip(ranks, ranks[1:], strict=False)) / spread
+    value = sum((a - middle) * (b - middle) for a, b in itertools.pairwise(ranks)) / spread
     if value <= max(MOST_CORRELATION, 1.645 / math.sqrt(n)):
         return Correlation(value, fine=True, thin=1)
     thin = math.ceil(math.log(MOST_CORRELATION / 2) / math.log(min(value, 0.99)))

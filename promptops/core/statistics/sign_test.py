@@ -12,16 +12,16 @@ from promptops.core.statistics.spending import allowed_error
 class SequentialSignTest:
     """McNemar's exact test with a look after every case, one-sided: stops when too many of the flips are broken cases.
 
-    H0: within each case the two versions are exchangeable ("nothing changed"), so that each flip is broken or fixed by a
-    fair coin, whatever the others do.
+    H0: within each case the two versions are exchangeable ("nothing changed"), so that each flip is broken or fixed
+    by a fair coin, whatever the others do.
     Assumes: cases are added in an order that does not depend on how they came out; `cases` (N) and `alpha` are fixed
-    before the first. Nothing about how often cases flip, or that they are alike. A case that could not be measured is not
-    added; whether it could be may depend on the case, and under H0 not on which version is which.
+    before the first. Nothing about how often cases flip, or that they are alike. A case that could not be measured is
+    not added; whether it could be may depend on the case, and under H0 not on which version is which.
     Guarantee: P(it ever stops | H0) ≤ alpha, exactly, for every number and place of the ties: the boundary depends only
     on which cases flipped, and given these the signs are fair coins. The number of flips is random, so the error is
     spent by cases seen, and what a look could not spend (the binomial is discrete) is left for the next.
-    Source: McNemar, Psychometrika 12 (1947), 153-157; the boundary by the recursion of Armitage, McPherson & Rowe, JRSS A
-    132 (1969), 235-244, over the paths that were not stopped before.
+    Source: McNemar, Psychometrika 12 (1947), 153-157; the boundary by the recursion of Armitage, McPherson & Rowe,
+    JRSS A 132 (1969), 235-244, over the paths that were not stopped before.
 
     `seen` cases were added, of which `broke` and `fixed` flipped; `spent` is the chance under H0 that it would have
     stopped by now; `stopped_at` is the case (from 1) at which it stopped. What is added after that changes nothing.

@@ -31,8 +31,8 @@ def equality_test(prompts: Sequence[PromptTexts], *, seed: int, draws: int = DRA
     positions, up to the length of the longer text, that hold the same unit). Labels are permuted within each prompt.
     Assumes: the texts of a prompt are independent draws. Prompts may differ in everything.
     Guarantee: P(p ≤ a | H0) ≤ a, exactly: `p = (1 + #) / (1 + draws)`.
-    Source: Gao, Liang & Guestrin, "Model Equality Testing: Which Model Is This API Serving?", ICLR 2025 (arXiv 2410.20247), §3;
-    Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), 723-773.
+    Source: Gao, Liang & Guestrin, "Model Equality Testing: Which Model Is This API Serving?", ICLR 2025 (arXiv
+    2410.20247), §3; Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), 723-773.
     """
     usable = [prompt for prompt in prompts if prompt.before and prompt.now]
     if not any(len(prompt.before) + len(prompt.now) > 2 for prompt in usable):

@@ -1,4 +1,4 @@
-"""Sequential sign flips: the level by simulation and by symmetry, ties, clusters, outliers, and the same in every run."""
+"""Sequential sign flips: the level by simulation and by symmetry, ties, clusters, outliers; one seed, one result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptops.core.statistics.sign_test import SequentialSignTest
 
 def stops(path: list[float], seed: int, *, alpha: float = 0.05, draws: int = 199) -> bool:
     test = SequentialFlips(len(path), alpha, seed=seed, draws=draws)
-    return any([test.add(d) for d in path])
+    return any(test.add(d) for d in path)
 
 
 @pytest.mark.parametrize("draws", [19, 99, 999])
@@ -53,14 +53,14 @@ def test_rare_large_losses_are_no_alarm_beyond_alpha() -> None:
 def test_a_giant_cluster_cannot_raise_an_alarm_alone() -> None:
     test = SequentialFlips(100, 0.05, seed=1, draws=999)
     assert not test.add(-80.0, cases=80)
-    assert not any([test.add(0.0) for _ in range(20)])
+    assert not any(test.add(0.0) for _ in range(20))
 
 
 def test_clusters_flip_as_one() -> None:
     """Twenty clusters that each lost one case of ten stop it; ten times as many cases in two clusters do not."""
     many, few = (SequentialFlips(200, 0.05, seed=1, draws=999) for _ in range(2))
-    assert any([many.add(-1.0, cases=10) for _ in range(20)])
-    assert not any([few.add(-100.0, cases=100) for _ in range(2)])
+    assert any(many.add(-1.0, cases=10) for _ in range(20))
+    assert not any(few.add(-100.0, cases=100) for _ in range(2))
 
 
 def test_signs_are_decided_about_as_the_exact_test_does() -> None:
@@ -68,7 +68,7 @@ def test_signs_are_decided_about_as_the_exact_test_does() -> None:
     for seed in range(60):
         path = [rng.choice((-1, -1, 0, 0, 0, 0, 1)) for _ in range(80)]
         exact = SequentialSignTest(len(path), 0.05)
-        agreed += any([exact.add(d) for d in path]) == stops([float(d) for d in path], seed, draws=1999)
+        agreed += any(exact.add(d) for d in path) == stops([float(d) for d in path], seed, draws=1999)
     assert agreed >= 55
 
 

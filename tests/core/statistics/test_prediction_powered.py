@@ -45,7 +45,7 @@ def test_without_judgements_the_labels_speak_alone() -> None:
 
 
 def test_by_hand() -> None:
-    # λ = cov / ((1 + 4/4) · var over all eight) = (1/3) / (2 · 2/7) = 7/12; the judge says .5 of the others, as of these.
+    # λ = cov / ((1 + 4/4) · var over all eight) = (1/3) / (2 · 2/7) = 7/12
     found = powered_mean([1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 1, 0])
     assert found.trust == pytest.approx(7 / 12)
     assert found.value == pytest.approx(0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import asdict
 from statistics import NormalDist, median
 
@@ -26,13 +27,13 @@ def alarmed_after(values: list[float], calibration: int, seed: int) -> int | Non
 @pytest.mark.parametrize("noise", ["normal", "heavy tails", "ties", "constants"])
 def test_a_year_of_the_same_raises_no_more_alarms_than_promised(noise: str) -> None:
     rng = random.Random(3)
-    draw = {
+    draws: dict[str, Callable[[], float]] = {
         "normal": lambda: rng.gauss(0, 1),
         "heavy tails": lambda: rng.gauss(0, 1) / abs(rng.gauss(0, 1)) ** 0.5,
         "ties": lambda: float(rng.random() < 0.9),
         "constants": lambda: 1.0,
-    }[noise]
-    years = 60
+    }
+    draw, years = draws[noise], 60
     alarms = sum(alarmed_after([draw() for _ in range(395)], 30, seed) is not None for seed in range(years))
     assert alarms <= scipy_stats.binom.ppf(0.999, years, 0.1)
 

@@ -20,7 +20,7 @@ def chance_of_stopping(flips: tuple[bool, ...], cases: int, alpha: float) -> tup
     spent = 0.0
     for signs in itertools.product((-1, 1), repeat=sum(flips)):
         test, following = SequentialSignTest(cases, alpha), iter(signs)
-        stopped += any([test.add(next(following) if flipped else 0) for flipped in flips])
+        stopped += any(test.add(next(following) if flipped else 0) for flipped in flips)
         spent = test.spent if not test.stopped else spent
     return stopped / 2 ** sum(flips), spent
 
@@ -45,7 +45,7 @@ def test_a_random_number_of_flips_keeps_the_level_too() -> None:
     level = 0.0
     for path in itertools.product((-1, 0, 1), repeat=9):
         test = SequentialSignTest(9, 0.2)
-        if any([test.add(d) for d in path]):
+        if any(test.add(d) for d in path):
             flips = sum(map(abs, path))
             level += 0.6**flips * 0.4 ** (9 - flips) / 2**flips
     assert 0.05 < level <= 0.2
@@ -73,13 +73,13 @@ def test_the_error_spent_never_exceeds_what_is_allowed(path: list[int], alpha: f
 
 def test_ties_alone_never_stop_it() -> None:
     test = SequentialSignTest(500, 0.05)
-    assert not any([test.add(0) for _ in range(500)])
+    assert not any(test.add(0) for _ in range(500))
     assert test.spent == 0.0
 
 
 def test_a_candidate_that_only_mends_is_never_worse() -> None:
     test = SequentialSignTest(300, 0.4)
-    assert not any([test.add(1) for _ in range(300)])
+    assert not any(test.add(1) for _ in range(300))
 
 
 def test_a_tie_can_end_it_because_the_error_grows_with_cases() -> None:
