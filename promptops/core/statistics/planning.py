@@ -62,8 +62,8 @@ def simulate(
         broke, fixed = int((flips[:, row] < 0).sum()), int((flips[:, row] > 0).sum())
         if non_inferiority(broke, fixed, cases, margin) <= (1 - ANYTIME_SHARE) * alpha:
             verdicts[row] = 2
-    regress, passed, rest = (float((verdicts == which).mean()) for which in (1, 2, 0))
-    return Outlook(regress, passed, rest, mean_cases=float(ended.mean()))
+    worse_share, pass_share, rest = (float((verdicts == which).mean()) for which in (1, 2, 0))
+    return Outlook(worse_share, pass_share, rest, mean_cases=float(ended.mean()))
 
 
 def detectable_drop(

@@ -21,8 +21,12 @@ def test_it_decides_case_by_case_as_the_trial_does(drop: float, noise: float) ->
         for trial, difference in zip(trials, case, strict=True):
             trial.add({"m": int(difference)})
     said = [trial.verdict for trial in trials]
-    counted = [said.count(verdict) / rounds for verdict in ("regress", "pass", "inconclusive")]
-    expected = Outlook(*counted, float(np.mean([trial.seen for trial in trials])))
+    expected = Outlook(
+        said.count("regress") / rounds,
+        said.count("pass") / rounds,
+        said.count("inconclusive") / rounds,
+        float(np.mean([trial.seen for trial in trials])),
+    )
     assert simulate(cases, drop=drop, noise=noise, seed=5, rounds=rounds) == expected
 
 
