@@ -6,28 +6,29 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from promptops.core.statistics.betting import BETS
+from promptops.core.statistics.fixed_power import detectable_drop as fixed_drop
+from promptops.core.statistics.fixed_power import power_to_pass, power_to_regress
+from promptops.core.statistics.many import Ints, ManyBettingTests, ManySignTests
 from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip
 
 ROUNDS = 400
+NOISE = (0.02, 0.04, 0.1)
+"""Shares of cases that flip although nothing is better or worse: what an outlook is made for."""
+DROPS = (0.02, 0.05, 0.1, 0.2)
 MOST_SIMULATED = 2_000
 """Cases up to which a simulation takes a second; for more, `fixed_power` has the power at full N, which is near."""
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """How often a canary would say what, and how many cases it would take in the mean."""
+    """How often a canary would say what, and how many cases it would take in the mean (None: not simulated)."""
 
     regress: float
     passed: float
     inconclusive: float
-    mean_cases: float
+    mean_cases: float | None
 
 
 def simulate(
@@ -48,7 +49,7 @@ def simulate(
     """
     chances = (min(1.0, drop + noise / 2), max(0.0, min(noise / 2, 1 - drop - noise / 2)))
     flips = _flips(cases, chances, seed, rounds)
-    worse, betting = _Worse(cases, alpha, rounds), _Betting(margin, ANYTIME_SHARE * alpha, rounds)
+    worse, betting = ManySignTests(cases, alpha, rounds), ManyBettingTests(margin, ANYTIME_SHARE * alpha, rounds)
     ended, verdicts = np.full(rounds, cases), np.zeros(rounds, dtype=np.int64)
     for case in range(cases):
         regressed, passed = worse.add(flips[case]), betting.add(flips[case])
@@ -109,64 +110,65 @@ def cases_to_pass(
     return high
 
 
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A candidate that is worse by `drop`, while the share `noise` of cases flips for no reason."""
+
+    drop: float
+    noise: float
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOutlook:
+    """What a suite can decide: at the shares of noise `NOISE`, and for the drops `DROPS` at the middle one.
+
+    `least_cases` is what a PASS takes without a single flip; `detectable` is the drop that is found 4 times in 5 (None:
+    none); `needed` the cases with which an equal candidate passes 4 times in 5, by noise (None: more than are
+    simulated).
+    """
+
+    cases: int
+    least_cases: int
+    detectable: float | None
+    equal: tuple[Scenario, ...]
+    worse: tuple[Scenario, ...]
+    needed: tuple[tuple[float, int | None], ...]
+
+
+def suite_outlook(cases: int, *, margin: float, alpha: float) -> SuiteOutlook:
+    """Say what a canary over `cases` (≥ 0) pass-or-fail cases, one sample each, can and cannot decide.
+
+    Simulated up to `MOST_SIMULATED` cases; beyond, by the power of the tests at full N, which peeking hardly lowers.
+    """
+    simulated = 0 < cases <= MOST_SIMULATED
+
+    def scenario(drop: float, noise: float) -> Scenario:
+        if simulated:
+            return Scenario(drop, noise, simulate(cases, drop=drop, noise=noise, margin=margin, alpha=alpha))
+        return Scenario(drop, noise, _at_full_n(cases, drop, noise, margin, alpha))
+
+    level = (1 - ANYTIME_SHARE) * alpha
+    found = detectable_drop(cases, noise=NOISE[1], margin=margin, alpha=alpha) if simulated else None
+    return SuiteOutlook(
+        cases=cases,
+        least_cases=pairs_for_no_flip(margin, level),
+        detectable=found if simulated else fixed_drop(cases, NOISE[1], alpha),
+        equal=tuple(scenario(0.0, noise) for noise in NOISE),
+        worse=tuple(scenario(drop, NOISE[1]) for drop in DROPS),
+        needed=tuple((noise, cases_to_pass(noise=noise, margin=margin, alpha=alpha)) for noise in NOISE),
+    )
+
+
+def _at_full_n(cases: int, drop: float, noise: float, margin: float, alpha: float) -> Outlook:
+    worse = power_to_regress(cases, drop, noise, alpha) if cases else 0.0
+    passed = power_to_pass(cases, noise, margin, (1 - ANYTIME_SHARE) * alpha) if cases and not drop else 0.0
+    passed = min(passed, 1 - worse)
+    return Outlook(worse, passed, 1 - worse - passed, None)
+
+
 def _flips(cases: int, chances: tuple[float, float], seed: int, rounds: int) -> Ints:
     """-1, 0 or 1 of every case (rows) in every round (columns)."""
     uniform = np.random.Generator(np.random.PCG64(seed)).random((cases, rounds))
     worse, better = chances
     return np.where(uniform < worse, -1, np.where(uniform >= 1 - better, 1, 0))
-
-
-class _Worse:
-    """`SequentialSignTest` for many canaries at once."""
-
-    def __init__(self, cases: int, alpha: float, rounds: int) -> None:
-        self._cases, self._alpha = cases, alpha
-        self._alive = np.zeros((rounds, 8))
-        self._alive[:, 0] = 1.0
-        self._bound = np.ones(rounds, dtype=np.int64)
-        self._spent, self._broke = np.zeros(rounds), np.zeros(rounds, dtype=np.int64)
-        self._flips, self._seen = np.zeros(rounds, dtype=np.int64), 0
-
-    def add(self, differences: Ints) -> Bools:
-        self._seen += 1
-        rows = np.flatnonzero(differences)
-        self._broke += differences < 0
-        self._flips[rows] += 1
-        if self._bound.max() + 1 >= self._alive.shape[1]:
-            self._alive = np.pad(self._alive, ((0, 0), (0, self._alive.shape[1])))
-        half = self._alive[rows] / 2
-        half[:, 1:] += half[:, :-1].copy()
-        self._alive[rows] = half
-        self._bound[rows] += 1
-        self._lower()
-        stopped: Bools = self._broke >= self._bound
-        return stopped
-
-    def _lower(self) -> None:
-        allowed = self._alpha * (self._seen / self._cases) ** 2
-        rows = np.arange(len(self._bound))
-        while len(rows):
-            top = self._bound[rows] - 1
-            mass = self._alive[rows, top]
-            rows = rows[(2 * top > self._flips[rows]) & (mass <= allowed - self._spent[rows])]
-            last = self._bound[rows] - 1
-            self._spent[rows] += self._alive[rows, last]
-            self._alive[rows, last] = 0.0
-            self._bound[rows] = last
-
-
-class _Betting:
-    """`BettingTest` for many canaries at once; passing is not taken back."""
-
-    def __init__(self, margin: float, alpha: float, rounds: int) -> None:
-        weights = np.array([weight for _, weight in BETS])
-        bets = np.array([bet for bet, _ in BETS])
-        gains = (np.array([-1.0, 0.0, 1.0]) + margin) / (1 - margin)
-        self._gains = np.log1p(np.outer(gains, bets))
-        self._logs: Floats = np.tile(np.log(weights / weights.sum()), (rounds, 1))
-        self._target, self._passed = 1 / alpha, np.zeros(rounds, dtype=np.bool_)
-
-    def add(self, differences: Ints) -> Bools:
-        self._logs += self._gains[differences + 1]
-        self._passed |= np.exp(np.minimum(self._logs, 300.0)).sum(axis=1) >= self._target
-        return self._passed
