@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
 ORDERS = 200
 _MOST = 0.9  # of the capital: who stakes all of it is ruined by one loss
 
@@ -39,23 +41,24 @@ def bounded_mean_test(
     if not (0 < margin < 1 and np.abs(values).max() <= 1 and sizes.min() > 0 and sizes.max() <= 1):
         raise ValueError("differences lie in [-1, 1], weights in (0, 1], the margin in (0, 1)")
     gains = (values + margin) * sizes
-    logs = [_log_gain(gains[order], margin, alpha) for order in _orders(len(gains), seed, orders)]
-    top = max(logs)
-    average = top + math.log(sum(math.exp(log - top) for log in logs) / len(logs))
+    logs = _log_gains(gains[_orders(len(gains), seed, orders)], margin, alpha)
+    top = float(logs.max())
+    average = top + math.log(float(np.exp(logs - top).mean()))
     return math.exp(-max(0.0, average))
 
 
-def _log_gain(gains: np.ndarray[tuple[int], np.dtype[np.float64]], margin: float, alpha: float) -> float:
-    """The log of the gambler's capital after all units, in the order given."""
-    count = np.arange(1, len(gains) + 1)
-    mean = np.cumsum(gains) / count
-    variance = (0.125 + np.cumsum((gains - mean) ** 2)) / (count + 1)
-    before = np.concatenate(([0.125], variance[:-1]))
-    stake = np.minimum(np.sqrt(2 * math.log(1 / alpha) / (len(gains) * before)), _MOST / (1 - margin))
-    return float(np.log1p(stake * gains).sum())
+def _log_gains(gains: Floats, margin: float, alpha: float) -> Floats:
+    """The log of the gambler's capital after all units, for each row of gains."""
+    count = np.arange(1, gains.shape[1] + 1)
+    mean = np.cumsum(gains, axis=1) / count
+    variance = (0.125 + np.cumsum((gains - mean) ** 2, axis=1)) / (count + 1)
+    before = np.concatenate((np.full((len(gains), 1), 0.125), variance[:, :-1]), axis=1)
+    stake = np.minimum(np.sqrt(2 * math.log(1 / alpha) / (gains.shape[1] * before)), _MOST / (1 - margin))
+    found: Floats = np.log1p(stake * gains).sum(axis=1)
+    return found
 
 
-def _orders(units: int, seed: int, orders: int) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _orders(units: int, seed: int, orders: int) -> npt.NDArray[np.int64]:
     """Random orders by sorting raw words of the generator: the same in every version of numpy."""
-    source = np.random.PCG64(seed)
-    return [np.argsort(np.atleast_1d(source.random_raw(units)), kind="stable") for _ in range(orders)]
+    words = np.asarray(np.random.PCG64(seed).random_raw(units * orders)).reshape(orders, units)
+    return np.argsort(words, axis=1, kind="stable")
