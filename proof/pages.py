@@ -86,7 +86,7 @@ def _power_goals(cells: Sequence[power.Cell]) -> Iterator[Goal]:
     for drop, most in ((0.1, 125), (0.2, 70)):
         for cell in cells:
             if (cell.cases, cell.noise, cell.drop) == (400, 0.04, drop):
-                used = cell.outlook.mean_cases or 0.0
+                used = cell.outlook.mean_cases
                 yield f"cases used at -{100 * drop:g} points, of 400", f"≤ {most}", f"{used:.0f}", used <= most
 
 

@@ -12,6 +12,8 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
     drop = found.detectable
     told = "no drop at all: there are too few cases" if drop is None else f"a drop of {100 * drop:.0f} points or more"
     yield f"  canary ({requests} requests): REGRESS finds {told} (4 times in 5)"
+    if found.cases > MOST_SIMULATED:
+        yield f"    reckoned for {MOST_SIMULATED:,} cases; with more it decides more:"
     for row in found.worse:
         sure = f"with probability {row.outlook.regress:.2f}"
         yield f"    a drop of {100 * row.drop:g} points is found {sure}{_after(row)}"
@@ -27,5 +29,4 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
 
 
 def _after(row: Scenario) -> str:
-    cases = row.outlook.mean_cases
-    return f", after {cases:.0f} cases in the mean" if cases is not None else ""
+    return f", after {row.outlook.mean_cases:.0f} cases in the mean"

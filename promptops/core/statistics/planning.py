@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptops.core.statistics.fixed_power import detectable_drop as fixed_drop
-from promptops.core.statistics.fixed_power import power_to_pass, power_to_regress
 from promptops.core.statistics.many import Ints, ManyBettingTests, ManySignTests
 from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip
@@ -18,17 +16,17 @@ NOISE = (0.02, 0.04, 0.1)
 """Shares of cases that flip although nothing is better or worse: what an outlook is made for."""
 DROPS = (0.02, 0.05, 0.1, 0.2)
 MOST_SIMULATED = 2_000
-"""Cases up to which a simulation takes a second; for more, `fixed_power` has the power at full N, which is near."""
+"""Cases up to which a simulation takes a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """How often a canary would say what, and how many cases it would take in the mean (None: not simulated)."""
+    """How often a canary would say what, and how many cases it would take in the mean."""
 
     regress: float
     passed: float
     inconclusive: float
-    mean_cases: float | None
+    mean_cases: float
 
 
 def simulate(
@@ -139,32 +137,23 @@ class SuiteOutlook:
 def suite_outlook(cases: int, *, margin: float, alpha: float) -> SuiteOutlook:
     """Say what a canary over `cases` (≥ 0) pass-or-fail cases, one sample each, can and cannot decide.
 
-    Simulated up to `MOST_SIMULATED` cases; beyond, by the power of the tests at full N, which peeking hardly lowers.
+    A suite of more than `MOST_SIMULATED` cases is reckoned as one of that many: it decides more, not less.
     """
-    simulated = 0 < cases <= MOST_SIMULATED
+    simulated = min(cases, MOST_SIMULATED)
 
     def scenario(drop: float, noise: float) -> Scenario:
-        if simulated:
-            return Scenario(drop, noise, simulate(cases, drop=drop, noise=noise, margin=margin, alpha=alpha))
-        return Scenario(drop, noise, _at_full_n(cases, drop, noise, margin, alpha))
+        if not cases:
+            return Scenario(drop, noise, Outlook(0.0, 0.0, 1.0, 0.0))
+        return Scenario(drop, noise, simulate(simulated, drop=drop, noise=noise, margin=margin, alpha=alpha))
 
-    level = (1 - ANYTIME_SHARE) * alpha
-    found = detectable_drop(cases, noise=NOISE[1], margin=margin, alpha=alpha) if simulated else None
     return SuiteOutlook(
         cases=cases,
-        least_cases=pairs_for_no_flip(margin, level),
-        detectable=found if simulated else fixed_drop(cases, NOISE[1], alpha),
+        least_cases=pairs_for_no_flip(margin, (1 - ANYTIME_SHARE) * alpha),
+        detectable=detectable_drop(simulated, noise=NOISE[1], margin=margin, alpha=alpha) if cases else None,
         equal=tuple(scenario(0.0, noise) for noise in NOISE),
         worse=tuple(scenario(drop, NOISE[1]) for drop in DROPS),
         needed=tuple((noise, cases_to_pass(noise=noise, margin=margin, alpha=alpha)) for noise in NOISE),
     )
-
-
-def _at_full_n(cases: int, drop: float, noise: float, margin: float, alpha: float) -> Outlook:
-    worse = power_to_regress(cases, drop, noise, alpha) if cases else 0.0
-    passed = power_to_pass(cases, noise, margin, (1 - ANYTIME_SHARE) * alpha) if cases and not drop else 0.0
-    passed = min(passed, 1 - worse)
-    return Outlook(worse, passed, 1 - worse - passed, None)
 
 
 def _flips(cases: int, chances: tuple[float, float], seed: int, rounds: int) -> Ints:

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from promptops.core.statistics.spending import allowed_error
 
+_NOTHING = 1e-30  # paths with fewer broken cases than anybody will see: together less than rounding
+
 
 @dataclass(slots=True)
 class SequentialSignTest:
@@ -35,7 +37,8 @@ class SequentialSignTest:
     spent: float = 0.0
     stopped_at: int | None = None
     _alive: list[float] = field(default_factory=lambda: [1.0], repr=False)
-    """Chance of each number of broken cases among the paths that were not stopped; its length is the boundary."""
+    """Chance of each number of broken cases, from `_fewest` on, among the paths that were not stopped."""
+    _fewest: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         if self.cases < 1 or not 0 < self.alpha < 0.5:
@@ -48,7 +51,7 @@ class SequentialSignTest:
     @property
     def boundary(self) -> int:
         """How many broken cases stop it now, with as many flips as there were."""
-        return len(self._alive)
+        return self._fewest + len(self._alive)
 
     def add(self, difference: float) -> bool:
         """Add one case, `difference` -1, 0 or 1, and return whether the test has stopped."""
@@ -67,14 +70,17 @@ class SequentialSignTest:
         return self.stopped
 
     def _toss(self) -> None:
-        """One flip more: half of each path's chance moves up by one."""
+        """One flip more: half of each path's chance moves up by one. What is next to impossible is let go."""
         before = self._alive
         self._alive = [before[0] / 2, *((few + many) / 2 for few, many in pairwise(before)), before[-1] / 2]
+        if self._alive[0] < _NOTHING and len(self._alive) > 1:
+            del self._alive[0]
+            self._fewest += 1
 
     def _lower(self) -> None:
         """Stop the paths with most broken cases as far as the error allows, and never where half or fewer broke."""
         left, flips = allowed_error(self.alpha, self.seen, self.cases) - self.spent, self.broke + self.fixed
-        while 2 * (len(self._alive) - 1) > flips and self._alive[-1] <= left:
+        while 2 * (self.boundary - 1) > flips and len(self._alive) > 1 and self._alive[-1] <= left:
             gone = self._alive.pop()
             left -= gone
             self.spent += gone

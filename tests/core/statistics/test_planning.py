@@ -33,7 +33,7 @@ def test_it_decides_case_by_case_as_the_trial_does(drop: float, noise: float) ->
 def test_peeking_costs_hardly_any_power() -> None:
     found = simulate(400, drop=0.05, noise=0.04, rounds=2000)
     assert found.regress == pytest.approx(power_to_regress(400, 0.05, 0.04, 0.05), abs=0.03)
-    assert (found.mean_cases or 999) < 260
+    assert found.mean_cases < 260
 
 
 def test_the_detectable_drop_is_near_that_of_the_fixed_test_and_none_for_a_handful_of_cases() -> None:
@@ -60,7 +60,7 @@ def test_without_noise_it_takes_what_no_flip_takes() -> None:
 def test_a_candidate_that_breaks_everything_is_found_at_once() -> None:
     found = simulate(100, drop=1.0, noise=0.3)
     assert (found.regress, found.passed) == (1.0, 0.0)
-    assert (found.mean_cases or 999) < 15
+    assert found.mean_cases < 15
 
 
 @pytest.mark.parametrize("cases", [0, 3, 200, 5_000])
@@ -68,7 +68,7 @@ def test_a_suite_of_any_size_has_an_outlook(cases: int) -> None:
     found = suite_outlook(cases, margin=0.05, alpha=0.05)
     for row in (*found.equal, *found.worse):
         assert row.outlook.regress + row.outlook.passed + row.outlook.inconclusive == pytest.approx(1.0)
-        assert (row.outlook.mean_cases is not None) == (cases in (3, 200))
+        assert row.outlook.mean_cases <= min(cases, 2000)
     assert found.least_cases == 59
     if cases < 5:
         assert found.detectable is None
