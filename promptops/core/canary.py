@@ -24,13 +24,29 @@ _MANY = 10**9  # attempts: nobody asks more often, a file may say so
 
 
 @dataclass(frozen=True, slots=True)
+class Looks:
+    """How a canary went that looked after every case: it ended after `used` of `cases`.
+
+    `spent` is the error that "is it worse?" has spent of alpha, `wealth` the most that betting against "worse by delta"
+    has won (1 / (.2 · alpha) shows not worse), `shown` when that was shown, if it was.
+    """
+
+    used: int
+    cases: int
+    spent: float
+    wealth: float
+    shown: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryDecision:
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
     1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
     `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
-    and `missing` name cases; `settle` says what would end an inconclusive canary.
+    and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
+    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha.
     """
 
     verdict: Verdict
@@ -50,6 +66,7 @@ class CanaryDecision:
     detectable: float | None = None
     settle: str = ""
     warnings: tuple[str, ...] = ()
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
     1; a later one must show more, see `pass_level`. A side is measured where its outcome is `pass` or `fail`; a
     candidate with an `error` counts as failed.
     """
-    known = {case: (_plain(base), _candidate(cand)) for case, (base, cand) in sorted(pairs.items())}
+    known = {case: (baseline_passed(base), candidate_passed(cand)) for case, (base, cand) in sorted(pairs.items())}
     measured = {case: pair for case, pair in known.items() if None not in pair}
     missing = tuple(case for case in known if case not in measured)
     broke = tuple(case for case, pair in measured.items() if pair == (True, False))
@@ -94,8 +111,8 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
         detectable=detectable,
-        settle=_settle(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(_warnings(counts, detectable, attempt, settings, level)),
+        settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
+        warnings=tuple(warnings_of(counts, detectable, attempt, settings, level)),
     )
 
 
@@ -153,13 +170,13 @@ def _filled(known: Mapping[str, tuple[bool | None, bool | None]], *, worst: bool
     return Counts(sides.count((True, False)), sides.count((False, True)), len(sides))
 
 
-def _plain(outcome: Outcome) -> bool | None:
+def baseline_passed(outcome: Outcome) -> bool | None:
     return {"pass": True, "fail": False}.get(outcome)
 
 
-def _candidate(outcome: Outcome) -> bool | None:
+def candidate_passed(outcome: Outcome) -> bool | None:
     """A check that raised on the candidate's output is no pass, and no outage either."""
-    return False if outcome == "error" else _plain(outcome)
+    return False if outcome == "error" else baseline_passed(outcome)
 
 
 def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: float) -> str:
@@ -174,7 +191,7 @@ def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: fl
     return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
 
 
-def _settle(counts: Counts, settings: CanarySettings, level: float) -> str:
+def what_settles(counts: Counts, settings: CanarySettings, level: float) -> str:
     """What would end this: how many more cases if flips go on as so far, or which margin these cases do show."""
     ways = []
     if total := pairs_to_settle(counts.broke, counts.fixed, counts.pairs, settings.delta, level):
@@ -190,7 +207,7 @@ def _up(points: float) -> float:
     return -(-round(points * 1000) // 100) / 10
 
 
-def _warnings(
+def warnings_of(
     counts: Counts, detectable: float | None, attempt: int, settings: CanarySettings, level: float
 ) -> list[str]:
     told, n = [], counts.pairs

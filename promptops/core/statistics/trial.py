@@ -35,13 +35,17 @@ class Trial:
         alpha: float = 0.05,
         seed: int = 0,
         clusters: tuple[int, ...] = (),
+        pass_alpha: float | None = None,
     ) -> None:
+        """`pass_alpha` is what a PASS may spend, where that is not `alpha` (a later attempt has to show more)."""
         units, total = Units(cases, clusters), len(metrics)
         if not metrics or len({plan.name for plan in metrics}) != total:
             raise ValueError("a trial has at least one metric, and each its own name")
         levels = tuple(alpha / size for size in range(1, total + 1))
         self.units, self.alpha = units, alpha
-        self.metrics = {plan.name: MetricTest(plan, units, levels, alpha=alpha, seed=seed) for plan in metrics}
+        self.metrics = {
+            plan.name: MetricTest(plan, units, levels, alpha=pass_alpha or alpha, seed=seed) for plan in metrics
+        }
         self.seen = 0
         self.worse: tuple[str, ...] = ()
         self.verdict: Verdict | None = None
