@@ -117,9 +117,14 @@ class CanaryResult:
     @property
     def licenses(self) -> bool:
         """Whether this is evidence: of all cases, unless fewer decided it, and no outage from end to end."""
-        decision = self.decision(self.comparison.attempt)
-        decided = decision.verdict in ("pass", "regress") or self.asked == len(self.comparison.candidate.cases)
-        return not self.comparison.partial and decision.measured > 0 and decided
+        measured = self.decision(self.comparison.attempt).measured
+        return not self.comparison.partial and measured > 0 and self.concluded
+
+    @property
+    def concluded(self) -> bool:
+        """Whether there is a verdict, or all cases were asked; else more money would take it further."""
+        decided = self.decision(self.comparison.attempt).verdict in ("pass", "regress")
+        return decided or self.asked == len(self.comparison.candidate.cases)
 
     def decision(self, attempt: int) -> CanaryDecision:
         """Decide as attempt `attempt` (from 1) at this comparison."""

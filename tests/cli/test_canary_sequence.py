@@ -72,6 +72,18 @@ def test_a_cap_on_samples_stops_it_without_evidence_and_says_so(
     assert not world.evidence("v2")
 
 
+def test_asked_again_after_a_cap_it_goes_on_with_its_sequence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Otherwise one could ask a little, again and again, until it looks good."""
+    world.serve()
+    before = world.server.count
+    canary(capsys, "--max-samples", "20")
+    code, found = canary(capsys, "--max-samples", "40")
+    assert (code, found["asked"], world.server.count - before) == (11, 20, 40)
+    code, whole = canary(capsys)
+    assert (code, whole["verdict"], world.server.count - before) == (0, "pass", 2 * CASES)
+    assert (whole["seed"], whole["attempt"]) == (found["seed"], 1)
+
+
 def test_a_cap_on_cost_stops_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.files.config('[tool.promptops.prices]\n"test/model-1" = [1000.0, 1000.0]')
     world.files.commit("Prices")

@@ -9,7 +9,7 @@ import pytest
 from promptops.core.canary import Looks, Pairs
 from promptops.core.digest import sha256_of
 from promptops.core.plan import case_order
-from promptops.core.sequence import decide_in_order
+from promptops.core.sequence import PairTrial, decide_in_order
 from promptops.formats import CanaryEvidence, CanarySettings, Measurement, PairOutcome, Side
 from promptops.models import Outcome, Verdict
 
@@ -108,10 +108,8 @@ def test_stopping_anywhere_for_cost_raises_no_false_alarms() -> None:
     """Equal versions, stopped at a place that depends on how it looked: never more REGRESS than alpha."""
     rng, alarms = random.Random(1), 0
     for _ in range(300):
-        pairs, order = stream("".join(rng.choice("====+-") for _ in range(80)))
-        alarms += any(
-            decide_in_order(pairs, SETTINGS, order, asked=asked).verdict == "regress" for asked in (10, 20, 40, 60, 80)
-        )
+        running = PairTrial(80, SETTINGS, 1)
+        alarms += any(running.add(*KINDS[rng.choice("====+-")]) == "regress" for _ in range(rng.choice((10, 40, 80))))
     assert alarms <= 0.05 * 300 + 3 * (0.05 * 0.95 * 300) ** 0.5
 
 

@@ -112,7 +112,8 @@ def canary(
     with _recorded_run(comparison, resume_of(resume)[0], seed) as stored:
         result = _run(stored, comparison, Telling(quiet, events))
         code = _conclude(project, result, stored, write=not no_evidence, as_json=as_json)
-        stored.finish(result.decision(comparison.attempt).verdict)
+        if result.concluded:  # else it counts as interrupted: the same command goes on with its sequence
+            stored.finish(result.decision(comparison.attempt).verdict)
     finish(code)
 
 
@@ -200,13 +201,14 @@ def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
 
 def _conclude(project: Project, result: CanaryResult, stored: StoredRun, *, write: bool, as_json: bool) -> int:
     """Write the evidence, show the result, and return the exit code."""
+    from promptops.cli.commands._measured import now
     from promptops.project.evidence import load_evidence
     from promptops.release.records import append_canary, next_attempt
 
     comparison = result.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    at, written = stored.moment(), ""
+    at, written = stored.moment() if result.concluded else now(), ""
     if write and result.licenses:
         build = lambda attempt: result.evidence(attempt, at)  # noqa: E731
         path, record = append_canary(project, candidate.prompt, *sides, build, again=stored.round > 1)
