@@ -124,7 +124,8 @@ def _nothing(known: Known, asked: Sequence[str]) -> CanaryDecision:
 
 
 def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySettings, level: float) -> str:
-    flips = f"{counts.broke} broke and {counts.fixed} fixed"
+    seen = [difference for difference in trial.primary.measured if difference]
+    flips = f"{sum(d < 0 for d in seen)} broke and {sum(d > 0 for d in seen)} fixed"
     used, margin = f"{trial.seen} of {trial.units.cases} cases", f"{100 * settings.delta:g} points"
     spent = f"error spent {trial.primary.worse[0].spent:.2g} of {settings.alpha:g}"
     if verdict == "regress":

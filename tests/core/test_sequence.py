@@ -71,6 +71,7 @@ def test_what_was_on_its_way_is_shown_and_decides_nothing() -> None:
     assert (found.measured, len(found.broke), len(found.fixed), found.missing) == (13, 12, 1, ())
     assert found.looks is not None
     assert found.looks.used == 11
+    assert "11 broke and 0 fixed after 11 of 100 cases" in found.reason
 
 
 def test_missing_cases_are_those_that_were_asked() -> None:
