@@ -22,6 +22,7 @@ from promptops.core.canary import (
 from promptops.core.statistics.betting import betting_interval
 from promptops.core.statistics.fixed_power import detectable_drop
 from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan
+from promptops.core.statistics.sign_test import SequentialSignTest
 from promptops.core.statistics.tango import non_inferiority
 from promptops.core.statistics.trial import Trial
 from promptops.core.stats import mcnemar_exact
@@ -43,7 +44,7 @@ class PairTrial:
         """Add the next case and return the verdict, if there is one; a side that was not measured makes it missing."""
         before, after = baseline_passed(baseline), candidate_passed(candidate)
         known = before is not None and after is not None
-        return self.trial.add({METRIC: float(bool(after)) - float(bool(before)) if known else None})
+        return self.trial.add({METRIC: _difference((before, after)) if known else None})
 
 
 def decide_in_order(
@@ -104,12 +105,23 @@ def _decision(
         fixed=fixed,
         missing=tuple(sorted(case for case in asked[: looks.used] if case not in measured)),
         same=n - counts.broke - counts.fixed,
-        improved=verdict == "pass" and trial.improved,
+        improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
         detectable=detectable,
         settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
         warnings=tuple(warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level)),
         looks=looks,
     )
+
+
+def _improved(measured: Known, asked: Sequence[str], cases: int, alpha: float) -> bool:
+    """Whether it is better beyond chance: the mirrored test, over all that was asked, in the same order."""
+    mirrored = SequentialSignTest(cases, alpha)
+    return any(mirrored.add(-_difference(measured[case])) for case in asked if case in measured)
+
+
+def _difference(pair: tuple[bool | None, bool | None]) -> int:
+    before, after = pair
+    return bool(after) - bool(before)
 
 
 def _looks(trial: Trial) -> Looks:

@@ -114,6 +114,18 @@ def test_stopping_anywhere_for_cost_raises_no_false_alarms() -> None:
     assert alarms <= 0.05 * 300 + 3 * (0.05 * 0.95 * 300) ** 0.5
 
 
+def test_improved_rests_on_everything_that_was_asked() -> None:
+    pairs, order = stream("+===" * 25)
+    whole = decide_in_order(pairs, SETTINGS, order, asked=100)
+    assert whole.looks is not None
+    assert whole.looks.used < 50
+    assert whole.improved
+    part, _ = stream("+===" * 5 + " " * 80)
+    assert not decide_in_order(part, SETTINGS, order, asked=20).improved
+    same, _ = stream("=" * 100)
+    assert not decide_in_order(same, SETTINGS, order, asked=100).improved
+
+
 def test_nothing_to_compare_is_unmeasurable() -> None:
     assert decide_in_order({}, SETTINGS, [], asked=0).verdict == "unmeasurable"
     pairs, order = stream("   ")
