@@ -1,5 +1,6 @@
-"""How a canary decides: a pure function of the outcomes of both sides, so that anybody can recompute the verdict.
+"""How a canary decides that looked once, when all was there; what looks after every case is in `core.sequence`.
 
+A pure function of the outcomes of both sides, so that anybody can recompute the verdict.
 Two different questions, two different tests. *Is the candidate worse?* is McNemar's exact test: REGRESS. *Is it shown
 to be not worse?* is Tango's score test with a margin: PASS. Neither: INCONCLUSIVE, never a pass. `docs/canary.md` has
 the reasons.
@@ -117,7 +118,7 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
 
 
 def judge_counts(counts: Counts, settings: CanarySettings, level: float) -> Verdict:
-    """Return `regress`, `pass` or `inconclusive` for complete pairs: the seam where a sequential test goes.
+    """Return `regress`, `pass` or `inconclusive` for complete pairs, looked at once.
 
     Source: docs/canary.md. REGRESS is looked at first: with very many pairs a drop inside the margin is still a drop.
     """
