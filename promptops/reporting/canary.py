@@ -65,6 +65,12 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
         if decision.detectable is not None:
             yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
     yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
+    done, most = result.samples
+    if result.comparison.session.mode != "replay":
+        yield Line(f"  used        {done:,} of {most:,} samples, ${result.finished.cost:.4f}")
+    if broken := result.broken():
+        named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
+        yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
 
 
 def _worse(looks: Looks, settings: CanarySettings) -> str:

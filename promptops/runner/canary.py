@@ -12,6 +12,7 @@ from promptops.core.diff import differences
 from promptops.core.plan import Planned, in_order, interleave
 from promptops.core.report import CaseRow, row_of, summarise
 from promptops.core.sequence import PairTrial, decide_in_order
+from promptops.core.statistics.broken import CaseCounts, broken_cases
 from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
@@ -144,6 +145,23 @@ class CanaryResult:
     def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
         base, cand = _telling(_asked(self.baseline[case])), _telling(_asked(self.candidate[case]))
         return Flip(case, kind, base, cand, differences(base.value, cand.value))
+
+    def broken(self) -> dict[str, float]:
+        """The cases that are shown to pass less often than before, with adjusted p values; none below 3 samples."""
+        alpha = self.comparison.candidate.spec.canary.alpha
+        counts = {
+            case: CaseCounts(*_passed(self.baseline[case]), *_passed(result))
+            for case, result in self.candidate.items()
+            if case in self.baseline
+        }
+        return broken_cases(counts, alpha=alpha)
+
+    @property
+    def samples(self) -> tuple[int, int]:
+        """How many samples are there, of how many it could have taken."""
+        targets = (self.comparison.baseline, self.comparison.candidate)
+        done = sum(len(_asked(case).judgements) for side in (self.baseline, self.candidate) for case in side.values())
+        return done, sum(len(target.cases) * target.samples for target in targets)
 
     @property
     def cost_ratio(self) -> float | None:
@@ -292,6 +310,12 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
 def _asked(result: CaseResult) -> CaseResult:
     """The samples that were asked: a case that has copies only was not measured."""
     return CaseResult(result.case, tuple(j for j in result.judgements if j.sample.source != "cached"))
+
+
+def _passed(result: CaseResult) -> tuple[int, int]:
+    """Samples of a case that passed, of those that were measured."""
+    outcomes = [judgement.outcome for judgement in _asked(result).judgements]
+    return outcomes.count("pass"), sum(outcome != "unmeasurable" for outcome in outcomes)
 
 
 def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:

@@ -130,6 +130,17 @@ def test_the_report_says_how_far_it_went_and_what_was_spent(world: World, capsys
     assert "95% interval" in out
 
 
+def test_single_cases_are_named_where_enough_samples_show_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve()
+    world.behaviour.wrong = {"v2": {"c7"}}
+    capsys.readouterr()
+    run(["canary", "greet@v2", "--samples", "5", "--limit", "20", "--seed", "1"])
+    assert "beyond chance, case by case: c7 (p = 0.004)" in capsys.readouterr().out
+    _, found = canary(capsys, "--limit", "20", "--seed", "1")
+    assert (found["broke"], found["broken_beyond_chance"]) == (["c7"], {})  # one sample a side proves nothing
+    assert found["samples"] == {"done": 40, "planned": 40}
+
+
 @pytest.mark.parametrize(
     ("edit", "told"),
     [

@@ -85,7 +85,9 @@ def test_figures_and_words_say_what_was_looked_at() -> None:
     found = decide_in_order(pairs, SETTINGS, order, asked=11)
     assert (found.difference, found.baseline_rate, found.candidate_rate) == (-1.0, 1.0, 0.0)
     assert "11 broke and 0 fixed after 11 of 100 cases" in found.reason
-    assert found.looks == Looks(11, 100, pytest.approx(0.000488, abs=1e-4), 1.0, None)
+    assert found.looks is not None
+    assert found.looks.spent == pytest.approx(0.000488, abs=1e-4)
+    assert found.looks == Looks(11, 100, found.looks.spent, 1.0, None)
     assert found.interval is not None
     assert found.interval[0] == -1.0
     assert -0.7 < found.interval[1] < 0

@@ -281,6 +281,8 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "detectable_drop": decision.detectable,
         "settle": decision.settle,
         "warnings": list(decision.warnings),
+        "broken_beyond_chance": result.broken(),
+        "samples": dict(zip(("done", "planned"), result.samples, strict=True)),
         "cost_ratio": result.cost_ratio,
         "latency_ratio": result.latency_ratio,
         "cost": result.finished.cost,

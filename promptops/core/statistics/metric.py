@@ -70,7 +70,6 @@ class MetricTest:
         self.plan, self.units, self.alpha, self.seed = plan, units, alpha, seed
         self.differences: list[float | None] = []
         self.worse = [self._sequence(level) for level in levels]
-        self.better = self._sequence(alpha)
         self.betting = BettingTest(plan.margin, ANYTIME_SHARE * alpha)
         self.passed: Passing | None = None
         self._ends = _ends(units.clusters)
@@ -91,6 +90,14 @@ class MetricTest:
             self._unit([difference], 1.0)
         elif (size := self._ends.get(len(self.differences))) is not None:
             self._unit(self.differences[-size:], size / max(self.units.clusters))
+
+    @property
+    def improved(self) -> bool:
+        """Whether it is shown to be better: the mirrored test of "is it worse?", over what was added so far."""
+        mirrored = MetricTest(self.plan, self.units, (self.alpha,), alpha=self.alpha, seed=self.seed)
+        for difference in self.differences:
+            mirrored.add(None if difference is None else -difference)
+        return mirrored.worse[0].stopped
 
     def at_full_n(self) -> float:
         """Return the p value of the test at full N, once all cases were added; 1.0 where units are too few.
@@ -116,7 +123,6 @@ class MetricTest:
         if known:
             for test in self.worse:
                 _add(test, sum(known), len(known))
-            _add(self.better, -sum(known), len(known))
         if self.units.can_pass:
             filled = sum(known) - (len(differences) - len(known))
             if self.betting.add(max(-1.0, min(1.0, filled / len(differences))), weight=weight):

@@ -73,7 +73,7 @@ class Trial:
     @property
     def improved(self) -> bool:
         """Whether the primary metric is shown to be better, by the mirrored test of "is it worse?"."""
-        return self.primary.better.stopped
+        return self.primary.improved
 
     @property
     def missing(self) -> int:
