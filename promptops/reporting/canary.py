@@ -75,7 +75,7 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
 
 def _worse(looks: Looks, settings: CanarySettings) -> str:
     return (
-        f"exact sequential sign test, looking after every case: error spent {looks.spent:.2g} of {settings.alpha:g} "
+        f"exact sequential sign test: error spent {looks.spent:.2g} of {settings.alpha:g} "
         f"in {looks.used} of {looks.cases} cases"
     )
 
