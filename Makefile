@@ -6,7 +6,7 @@ MODEL := smollm2-135m-instruct
 READY := $(VENV)/.ready
 PULLED := $(VENV)/.model
 
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test lint format bench proof docs clean
 
 help: ## the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ format: $(READY) ## mend what ruff can mend
 
 bench: $(READY) ## speed beside bare loops and what else is installed, a few minutes; ARGS="--quick" for one
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg $(ARGS)
+
+proof: $(READY) ## check by simulation what the statistics promise, half an hour; ARGS="--quick" for seconds
+	@$(BIN)/python -m proof --json build/proof.json $(ARGS)
 
 docs: $(READY) ## run every command block of README and docs, and redraw the terminal pictures
 	$(BIN)/pytest -q tests/docs

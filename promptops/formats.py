@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from promptops.times import Duration
 
@@ -203,7 +210,11 @@ class CanaryEvidence(Strict):
 
     `gates` words the hard limits that the candidate broke. `p_value` is of the exact one-sided McNemar test,
     `difference` candidate minus baseline pass rate with its `interval`; all are recomputed by `verify` with
-    `core.canary.decide(outcomes, settings, attempt=attempt, gates=gates)`.
+    `core.canary.decide(outcomes, settings, attempt=attempt, gates=gates)`, for a sequence by
+    `core.sequence.decide_in_order`.
+
+    `test` says how it decided. `sequential` looked after every case in `order` and had `asked` of them when it ended;
+    `fixed` looked once, when all were there: then both fields are left out of the file.
     """
 
     candidate: Side
@@ -223,6 +234,16 @@ class CanaryEvidence(Strict):
     difference: float | None
     interval: tuple[float, float] | None
     finished_at: str
+    test: Literal["fixed", "sequential"] = "fixed"
+    asked: Annotated[int, Field(ge=0)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The digest of a record from before there was a sequence is what it was."""
+        fields: dict[str, Any] = handler(self)
+        if self.test == "fixed":
+            del fields["test"], fields["asked"]
+        return fields
 
 
 class Evidence(Strict):

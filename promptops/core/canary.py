@@ -1,5 +1,6 @@
-"""How a canary decides: a pure function of the outcomes of both sides, so that anybody can recompute the verdict.
+"""How a canary decides that looked once, when all was there; what looks after every case is in `core.sequence`.
 
+A pure function of the outcomes of both sides, so that anybody can recompute the verdict.
 Two different questions, two different tests. *Is the candidate worse?* is McNemar's exact test: REGRESS. *Is it shown
 to be not worse?* is Tango's score test with a margin: PASS. Neither: INCONCLUSIVE, never a pass. `docs/canary.md` has
 the reasons.
@@ -10,13 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptops.core.paired import (
-    detectable_drop,
-    non_inferiority,
-    pairs_for_no_flip,
-    pairs_to_settle,
-    tango_interval,
-)
+from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
+from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
 from promptops.core.stats import mcnemar_exact
 from promptops.formats import CanarySettings
 from promptops.models import Outcome, Verdict
@@ -29,13 +25,29 @@ _MANY = 10**9  # attempts: nobody asks more often, a file may say so
 
 
 @dataclass(frozen=True, slots=True)
+class Looks:
+    """How a canary went that looked after every case: it ended after `used` of `cases`.
+
+    `spent` is the error that "is it worse?" has spent of alpha, `wealth` the most that betting against "worse by delta"
+    has won (1 / (.2 · alpha) shows not worse), `shown` when that was shown, if it was.
+    """
+
+    used: int
+    cases: int
+    spent: float
+    wealth: float
+    shown: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryDecision:
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
     1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
     `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
-    and `missing` name cases; `settle` says what would end an inconclusive canary.
+    and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
+    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha.
     """
 
     verdict: Verdict
@@ -55,6 +67,7 @@ class CanaryDecision:
     detectable: float | None = None
     settle: str = ""
     warnings: tuple[str, ...] = ()
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
     1; a later one must show more, see `pass_level`. A side is measured where its outcome is `pass` or `fail`; a
     candidate with an `error` counts as failed.
     """
-    known = {case: (_plain(base), _candidate(cand)) for case, (base, cand) in sorted(pairs.items())}
+    known = {case: (baseline_passed(base), candidate_passed(cand)) for case, (base, cand) in sorted(pairs.items())}
     measured = {case: pair for case, pair in known.items() if None not in pair}
     missing = tuple(case for case in known if case not in measured)
     broke = tuple(case for case, pair in measured.items() if pair == (True, False))
@@ -99,13 +112,13 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
         detectable=detectable,
-        settle=_settle(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(_warnings(counts, detectable, attempt, settings, level)),
+        settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
+        warnings=tuple(warnings_of(counts, detectable, attempt, settings, level)),
     )
 
 
 def judge_counts(counts: Counts, settings: CanarySettings, level: float) -> Verdict:
-    """Return `regress`, `pass` or `inconclusive` for complete pairs: the seam where a sequential test goes.
+    """Return `regress`, `pass` or `inconclusive` for complete pairs, looked at once.
 
     Source: docs/canary.md. REGRESS is looked at first: with very many pairs a drop inside the margin is still a drop.
     """
@@ -158,13 +171,13 @@ def _filled(known: Mapping[str, tuple[bool | None, bool | None]], *, worst: bool
     return Counts(sides.count((True, False)), sides.count((False, True)), len(sides))
 
 
-def _plain(outcome: Outcome) -> bool | None:
+def baseline_passed(outcome: Outcome) -> bool | None:
     return {"pass": True, "fail": False}.get(outcome)
 
 
-def _candidate(outcome: Outcome) -> bool | None:
+def candidate_passed(outcome: Outcome) -> bool | None:
     """A check that raised on the candidate's output is no pass, and no outage either."""
-    return False if outcome == "error" else _plain(outcome)
+    return False if outcome == "error" else baseline_passed(outcome)
 
 
 def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: float) -> str:
@@ -179,7 +192,7 @@ def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: fl
     return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
 
 
-def _settle(counts: Counts, settings: CanarySettings, level: float) -> str:
+def what_settles(counts: Counts, settings: CanarySettings, level: float) -> str:
     """What would end this: how many more cases if flips go on as so far, or which margin these cases do show."""
     ways = []
     if total := pairs_to_settle(counts.broke, counts.fixed, counts.pairs, settings.delta, level):
@@ -195,7 +208,7 @@ def _up(points: float) -> float:
     return -(-round(points * 1000) // 100) / 10
 
 
-def _warnings(
+def warnings_of(
     counts: Counts, detectable: float | None, attempt: int, settings: CanarySettings, level: float
 ) -> list[str]:
     told, n = [], counts.pairs

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from promptops.core.params import TASK_DEFAULTS
+from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.errors import Problem, ProblemsError, did_you_mean
+from promptops.formats import CanarySettings
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
@@ -39,6 +43,31 @@ def lint(project: Project, names: Iterable[str], *, providers: Collection[str] |
             continue
         found += _functions(project, prompt, dataset) if dataset else ()
     return sorted(set(found))
+
+
+def undecided(project: Project, names: Iterable[str]) -> Iterator[str]:
+    """Warn of suites on which a canary could never say PASS, or nothing at all; prompts with problems are left out."""
+    for name in names:
+        try:
+            prompt = load_prompt(project, name)
+            dataset = dataset_of(project, prompt)
+        except ProblemsError:
+            continue
+        if dataset is not None and (why := _too_few(len(dataset.cases), prompt.spec.canary)):
+            yield f"{project.relative(dataset.path)}: {why}"
+
+
+def _too_few(cases: int, settings: CanarySettings) -> str:
+    """Why that many cases cannot decide; empty where they can."""
+    least = pairs_for_no_flip(settings.delta, (1 - ANYTIME_SHARE) * settings.alpha)
+    if cases >= least:
+        return ""
+    what = "nothing at all" if cases < math.ceil(math.log2(1 / settings.alpha)) else "only REGRESS, never PASS"
+    many = f"{cases} case{'s' * (cases != 1)}"
+    return (
+        f"a canary on {many} can say {what}: to show not worse by {100 * settings.delta:g} points takes {least} cases "
+        "even without a single flip (promptops estimate says more)"
+    )
 
 
 def _functions(project: Project, prompt: Prompt, dataset: Dataset) -> list[Problem]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from promptops.core.canary import CanaryDecision
+from promptops.core.canary import CanaryDecision, Looks
+from promptops.formats import CanarySettings
 from promptops.models import Difference, Judgement
 from promptops.reporting.failure import sides
 from promptops.reporting.lines import Line, Style
@@ -41,26 +42,51 @@ def _verdict(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
 
 def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     if decision.measured and decision.difference is not None and decision.interval is not None:
+        settings = result.comparison.candidate.spec.canary
         base, cand = decision.baseline_rate or 0.0, decision.candidate_rate or 0.0
         low, high = decision.interval
-        level = 100 * (1 - 2 * result.comparison.candidate.spec.canary.alpha)
+        level = 100 * (1 - settings.alpha)
         yield Line(
             f"  pass rate   {base:.1%} → {cand:.1%}, {_points(decision.difference)} points "
-            f"({level:g}% interval {_points(low)} to {_points(high)})"
+            f"({level:g}% interval {_points(low)} to {_points(high)}, at any time)"
         )
+        if decision.verdict == "regress" and high >= 0:
+            yield Line(
+                "              (the interval assumes less than the test, and may touch 0 where that has decided)"
+            )
+        used = f" of {decision.looks.cases}" if decision.looks else ""
         yield Line(
-            f"  cases       {decision.measured} compared: {len(decision.broke)} broke, {len(decision.fixed)} fixed, "
-            f"{decision.same} same"
+            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
+            f"{len(decision.fixed)} fixed, {decision.same} same"
         )
-        yield Line(f"  tests       {_tests(decision)}")
+        if decision.looks is not None:
+            yield Line(f"  worse?      {_worse(decision.looks, settings)}")
+            yield Line(f"  not worse?  {_not_worse(decision.looks, decision, settings)}")
         if decision.detectable is not None:
             yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
     yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
+    done, most = result.samples
+    if result.comparison.session.mode != "replay":
+        yield Line(f"  used        {done:,} of {most:,} samples, ${result.finished.cost:.4f}")
+    if broken := result.broken():
+        named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
+        yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
 
 
-def _tests(decision: CanaryDecision) -> str:
-    worse, not_worse = decision.p_value, decision.p_not_worse
-    return f"worse: p = {worse:.3g} (McNemar, exact); not worse: p = {not_worse:.3g} (Tango)"
+def _worse(looks: Looks, settings: CanarySettings) -> str:
+    return (
+        f"exact sequential sign test: error spent {looks.spent:.2g} of {settings.alpha:g} "
+        f"in {looks.used} of {looks.cases} cases"
+    )
+
+
+def _not_worse(looks: Looks, decision: CanaryDecision, settings: CanarySettings) -> str:
+    margin = f"by {100 * settings.delta:g} points"
+    if looks.shown is not None:
+        return f"shown, not worse {margin} ({looks.shown})"
+    if looks.used < looks.cases:
+        return f"not shown {margin} so far: betting has won {looks.wealth:.2g} times its stake"
+    return f"not shown {margin}: p = {decision.p_not_worse or 0.0:.2g} (Tango, all cases)"
 
 
 def _source(result: CanaryResult) -> str:
@@ -166,6 +192,8 @@ def _ending(
         yield Line("no evidence was written and no attempt spent: nothing was measured", "dim")
     elif result.comparison.partial:
         yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
+    elif not result.licenses:
+        yield Line("no evidence was written: it was stopped before it knew, and licenses nothing", "dim")
     yield Line(f"verdict: {decision.verdict.upper()}", _STYLES[decision.verdict])
     if next_step and decision.verdict in ("pass", "inconclusive"):
         yield Line(f"next: {next_step}")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from promptops.core.canary import CanaryDecision, Pairs, decide
+from promptops.core.canary import CanaryDecision, Pairs
 from promptops.core.diff import differences
 from promptops.core.plan import Planned, in_order, interleave
 from promptops.core.report import CaseRow, row_of, summarise
+from promptops.core.sequence import PairTrial, decide_in_order
+from promptops.core.statistics.broken import CaseCounts, broken_cases
 from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
 from promptops.formats import CanaryEvidence, PairOutcome
-from promptops.models import CaseResult, Difference, Judgement, PlannedSample, Reply, Sample
+from promptops.models import CaseResult, Difference, Judgement, Outcome, PlannedSample, Reply, Sample
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.events import RunFinished
 from promptops.runner.resuming import StoredRun
@@ -27,13 +30,20 @@ BaselineSource = Literal["live", "recorded"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from."""
+    """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from.
+
+    `attempt` is which try at this comparison it is, as far as is known. At `most_samples` of both sides together, or
+    where they have cost `most_cost` US dollars, it stops: that is valid at any time, and decides nothing.
+    """
 
     session: Session
     baseline: Target
     candidate: Target
     seed: int
     baseline_source: BaselineSource = "live"
+    attempt: int = 1
+    most_samples: int | None = None
+    most_cost: float | None = None
 
     def __post_init__(self) -> None:
         for target in (self.baseline, self.candidate):
@@ -57,9 +67,17 @@ class Comparison:
         """The case ids in the order in which they are asked."""
         return [case.id for case in in_order(self.candidate.cases, self.seed)]
 
+    @property
+    def asked_at_most(self) -> int:
+        """How many cases may be asked."""
+        total = len(self.candidate.cases)
+        if self.most_samples is None:
+            return total
+        return min(total, self.most_samples // (self.baseline.samples + self.candidate.samples))
+
     def plan(self) -> Iterator[Planned]:
         """Both sides of every sample, interleaved in the seed's order."""
-        cases = in_order(self.candidate.cases, self.seed)
+        cases = in_order(self.candidate.cases, self.seed)[: self.asked_at_most]
         baseline = plan_target(self.baseline, cases)
         if self.baseline_source == "recorded" and self.session.mode != "replay":
             baseline = (self._recorded(planned) for planned in baseline)
@@ -82,7 +100,8 @@ class Flip:
 
 @dataclass(frozen=True)
 class CanaryResult:
-    """What a canary measured. `pairs` and `gates` are all that the verdict depends on.
+    """What a canary measured. The order, `pairs` of the first `asked` cases in it, and `gates` are all that the verdict
+    depends on; cases behind them that were not asked any more are `unmeasurable` in `pairs`.
 
     `candidate_written` counts the candidate's replies that were recorded.
     """
@@ -91,18 +110,30 @@ class CanaryResult:
     baseline: Mapping[str, CaseResult]
     candidate: Mapping[str, CaseResult]
     pairs: Pairs
+    asked: int
     gates: tuple[str, ...]
     finished: RunFinished
     candidate_written: int
 
     @property
     def licenses(self) -> bool:
-        """Whether this is evidence: every case was compared, and it was no outage from end to end."""
-        return not self.comparison.partial and self.decision(1).measured > 0
+        """Whether this is evidence: of all cases, unless fewer decided it, and no outage from end to end."""
+        measured = self.decision(self.comparison.attempt).measured
+        return not self.comparison.partial and measured > 0 and self.concluded
+
+    @property
+    def concluded(self) -> bool:
+        """Whether there is a verdict, or all cases were asked; else more money would take it further."""
+        decided = self.decision(self.comparison.attempt).verdict in ("pass", "regress")
+        return decided or self.asked == len(self.comparison.candidate.cases)
 
     def decision(self, attempt: int) -> CanaryDecision:
         """Decide as attempt `attempt` (from 1) at this comparison."""
-        return decide(self.pairs, self.comparison.candidate.spec.canary, attempt=attempt, gates=self.gates)
+        comparison = self.comparison
+        settings = comparison.candidate.spec.canary
+        return decide_in_order(
+            self.pairs, settings, comparison.order, asked=self.asked, attempt=attempt, gates=self.gates
+        )
 
     def flips(self, decision: CanaryDecision) -> Iterator[Flip]:
         """The flipped cases, the broken ones first."""
@@ -114,6 +145,23 @@ class CanaryResult:
     def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
         base, cand = _telling(_asked(self.baseline[case])), _telling(_asked(self.candidate[case]))
         return Flip(case, kind, base, cand, differences(base.value, cand.value))
+
+    def broken(self) -> dict[str, float]:
+        """The cases that are shown to pass less often than before, with adjusted p values; none below 3 samples."""
+        alpha = self.comparison.candidate.spec.canary.alpha
+        counts = {
+            case: CaseCounts(*_passed(self.baseline[case]), *_passed(result))
+            for case, result in self.candidate.items()
+            if case in self.baseline
+        }
+        return broken_cases(counts, alpha=alpha)
+
+    @property
+    def samples(self) -> tuple[int, int]:
+        """How many samples are there, of how many it could have taken."""
+        targets = (self.comparison.baseline, self.comparison.candidate)
+        done = sum(len(_asked(case).judgements) for side in (self.baseline, self.candidate) for case in side.values())
+        return done, sum(len(target.cases) * target.samples for target in targets)
 
     @property
     def cost_ratio(self) -> float | None:
@@ -161,6 +209,8 @@ class CanaryResult:
             difference=decision.difference,
             interval=decision.interval,
             finished_at=finished_at,
+            test="sequential",
+            asked=self.asked,
         )
 
 
@@ -172,6 +222,9 @@ def run_canary(
 ) -> CanaryResult:
     """Ask both sides and judge them by today's checks; raises what the engine raises, and `KeyboardInterrupt`.
 
+    It looks at each pair in the order in which cases were drawn, and as soon as there is a verdict nothing more is sent
+    and what is in flight is dropped. In a replay every case is read: it costs nothing.
+
     Every sample is asked, and of recordings those that are copies do not count: what one reply says of two cases, or of
     both sides, it says once.
 
@@ -181,22 +234,62 @@ def run_canary(
     settings = session.engine_settings(targets, fresh=True)
     settings = stored.settings(settings) if stored is not None else settings
     recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
-    collected = collect(
+    collected = Collected()
+    looking = _Looking(comparison, collected)
+    collect(
         session,
         comparison.plan(),
         targets,
         replace(settings, sinks=(*settings.sinks, recorder)),
         progress=progress,
-        into=Collected(),
+        into=collected,
+        enough=looking.enough,
     )
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
-    pairs: Pairs = {
-        case.id: (_asked(baseline[case.id]).outcome, _asked(candidate[case.id]).outcome)
-        for case in comparison.candidate.cases
-    }
     gates = _gates(comparison.candidate, candidate)
-    return CanaryResult(comparison, baseline, candidate, pairs, gates, collected.finished, recorder.written)
+    return CanaryResult(
+        comparison, baseline, candidate, looking.pairs(), looking.asked, gates, collected.finished, recorder.written
+    )
+
+
+class _Looking:
+    """Looks at the pairs of a canary in their order while they come in; `asked` of them so far."""
+
+    def __init__(self, comparison: Comparison, collected: Collected) -> None:
+        self._comparison, self._collected = comparison, collected
+        self._order = comparison.order
+        self._trial = PairTrial(len(self._order), comparison.candidate.spec.canary, comparison.attempt)
+        self._stops = comparison.session.mode != "replay"
+        self._decided = False
+        self.asked = 0
+
+    def enough(self) -> bool:
+        """Whether nothing more has to be asked: a verdict, or all the money that was allowed."""
+        while not self._decided and (pair := self._next()) is not None:
+            self.asked += 1
+            self._decided = self._trial.add(*pair) is not None and self._stops
+        return self._decided or self._spent()
+
+    def pairs(self) -> Pairs:
+        """Every case of the canary with both outcomes, as far as they were measured."""
+        return {case: self._pair(case) or ("unmeasurable", "unmeasurable") for case in self._order}
+
+    def _next(self) -> tuple[Outcome, Outcome] | None:
+        return self._pair(self._order[self.asked]) if self.asked < len(self._order) else None
+
+    def _pair(self, case: str) -> tuple[Outcome, Outcome] | None:
+        before = self._collected.of(self._comparison.baseline).get(case)
+        after = self._collected.of(self._comparison.candidate).get(case)
+        return (_asked(before).outcome, _asked(after).outcome) if before is not None and after is not None else None
+
+    def _spent(self) -> bool:
+        most = self._comparison.most_cost
+        if most is None:
+            return False
+        sides = (self._collected.of(side) for side in (self._comparison.baseline, self._comparison.candidate))
+        costs = (sample.cost or 0.0 for results in sides for sample, _ in _replies(results))
+        return math.fsum(costs) >= most
 
 
 def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
@@ -217,6 +310,12 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
 def _asked(result: CaseResult) -> CaseResult:
     """The samples that were asked: a case that has copies only was not measured."""
     return CaseResult(result.case, tuple(j for j in result.judgements if j.sample.source != "cached"))
+
+
+def _passed(result: CaseResult) -> tuple[int, int]:
+    """Samples of a case that passed, of those that were measured."""
+    outcomes = [judgement.outcome for judgement in _asked(result).judgements]
+    return outcomes.count("pass"), sum(outcome != "unmeasurable" for outcome in outcomes)
 
 
 def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:

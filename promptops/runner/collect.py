@@ -46,8 +46,11 @@ def collect(
     *,
     progress: Progress = lambda _: None,
     into: Collected | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Collected:
     """Ask for `plan`, judge and hold every sample; checks run in this thread.
+
+    `enough` is asked after each judged case: then nothing more is sent, and what is in flight is dropped.
 
     Ctrl-C leaves through here as `KeyboardInterrupt`, after what is done was written; `into` then holds what was
     judged. Raises what the engine raises.
@@ -63,6 +66,8 @@ def collect(
         for target, samples in _complete(events, targets, see):
             judged = session.judge(target, samples)
             collected.results.setdefault(side_key(target), {})[judged.case] = judged
+            if enough():
+                events.cancel()
     return collected
 
 

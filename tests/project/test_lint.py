@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptops.project.lint import lint
+import pytest
+
+from promptops.project.lint import lint, undecided
 from promptops.testing.project import TemporaryProject
 
 
@@ -31,3 +33,29 @@ def test_a_temperature_that_works_against_the_task_is_told(tmp_path: Path) -> No
     project.prompt("a", versions={"v1": hot, "v2": "{{ text }}"}, yaml="task: extraction\n")
     project.prompt("b", versions={"v1": hot}, yaml="task: creative\n")
     assert [problem.path for problem in lint(project.project, ["a", "b"])] == ["prompts/a/v1.j2"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "told"),
+    [(4, "on 4 cases can say nothing at all"), (58, "only REGRESS, never PASS"), (59, None)],
+)
+def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases: int, told: str | None) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"})
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(cases)])
+    found = list(undecided(project.project, ["p"]))
+    if told is None:
+        assert not found
+    else:
+        (warning,) = found
+        assert warning.startswith("fixtures/p/cases.jsonl: ")
+        assert told in warning
+        assert "59 cases" in warning
+
+
+def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.2}\n")
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(20)])
+    project.prompt("q", versions={"v1": "{{ text|no }}"})
+    assert list(undecided(project.project, ["p", "q"])) == []

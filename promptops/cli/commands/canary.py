@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,6 +73,12 @@ def canary(
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
+    max_samples: Annotated[
+        int | None, typer.Option("--max-samples", min=2, metavar="N", help="Stop at so many samples of both sides.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop once they have cost so much.")
+    ] = None,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
     quiet: QuietOption = False,
     events: EventsOption = None,
@@ -80,8 +86,11 @@ def canary(
 ) -> None:
     """Compare a candidate with what is served, case by case, both asked now and next to each other.
 
+    It looks after every case, and stops as soon as it knows; what is in flight is dropped then.
+
     Ends in pass (0), regress (1), inconclusive (11) or unmeasurable (10). A whole canary is appended to the
-    candidate's evidence; one of some cases only (--tag, --limit) licenses nothing and is not.
+    candidate's evidence; one of some cases only (--tag, --limit), or one that --max-samples or --max-cost stopped
+    before it knew, licenses nothing and is not.
     """
     from promptops.runner.session import Session
 
@@ -99,10 +108,12 @@ def canary(
     if baseline not in ("live", "recorded"):
         raise UsageError(f"--baseline {baseline!r}: write live or recorded")
     comparison = _comparison(session, ref, against, parse_pin(model), seed, recorded=baseline == "recorded")
+    comparison = _capped(comparison, max_samples, max_cost)
     with _recorded_run(comparison, resume_of(resume)[0], seed) as stored:
         result = _run(stored, comparison, Telling(quiet, events))
         code = _conclude(project, result, stored, write=not no_evidence, as_json=as_json)
-        stored.finish(result.decision(1).verdict)
+        if result.concluded:  # else it counts as interrupted: the same command goes on with its sequence
+            stored.finish(result.decision(comparison.attempt).verdict)
     finish(code)
 
 
@@ -142,6 +153,19 @@ def _baseline_version(session: Session, prompt: str, against: str | None) -> str
     return version
 
 
+def _capped(comparison: Comparison, max_samples: int | None, max_cost: float | None) -> Comparison:
+    """The comparison as the attempt that it is, and where it stops at the latest."""
+    from promptops.project.evidence import load_evidence
+    from promptops.release.records import next_attempt
+
+    candidate, sides = comparison.candidate, comparison.candidate.samples + comparison.baseline.samples
+    if max_samples is not None and max_samples < sides:
+        raise UsageError(f"--max-samples {max_samples}: one case takes {sides} samples")
+    evidence = load_evidence(comparison.session.project, candidate.prompt, candidate.version)
+    attempt = next_attempt(evidence, candidate.side, comparison.baseline.side, candidate.measurement.digest)
+    return replace(comparison, attempt=attempt, most_samples=max_samples, most_cost=max_cost)
+
+
 def _recorded_run(comparison: Comparison, resume: Resume, seed: int | None) -> AbstractContextManager[StoredRun]:
     """The canary's run; one that is gone on with keeps its order, so only a seed that was asked for has to agree."""
     targets = (comparison.baseline, comparison.candidate)
@@ -166,7 +190,7 @@ def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
     expected = estimate(comparison.session, stored.missing(comparison.plan()), targets)
     say_estimate(expected, caps=comparison.session.caps, telling=telling)
     title = f"{comparison.candidate.name} against {comparison.baseline.version}"
-    total = sum(len(target.cases) * target.samples for target in targets)
+    total = comparison.asked_at_most * sum(target.samples for target in targets)
     with telling.progress(title, total) as progress:
         try:
             return run_canary(comparison, stored=stored, progress=progress)
@@ -177,13 +201,14 @@ def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
 
 def _conclude(project: Project, result: CanaryResult, stored: StoredRun, *, write: bool, as_json: bool) -> int:
     """Write the evidence, show the result, and return the exit code."""
+    from promptops.cli.commands._measured import now
     from promptops.project.evidence import load_evidence
     from promptops.release.records import append_canary, next_attempt
 
     comparison = result.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    at, written = stored.moment(), ""
+    at, written = stored.moment() if result.concluded else now(), ""
     if write and result.licenses:
         build = lambda attempt: result.evidence(attempt, at)  # noqa: E731
         path, record = append_canary(project, candidate.prompt, *sides, build, again=stored.round > 1)
@@ -244,6 +269,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "baseline": side(comparison.baseline),
         "reason": decision.reason,
         "p_not_worse": decision.p_not_worse,
+        "looks": asdict(decision.looks) if decision.looks else None,
         "baseline_rate": decision.baseline_rate,
         "candidate_rate": decision.candidate_rate,
         "measured": decision.measured,
@@ -255,6 +281,8 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "detectable_drop": decision.detectable,
         "settle": decision.settle,
         "warnings": list(decision.warnings),
+        "broken_beyond_chance": result.broken(),
+        "samples": dict(zip(("done", "planned"), result.samples, strict=True)),
         "cost_ratio": result.cost_ratio,
         "latency_ratio": result.latency_ratio,
         "cost": result.finished.cost,

@@ -21,14 +21,12 @@ from promptops.cli.commands._shared import JsonOption, current_project, emit_jso
 from promptops.cli.progress import duration
 
 if TYPE_CHECKING:
+    from promptops.core.statistics.planning import SuiteOutlook
     from promptops.runner.estimates import Estimate
     from promptops.runner.session import Session
     from promptops.runner.targets import Target
 
 EXAMPLES = ("promptops estimate booking@v3", "promptops estimate all --mode record --samples 3")
-
-NOISE = (0.02, 0.04, 0.10)
-"""Shares of cases that flip although nothing is better or worse: what an estimate is made for."""
 
 
 def estimate(
@@ -69,6 +67,7 @@ def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Est
 
 def _show(target: Target, expected: Estimate, session: Session) -> None:
     from promptops.reporting.estimates import money_words, tokens_words
+    from promptops.reporting.outlook import outlook_lines
 
     each = f"{target.samples} sample{'s' * (target.samples != 1)} each"
     say(f"{target.name} on {target.pin}: {len(target.cases)} cases, {each}")
@@ -80,36 +79,33 @@ def _show(target: Target, expected: Estimate, session: Session) -> None:
     time = f", about {duration(expected.seconds)}" if expected.seconds is not None else ""
     money = f", {tokens_words(expected)}, {money_words(expected)}" if expected.requests else ""
     say(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
-    power = detectability(target)
-    drop = power["detectable_drop"]
-    found = (
-        f"a drop of {100 * drop:.0f} points or more" if drop is not None else "no drop at all: there are too few cases"
-    )
-    say(f"  canary ({2 * len(target.cases) * target.samples} requests): REGRESS finds {found} (4 times in 5)")
-    for row in power["pass"]:
-        say(
-            f"    an equal candidate with {row['noise']:.0%} flips is shown not worse by "
-            f"{100 * target.spec.canary.delta:g} points with probability {row['probability']:.2f}"
-        )
-    if (more := power["least_cases"] - len(target.cases)) > 0:
-        say(f"    at least {power['least_cases']} cases are needed for any PASS: add {more}")
+    for line in outlook_lines(_outlook(target), requests=2 * len(target.cases) * target.samples, delta=_delta(target)):
+        say(line)
+
+
+def _outlook(target: Target) -> SuiteOutlook:
+    """What a canary on this dataset can decide, by simulation of its tests."""
+    from promptops.core.statistics.planning import suite_outlook
+
+    return suite_outlook(len(target.cases), margin=_delta(target), alpha=target.spec.canary.alpha)
+
+
+def _delta(target: Target) -> float:
+    return target.spec.canary.delta
 
 
 def detectability(target: Target) -> dict[str, Any]:
-    """What a canary on this dataset can decide, by the exact power of its tests."""
-    from promptops.core.paired import detectable_drop, pairs_for_no_flip, power_to_pass
-
-    settings, n = target.spec.canary, len(target.cases)
+    """What `_outlook` found, as plain data."""
+    found, settings = _outlook(target), target.spec.canary
     return {
-        "cases": n,
+        "cases": found.cases,
         "alpha": settings.alpha,
         "delta": settings.delta,
-        "least_cases": pairs_for_no_flip(settings.delta, settings.alpha),
-        "detectable_drop": detectable_drop(n, NOISE[1], settings.alpha),
-        "pass": [
-            {"noise": noise, "probability": power_to_pass(n, noise, settings.delta, settings.alpha) if n else 0.0}
-            for noise in NOISE
-        ],
+        "least_cases": found.least_cases,
+        "detectable_drop": found.detectable,
+        "pass": [{"noise": row.noise, "probability": row.outlook.passed} for row in found.equal],
+        "outlook": [asdict(row) for row in (*found.equal, *found.worse)],
+        "cases_for_a_pass": [{"noise": noise, "cases": cases} for noise, cases in found.needed],
     }
 
 

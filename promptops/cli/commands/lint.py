@@ -23,9 +23,11 @@ def lint(
 ) -> None:
     """Find every mistake in prompts, their datasets, the manifest and the providers of pyproject.toml.
 
-    Runs no Python of the repository and asks nothing. Ends in 1 where something was found.
+    Runs no Python of the repository and asks nothing. Ends in 1 where something was found. It warns, and no more, of
+    datasets that are too small for a canary to decide anything.
     """
     from promptops.project.lint import lint as find
+    from promptops.project.lint import undecided
     from promptops.providers.registry import known_providers
 
     project = current_project()
@@ -33,12 +35,15 @@ def lint(
     found = find(project, chosen, providers=known_providers(project.config))
     if not names:
         found = sorted({*found, *_of_the_project(project)})
+    warnings = list(undecided(project, chosen))
     if as_json:
         rows = [{"path": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in found]
-        emit_json({"prompts": list(chosen), "problems": rows})
+        emit_json({"prompts": list(chosen), "problems": rows, "warnings": warnings})
     else:
         for problem in found:
             say(str(problem))
+        for warning in warnings:
+            note(f"warning: {warning}")
         many = "1 problem" if len(found) == 1 else f"{len(found)} problems" if found else "no problem"
         note(f"{len(chosen)} prompt{'s' * (len(chosen) != 1)}: {many}")
     finish(1 if found else 0)

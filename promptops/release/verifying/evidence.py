@@ -7,9 +7,10 @@ from collections import Counter
 
 from pydantic import ValidationError
 
-from promptops.core.canary import decide
+from promptops.core.canary import CanaryDecision, Pairs, decide
 from promptops.core.measurement import holds_together
 from promptops.core.plan import case_order
+from promptops.core.sequence import decide_in_order
 from promptops.formats import CanaryEvidence, CanarySettings, Evidence, Measurement, RunEvidence
 from promptops.project.evidence import evidence_path
 from promptops.release.verifying.findings import Collector
@@ -50,7 +51,9 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     except ValidationError:
         return [*wrong, f"alpha {canary.alpha} and delta {canary.delta} are no settings of a canary"]
     pairs = {case: (pair.baseline, pair.candidate) for case, pair in canary.outcomes.items()}
-    again = decide(pairs, settings, attempt=attempt, gates=canary.gates)
+    again = _decided_again(canary, pairs, settings, attempt)
+    if canary.test == "sequential":
+        wrong += _wrong_in_sequence(canary, again)
     if canary.verdict != again.verdict:
         wrong.append(f"says verdict {canary.verdict}, and its outcomes give {again.verdict}")
     if not _close(canary.p_value, again.p_value):
@@ -61,6 +64,22 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     if not all(_close(one, other) for one, other in zip(said, given, strict=True)):
         wrong.append(f"says an interval of {canary.interval}, and its outcomes give {again.interval}")
     return wrong
+
+
+def _decided_again(canary: CanaryEvidence, pairs: Pairs, settings: CanarySettings, attempt: int) -> CanaryDecision:
+    """By the test that the record says it was decided by."""
+    if canary.test == "fixed" or set(canary.order) != set(pairs):
+        return decide(pairs, settings, attempt=attempt, gates=canary.gates)
+    return decide_in_order(pairs, settings, canary.order, asked=canary.asked or 0, attempt=attempt, gates=canary.gates)
+
+
+def _wrong_in_sequence(canary: CanaryEvidence, again: CanaryDecision) -> list[str]:
+    """A sequence says how far it went, and is evidence only if it went to a verdict or to the end."""
+    if canary.asked is None or canary.asked > len(canary.order):
+        return [f"says that {canary.asked} of {len(canary.order)} cases were asked"]
+    if canary.asked < len(canary.order) and again.verdict not in ("pass", "regress"):
+        return [f"ended after {canary.asked} of {len(canary.order)} cases without a verdict, and licenses nothing"]
+    return []
 
 
 def _wrong_in_any(measurement: Measurement, finished_at: str) -> list[str]:

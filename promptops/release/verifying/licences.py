@@ -160,7 +160,8 @@ def _check_baseline_outcomes(
         return
     if accepted.version != record.baseline.digest or accepted.accepted_at > record.finished_at:
         return
-    seen = {case: pair.baseline for case, pair in record.outcomes.items()}
+    asked = record.order if record.asked is None else record.order[: record.asked]
+    seen = {case: record.outcomes[case].baseline for case in asked if case in record.outcomes}
     outcomes = {case: item.outcome for case, item in accepted.cases.items()}
     _check_same(found, record.baseline.version, seen, outcomes, by=f"the canary of {candidate}")
 

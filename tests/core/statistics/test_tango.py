@@ -1,26 +1,16 @@
-"""Tango's test and interval, and the power that `estimate` promises, against other ways to the same numbers."""
+"""Tango's test and interval against other ways to the same numbers."""
 
 from __future__ import annotations
 
 import math
-import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from promptops.core.paired import (
-    detectable_drop,
-    non_inferiority,
-    pairs_for_no_flip,
-    pairs_to_settle,
-    power_to_pass,
-    power_to_regress,
-    tango_interval,
-    tango_score,
-)
-from promptops.core.stats import mcnemar_exact, z_value
+from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval, tango_score
+from promptops.core.stats import z_value
 
 triples = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 120)).map(lambda t: (t[0], t[1], sum(t)))
 
@@ -92,42 +82,3 @@ def test_the_score_at_zero_is_mcnemars() -> None:
 def test_nothing_measured_shows_nothing() -> None:
     assert non_inferiority(0, 0, 0, 0.05) == 1.0
     assert tango_interval(0, 0, 0) == (-1.0, 1.0)
-    assert detectable_drop(0, 0.04, 0.05) is None
-    assert detectable_drop(4, 0.0, 0.05) is None  # four of four broken is p = .06
-
-
-def _simulated(pairs: int, drop: float, noise: float, rounds: int) -> tuple[float, float]:
-    rng, regressed, passed = random.Random(7), 0, 0
-    for _ in range(rounds):
-        broke = fixed = 0
-        for _ in range(pairs):
-            u = rng.random()
-            broke += u < noise / 2 + drop
-            fixed += noise / 2 + drop <= u < noise + drop
-        regressed += broke > fixed and mcnemar_exact(broke, fixed) <= 0.05
-        passed += non_inferiority(broke, fixed, pairs, 0.05) <= 0.05
-    return regressed / rounds, passed / rounds
-
-
-def test_power_is_what_a_simulation_shows() -> None:
-    assert power_to_regress(120, 0.08, 0.06, 0.05) == pytest.approx(_simulated(120, 0.08, 0.06, 1500)[0], abs=0.04)
-    assert power_to_pass(150, 0.04, 0.05, 0.05) == pytest.approx(_simulated(150, 0.0, 0.04, 1500)[1], abs=0.04)
-
-
-@pytest.mark.parametrize(("pairs", "noise"), [(60, 0.04), (200, 0.1), (400, 0.02)])
-def test_an_equal_candidate_rarely_regresses_and_a_bad_one_rarely_passes(pairs: int, noise: float) -> None:
-    assert power_to_regress(pairs, 0.0, noise, 0.05) <= 0.05
-    assert _simulated(pairs, 0.05, noise, 1000)[1] <= 0.05 + 0.02  # Tango's level is approximate: about .05
-
-
-def test_the_detectable_drop_is_where_power_reaches_four_fifths() -> None:
-    drop = detectable_drop(200, 0.04, 0.05)
-    assert drop is not None
-    assert power_to_regress(200, drop, 0.04, 0.05) >= 0.8 > power_to_regress(200, drop - 0.005, 0.04, 0.05)
-
-
-def test_more_cases_are_named_only_where_they_would_settle_it() -> None:
-    total = pairs_to_settle(1, 1, 40, 0.05, 0.05)
-    assert total is not None
-    assert non_inferiority(total / 40, total / 40, total, 0.05) <= 0.05
-    assert pairs_to_settle(0, 0, 0, 0.05, 0.05) is None

@@ -1,0 +1,154 @@
+"""How a canary decides that looks after every case: a pure function of order and outcomes, recomputed by `verify`.
+
+The tests are those of `core.statistics.trial`: REGRESS by the exact sequential sign test, PASS by betting at any time
+or by Tango's test at full N. What was not asked because it had ended is neither missing nor counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from promptops.core.canary import (
+    CanaryDecision,
+    Counts,
+    Looks,
+    Pairs,
+    baseline_passed,
+    candidate_passed,
+    pass_level,
+    warnings_of,
+    what_settles,
+)
+from promptops.core.statistics.betting import betting_interval
+from promptops.core.statistics.fixed_power import detectable_drop
+from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan
+from promptops.core.statistics.sign_test import SequentialSignTest
+from promptops.core.statistics.tango import non_inferiority
+from promptops.core.statistics.trial import Trial
+from promptops.core.stats import mcnemar_exact
+from promptops.formats import CanarySettings
+from promptops.models import Outcome, Verdict
+
+Known = Mapping[str, tuple[bool | None, bool | None]]
+METRIC = "pass rate"
+
+
+class PairTrial:
+    """The trial of one canary, fed pair by pair in the order in which the cases were drawn."""
+
+    def __init__(self, cases: int, settings: CanarySettings, attempt: int) -> None:
+        level = pass_level(settings.alpha, attempt)
+        self.trial = Trial([MetricPlan(METRIC, settings.delta)], cases, alpha=settings.alpha, pass_alpha=level)
+
+    def add(self, baseline: Outcome, candidate: Outcome) -> Verdict | None:
+        """Add the next case and return the verdict, if there is one; a side that was not measured makes it missing."""
+        before, after = baseline_passed(baseline), candidate_passed(candidate)
+        known = before is not None and after is not None
+        return self.trial.add({METRIC: _difference((before, after)) if known else None})
+
+
+def decide_in_order(
+    pairs: Pairs,
+    settings: CanarySettings,
+    order: Sequence[str],
+    *,
+    asked: int,
+    attempt: int = 1,
+    gates: Sequence[str] = (),
+) -> CanaryDecision:
+    """Decide from `(baseline, candidate)` outcomes of the first `asked` cases of `order`, all cases of the canary.
+
+    Pairs that were on their way when it ended are shown among broken and fixed, and in the figures; the verdict does
+    not rest on them. `gates` and `attempt` are what they are for `core.canary.decide`.
+    """
+    running = PairTrial(len(order), settings, attempt) if order else None
+    for case in order[:asked]:
+        if running is not None and running.add(*pairs[case]) is not None:
+            break
+    known = {case: (baseline_passed(pairs[case][0]), candidate_passed(pairs[case][1])) for case in order}
+    measured = {case: pair for case, pair in known.items() if None not in pair}
+    if running is None or not measured:
+        return _nothing(known, order[:asked])
+    return _decision(running.trial, known, measured, settings, order[:asked], attempt, gates)
+
+
+def _decision(
+    trial: Trial,
+    known: Known,
+    measured: Known,
+    settings: CanarySettings,
+    asked: Sequence[str],
+    attempt: int,
+    gates: Sequence[str],
+) -> CanaryDecision:
+    broke = tuple(sorted(case for case, pair in measured.items() if pair == (True, False)))
+    fixed = tuple(sorted(case for case, pair in measured.items() if pair == (False, True)))
+    counts, n = Counts(len(broke), len(fixed), len(measured)), len(measured)
+    level = (1 - ANYTIME_SHARE) * pass_level(settings.alpha, attempt)
+    verdict: Verdict = "regress" if gates else trial.verdict or "inconclusive"
+    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha)
+    looks = _looks(trial)
+    return CanaryDecision(
+        verdict=verdict,
+        reason="; ".join(gates) or _words(verdict, trial, counts, settings, level),
+        p_value=mcnemar_exact(counts.broke, counts.fixed),
+        p_not_worse=non_inferiority(counts.broke, counts.fixed, n, settings.delta),
+        difference=(counts.fixed - counts.broke) / n,
+        interval=betting_interval(
+            [-1] * counts.broke + [1] * counts.fixed + [0] * (n - counts.broke - counts.fixed),
+            confidence=1 - settings.alpha,
+        ),
+        baseline_rate=sum(base is True for base, _ in measured.values()) / n,
+        candidate_rate=sum(cand is True for _, cand in measured.values()) / n,
+        measured=n,
+        broke=broke,
+        fixed=fixed,
+        missing=tuple(sorted(case for case in asked[: looks.used] if case not in measured)),
+        same=n - counts.broke - counts.fixed,
+        improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
+        detectable=detectable,
+        settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
+        warnings=tuple(warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level)),
+        looks=looks,
+    )
+
+
+def _improved(measured: Known, asked: Sequence[str], cases: int, alpha: float) -> bool:
+    """Whether it is better beyond chance: the mirrored test, over all that was asked, in the same order."""
+    mirrored = SequentialSignTest(cases, alpha)
+    return any(mirrored.add(-_difference(measured[case])) for case in asked if case in measured)
+
+
+def _difference(pair: tuple[bool | None, bool | None]) -> int:
+    before, after = pair
+    return bool(after) - bool(before)
+
+
+def _looks(trial: Trial) -> Looks:
+    primary = trial.primary
+    return Looks(trial.seen, trial.units.cases, primary.worse[0].spent, primary.betting.most, primary.passed)
+
+
+def _nothing(known: Known, asked: Sequence[str]) -> CanaryDecision:
+    why = "not one case could be measured on both sides" if known else "there is no case"
+    missing = tuple(sorted(asked))
+    return CanaryDecision("unmeasurable", why, None, None, None, None, None, None, 0, missing=missing)
+
+
+def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySettings, level: float) -> str:
+    seen = [difference for difference in trial.primary.measured if difference]
+    flips = f"{sum(d < 0 for d in seen)} broke and {sum(d > 0 for d in seen)} fixed"
+    used, margin = f"{trial.seen} of {trial.units.cases} cases", f"{100 * settings.delta:g} points"
+    spent = f"error spent {trial.primary.worse[0].spent:.2g} of {settings.alpha:g}"
+    if verdict == "regress":
+        return f"{flips} after {used}: beyond chance, however often one looks ({spent})"
+    if verdict == "unmeasurable":
+        return f"{trial.missing} of {used} could not be measured on both sides"
+    p = non_inferiority(counts.broke, counts.fixed, counts.pairs, settings.delta)
+    if verdict == "pass" and trial.primary.passed == "at full N":
+        return f"shown to be not worse by {margin} at all {used}: p = {p:.2g} (at most {level:.2g}), {flips}"
+    if verdict == "pass":
+        return f"shown to be not worse by {margin} after {used}, {flips} (by betting, valid at any time)"
+    if trial.seen < trial.units.cases:
+        return f"stopped after {used}, {flips}: nothing was shown by then ({spent})"
+    return f"neither worse ({flips}, {spent}) nor shown to be not worse by {margin} (p = {p:.2g})"

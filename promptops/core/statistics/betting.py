@@ -1,0 +1,111 @@
+"""Betting against "worse by the margin or more", valid at any time: PASS, and the interval that goes with it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+BETS = ((0.1, 1.0), (0.2, 1.0), (0.4, 1.5), (0.65, 1.5), (0.9, 2.0))
+"""Shares of the capital that can be staked without ruin, each with its weight in the mixture.
+
+Many flips want small stakes, a candidate that hardly flips wants large ones; which it is shows only later.
+"""
+_WEIGHTS = sum(weight for _, weight in BETS)
+_LOG_WEIGHTS = tuple(math.log(weight / _WEIGHTS) for _, weight in BETS)
+
+
+@dataclass(slots=True)
+class BettingTest:
+    """An e-process for non-inferiority: a gambler's wealth who bets that the candidate is not worse by `margin`.
+
+    H0: mean difference ≤ -margin. In detail: the expected difference of the next unit, given those before, is at most
+    -margin.
+    Assumes: differences in [-1, 1], units drawn independently from the cases that the suite stands for (a random order
+    of the suite does that); nothing about their distribution, no variance is estimated.
+    Guarantee: under H0 the wealth is a supermartingale that starts at 1, so P(it ever reaches 1 / alpha) ≤ alpha
+    (Ville): looking after every case, stopping for any reason and going on later cost nothing.
+    Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024), 1-27, §3
+    and §4 (arXiv 2010.09686); a mixture over bets instead of a predicted bet.
+
+    `wealth` is the mixture now, `most` the largest so far, `passed_at` the number of units at which it first reached
+    1 / alpha.
+    """
+
+    margin: float
+    alpha: float
+    seen: int = 0
+    most: float = 1.0
+    passed_at: int | None = None
+    _logs: list[float] = field(default_factory=lambda: [0.0] * len(BETS), repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < 1 or not 0 < self.alpha < 1:
+            raise ValueError("margin and alpha lie between 0 and 1")
+
+    @property
+    def passed(self) -> bool:
+        return self.passed_at is not None
+
+    @property
+    def wealth(self) -> float:
+        return _mixture(self._logs)
+
+    def add(self, difference: float, *, weight: float = 1.0) -> bool:
+        """Add one unit and return whether "not worse" has been shown; a missing unit is added as -1, the worst.
+
+        `weight` (0 to 1) is the size of a cluster over that of the largest: then the mean is over cases, not clusters.
+        """
+        if not -1 <= difference <= 1 or not 0 < weight <= 1:
+            raise ValueError(f"a difference lies in [-1, 1], a weight in (0, 1]: not {difference!r}, {weight!r}")
+        gain = weight * (difference + self.margin) / (1 - self.margin)
+        self._logs = [log + math.log1p(bet * gain) for log, (bet, _) in zip(self._logs, BETS, strict=True)]
+        self.seen += 1
+        self.most = max(self.most, self.wealth)
+        if self.passed_at is None and self.most >= 1 / self.alpha:
+            self.passed_at = self.seen
+        return self.passed
+
+
+def betting_interval(differences: Iterable[float], *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the anytime-valid interval of the mean difference, within [-1, 1].
+
+    Every mean that a gambler has not won `2 / (1 - confidence)` against is in it, one-sided from below and from above.
+    Assumes: as `BettingTest`. It assumes less than the test of REGRESS (a mean, not exchangeability), so it is wider
+    and may contain 0 where that test has stopped.
+    Guarantee: P(it ever misses the mean, at any number of cases) ≤ 1 - confidence.
+    Source: as `BettingTest`, theorem 3 there.
+    """
+    counts = Counter(differences)
+    if not counts:
+        return -1.0, 1.0
+    if not all(-1 <= value <= 1 for value in counts):
+        raise ValueError("differences lie in [-1, 1]")
+    target, ordered = 2 / (1 - confidence), sorted(counts.items())  # the sums are the same whatever the order
+    mirrored = [(-value, count) for value, count in reversed(ordered)]
+    return _lower_limit(ordered, target), -_lower_limit(mirrored, target)
+
+
+def _lower_limit(counts: Sequence[tuple[float, int]], target: float) -> float:
+    """The least mean that wealth has not refuted: wealth against "the mean is at most m" falls as m grows."""
+    return _halving(lambda mean: _wealth_against(counts, mean) >= target, -1.0, 1.0)
+
+
+def _wealth_against(counts: Sequence[tuple[float, int]], mean: float) -> float:
+    logs = [sum(count * math.log1p(bet * (value - mean) / (1 + mean)) for value, count in counts) for bet, _ in BETS]
+    return _mixture(logs)
+
+
+def _mixture(logs: Sequence[float]) -> float:
+    terms = [log + weight for log, weight in zip(logs, _LOG_WEIGHTS, strict=True)]
+    top = max(terms)
+    return math.exp(min(700.0, top + math.log(sum(math.exp(term - top) for term in terms))))
+
+
+def _halving(refuted: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `refuted` (true below, false above) changes, from below."""
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if refuted(middle) else (low, middle)
+    return low

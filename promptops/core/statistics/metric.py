@@ -1,0 +1,163 @@
+"""One metric of a trial: is the candidate worse, and is it shown to be not worse?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from promptops.core.statistics.betting import BettingTest
+from promptops.core.statistics.sign_test import SequentialSignTest
+from promptops.core.statistics.tango import non_inferiority
+
+ANYTIME_SHARE = 0.2
+"""The part of alpha that a PASS may spend at any time, by betting; the rest is for one test at full N."""
+FEWEST_CLUSTERS = 20
+DRAWS = 9_999
+
+Passing = Literal["at any time", "at full N"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlan:
+    """What is fixed before the first case; differences are candidate minus baseline, above 0 where that is better.
+
+    `margin` is the mean drop (0 to 1) that still counts as not worse; `graded`: differences are any in [-1, 1], not
+    only -1, 0 and 1; `deciding`: it has to PASS, and not only to be without REGRESS.
+    """
+
+    name: str
+    margin: float = 0.05
+    graded: bool = False
+    deciding: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of a trial: `cases` in all, in clusters of the sizes `clusters` in their order (empty: none)."""
+
+    cases: int
+    clusters: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.cases < 1 or (self.clusters and (min(self.clusters) < 1 or sum(self.clusters) != self.cases)):
+            raise ValueError("the clusters of a trial hold its cases, at least one, and each cluster one or more")
+
+    @property
+    def can_pass(self) -> bool:
+        """Fewer than 20 clusters are too few for anything but sign flips over them."""
+        return not self.clusters or len(self.clusters) >= FEWEST_CLUSTERS
+
+
+class Worse(Protocol):
+    """A sequential test of "is it worse?"."""
+
+    @property
+    def stopped(self) -> bool: ...
+
+    @property
+    def spent(self) -> float: ...
+
+
+class MetricTest:
+    """The tests of one metric, fed case by case; `levels` are the errors at which "is it worse?" is asked side by side.
+
+    A missing difference (None) is no evidence that the candidate is worse, and is counted as lost where it has to be
+    shown not worse: whoever fails to answer where it would be wrong must not pass by it, and what is filled in later
+    can only help. See `SequentialSignTest`, `SequentialFlips` and `BettingTest` for hypotheses and guarantees.
+    """
+
+    def __init__(self, plan: MetricPlan, units: Units, levels: tuple[float, ...], *, alpha: float, seed: int) -> None:
+        self.plan, self.units, self.alpha, self.seed = plan, units, alpha, seed
+        self.differences: list[float | None] = []
+        self.worse = [self._sequence(level) for level in levels]
+        self.betting = BettingTest(plan.margin, ANYTIME_SHARE * alpha)
+        self.passed: Passing | None = None
+        self._ends = _ends(units.clusters)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the exact sign test decides; otherwise sign flips do."""
+        return not self.plan.graded and not self.units.clusters
+
+    @property
+    def measured(self) -> list[float]:
+        return [difference for difference in self.differences if difference is not None]
+
+    def add(self, difference: float | None) -> None:
+        """Add the next case in the order of the trial; None: it could not be measured."""
+        self.differences.append(difference)
+        if not self.units.clusters:
+            self._unit([difference], 1.0)
+        elif (size := self._ends.get(len(self.differences))) is not None:
+            self._unit(self.differences[-size:], size / max(self.units.clusters))
+
+    @property
+    def improved(self) -> bool:
+        """Whether it is shown to be better: the mirrored test of "is it worse?", over what was added so far."""
+        mirrored = MetricTest(self.plan, self.units, (self.alpha,), alpha=self.alpha, seed=self.seed)
+        for difference in self.differences:
+            mirrored.add(None if difference is None else -difference)
+        return mirrored.worse[0].stopped
+
+    def at_full_n(self) -> float:
+        """Return the p value of the test at full N, once all cases were added; 1.0 where units are too few.
+
+        Tango's test for pass and fail, the test of a bounded mean for scores and clusters; missing cases count as lost.
+        """
+        if len(self.differences) < self.units.cases:
+            raise ValueError("the test at full N is made once, when every case is there")
+        if not self.units.can_pass:
+            return 1.0
+        filled = [-1.0 if difference is None else difference for difference in self.differences]
+        if self.exact:
+            return non_inferiority(filled.count(-1), filled.count(1), len(filled), self.plan.margin)
+        return self._bounded_mean(filled)
+
+    def finish(self) -> None:
+        """Make the test at full N, where the metric has not passed before."""
+        if self.passed is None and self.at_full_n() <= (1 - ANYTIME_SHARE) * self.alpha:
+            self.passed = "at full N"
+
+    def _unit(self, differences: list[float | None], weight: float) -> None:
+        known = [difference for difference in differences if difference is not None]
+        if known:
+            for test in self.worse:
+                _add(test, sum(known), len(known))
+        if self.units.can_pass:
+            filled = sum(known) - (len(differences) - len(known))
+            if self.betting.add(max(-1.0, min(1.0, filled / len(differences))), weight=weight):
+                self.passed = self.passed or "at any time"
+
+    def _bounded_mean(self, filled: list[float]) -> float:
+        from promptops.core.statistics.bounded_mean import bounded_mean_test
+
+        level = (1 - ANYTIME_SHARE) * self.alpha
+        if not self.units.clusters:
+            return bounded_mean_test(filled, self.plan.margin, alpha=level, seed=self.seed)
+        means = [sum(filled[end - size : end]) / size for end, size in self._ends.items()]
+        largest = max(self.units.clusters)
+        weights = [size / largest for size in self.units.clusters]
+        return bounded_mean_test(means, self.plan.margin, alpha=level, seed=self.seed, weights=weights)
+
+    def _sequence(self, level: float) -> Worse:
+        if self.exact:
+            return SequentialSignTest(self.units.cases, level)
+        from promptops.core.statistics.flips import SequentialFlips
+
+        return SequentialFlips(self.units.cases, level, seed=self.seed, draws=DRAWS)
+
+
+def _add(test: Worse, total: float, cases: int) -> None:
+    if isinstance(test, SequentialSignTest):
+        test.add(total)
+    else:
+        test.add(total, cases=cases)  # type: ignore[attr-defined]
+
+
+def _ends(clusters: tuple[int, ...]) -> dict[int, int]:
+    """The number of cases at which a cluster is complete → its size."""
+    ends, seen = {}, 0
+    for size in clusters:
+        seen += size
+        ends[seen] = size
+    return ends

@@ -1,0 +1,163 @@
+"""What a suite can decide, before money is spent: the canary's own tests, simulated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptops.core.statistics.many import Ints, ManyBettingTests, ManySignTests
+from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip
+
+ROUNDS = 400
+NOISE = (0.02, 0.04, 0.1)
+"""Shares of cases that flip although nothing is better or worse: what an outlook is made for."""
+DROPS = (0.02, 0.05, 0.1, 0.2)
+MOST_SIMULATED = 2_000
+"""Cases up to which a simulation takes a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How often a canary would say what, and how many cases it would take in the mean."""
+
+    regress: float
+    passed: float
+    inconclusive: float
+    mean_cases: float
+
+
+def simulate(
+    cases: int,
+    *,
+    drop: float,
+    noise: float,
+    margin: float = 0.05,
+    alpha: float = 0.05,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+) -> Outlook:
+    """Simulate `rounds` canaries over `cases` pass-or-fail cases of a candidate that is worse by `drop`.
+
+    `noise` is the share of cases that flip for no reason, half each way; the drop comes on top of it.
+    Assumes: cases are independent and alike, one metric, nothing missing. The result is a share of `rounds`: its
+    standard error is at most `.5 / √rounds`.
+    """
+    chances = (min(1.0, drop + noise / 2), max(0.0, min(noise / 2, 1 - drop - noise / 2)))
+    flips = _flips(cases, chances, seed, rounds)
+    worse, betting = ManySignTests(cases, alpha, rounds), ManyBettingTests(margin, ANYTIME_SHARE * alpha, rounds)
+    ended, verdicts = np.full(rounds, cases), np.zeros(rounds, dtype=np.int64)
+    for case in range(cases):
+        regressed, passed = worse.add(flips[case]), betting.add(flips[case])
+        going = verdicts == 0
+        verdicts[going & regressed] = 1
+        verdicts[going & passed & ~regressed] = 2
+        ended[going & (verdicts != 0)] = case + 1
+        if not (verdicts == 0).any():
+            break
+    for row in np.flatnonzero(verdicts == 0):
+        broke, fixed = int((flips[:, row] < 0).sum()), int((flips[:, row] > 0).sum())
+        if non_inferiority(broke, fixed, cases, margin) <= (1 - ANYTIME_SHARE) * alpha:
+            verdicts[row] = 2
+    worse_share, pass_share, rest = (float((verdicts == which).mean()) for which in (1, 2, 0))
+    return Outlook(worse_share, pass_share, rest, mean_cases=float(ended.mean()))
+
+
+def detectable_drop(
+    cases: int, *, noise: float, margin: float = 0.05, alpha: float = 0.05, power: float = 0.8, seed: int = 0
+) -> float | None:
+    """Return the smallest drop (to half a point) that is a REGRESS with `power`; None where no drop is.
+
+    The same random numbers are used for every drop, so that a larger one is found at least as often.
+    """
+
+    def found(drop: float) -> bool:
+        return simulate(cases, drop=drop, noise=noise, margin=margin, alpha=alpha, seed=seed).regress >= power
+
+    if not found(1.0):
+        return None
+    low, high = 0.0, 1.0
+    while high - low > 0.005:
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high
+
+
+def cases_to_pass(
+    *, noise: float, margin: float = 0.05, alpha: float = 0.05, power: float = 0.8, seed: int = 0
+) -> int | None:
+    """Return about how many cases an equal candidate needs to PASS with `power`; None: more than `MOST_SIMULATED`.
+
+    About: to 3 %, as simulated. It is near 7.5 to 9.5 · noise / margin², and never below what it takes without a flip.
+    """
+
+    def enough(cases: int) -> bool:
+        found = simulate(cases, drop=0.0, noise=noise, margin=margin, alpha=alpha, seed=seed)
+        return found.passed >= power
+
+    low, high = 1, max(pairs_for_no_flip(margin, alpha), math.ceil(6 * noise / margin**2))
+    while high <= MOST_SIMULATED and not enough(high):
+        low, high = high, math.ceil(high * 1.3)
+    if high > MOST_SIMULATED:
+        return None
+    while high - low > max(1, 0.03 * high):
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A candidate that is worse by `drop`, while the share `noise` of cases flips for no reason."""
+
+    drop: float
+    noise: float
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOutlook:
+    """What a suite can decide: at the shares of noise `NOISE`, and for the drops `DROPS` at the middle one.
+
+    `least_cases` is what a PASS takes without a single flip; `detectable` is the drop that is found 4 times in 5 (None:
+    none); `needed` the cases with which an equal candidate passes 4 times in 5, by noise (None: more than are
+    simulated).
+    """
+
+    cases: int
+    least_cases: int
+    detectable: float | None
+    equal: tuple[Scenario, ...]
+    worse: tuple[Scenario, ...]
+    needed: tuple[tuple[float, int | None], ...]
+
+
+def suite_outlook(cases: int, *, margin: float, alpha: float) -> SuiteOutlook:
+    """Say what a canary over `cases` (≥ 0) pass-or-fail cases, one sample each, can and cannot decide.
+
+    A suite of more than `MOST_SIMULATED` cases is reckoned as one of that many: it decides more, not less.
+    """
+    simulated = min(cases, MOST_SIMULATED)
+
+    def scenario(drop: float, noise: float) -> Scenario:
+        if not cases:
+            return Scenario(drop, noise, Outlook(0.0, 0.0, 1.0, 0.0))
+        return Scenario(drop, noise, simulate(simulated, drop=drop, noise=noise, margin=margin, alpha=alpha))
+
+    return SuiteOutlook(
+        cases=cases,
+        least_cases=pairs_for_no_flip(margin, (1 - ANYTIME_SHARE) * alpha),
+        detectable=detectable_drop(simulated, noise=NOISE[1], margin=margin, alpha=alpha) if cases else None,
+        equal=tuple(scenario(0.0, noise) for noise in NOISE),
+        worse=tuple(scenario(drop, NOISE[1]) for drop in DROPS),
+        needed=tuple((noise, cases_to_pass(noise=noise, margin=margin, alpha=alpha)) for noise in NOISE),
+    )
+
+
+def _flips(cases: int, chances: tuple[float, float], seed: int, rounds: int) -> Ints:
+    """-1, 0 or 1 of every case (rows) in every round (columns)."""
+    uniform = np.random.Generator(np.random.PCG64(seed)).random((cases, rounds))
+    worse, better = chances
+    return np.where(uniform < worse, -1, np.where(uniform >= 1 - better, 1, 0))

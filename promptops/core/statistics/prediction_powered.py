@@ -1,0 +1,59 @@
+"""A rate from few labels of people and many of a judge: prediction-powered inference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from promptops.core.stats import z_value
+
+
+@dataclass(frozen=True, slots=True)
+class PoweredMean:
+    """`value` with its two-sided `interval`; `trust` (0 to 1) is the weight that the judge earned."""
+
+    value: float
+    interval: tuple[float, float]
+    trust: float
+
+
+def powered_mean(
+    labels: Sequence[float], judged: Sequence[float], unlabelled: Sequence[float], *, confidence: float = 0.95
+) -> PoweredMean:
+    """Estimate the mean label (in [0, 1]) from `labels`, what the judge said of the same outputs, and of others.
+
+    Assumes: labelled outputs are a random part of all; at least two labels. The judge may be wrong, biased, or
+    useless: then
+    `trust` goes to 0, and the labels alone speak.
+    Guarantee: asymptotic, by the normal approximation: it covers the mean label with `confidence` as labels grow (50
+    and more), and is in the limit never wider than that of the labels alone.
+    Source: Angelopoulos, Duchi & Zrnic, "PPI++: Efficient Prediction-Powered Inference", arXiv 2311.01453, §6 (mean)
+    and its equation for the power-tuning weight.
+    """
+    n, more = len(labels), len(unlabelled)
+    if n < 2 or len(judged) != n:
+        raise ValueError("two labels or more, and one judgement of each")
+    if more < 2:
+        return _from(fmean(labels), _variance(labels) / n, 0.0, confidence)
+    spread = _variance([*judged, *unlabelled])
+    trust = _covariance(labels, judged) / ((1 + n / more) * spread) if spread > 0 else 0.0
+    trust = min(1.0, max(0.0, trust))
+    value = fmean(labels) + trust * (fmean(unlabelled) - fmean(judged))
+    residuals = [label - trust * said for label, said in zip(labels, judged, strict=True)]
+    return _from(value, trust**2 * _variance(unlabelled) / more + _variance(residuals) / n, trust, confidence)
+
+
+def _from(value: float, variance: float, trust: float, confidence: float) -> PoweredMean:
+    half = z_value((1 - confidence) / 2) * math.sqrt(variance)
+    return PoweredMean(value, (max(0.0, value - half), min(1.0, value + half)), trust)
+
+
+def _variance(values: Sequence[float]) -> float:
+    return _covariance(values, values)
+
+
+def _covariance(one: Sequence[float], other: Sequence[float]) -> float:
+    mean, also = fmean(one), fmean(other)
+    return math.fsum((a - mean) * (b - also) for a, b in zip(one, other, strict=True)) / (len(one) - 1)

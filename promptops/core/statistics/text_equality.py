@@ -1,0 +1,77 @@
+"""Do two samples of texts come from one distribution? MMD with a Hamming kernel, prompt by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+DRAWS = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTexts:
+    """The texts of one prompt, then and now, each cut into units (tokens, words or characters)."""
+
+    before: Sequence[Sequence[str]]
+    now: Sequence[Sequence[str]]
+
+
+def in_words(text: str, *, most: int = 50) -> tuple[str, ...]:
+    """The first `most` words; what white space stands between them does not matter."""
+    return tuple(text.split(maxsplit=most)[:most])
+
+
+def equality_test(prompts: Sequence[PromptTexts], *, seed: int, draws: int = DRAWS) -> float | None:
+    """Return the p value of H0 "for each prompt, both samples come from one distribution"; None: nothing to compare.
+
+    The statistic is the sum over prompts of the squared maximum mean discrepancy with the Hamming kernel (the share of
+    positions, up to the length of the longer text, that hold the same unit). Labels are permuted within each prompt.
+    Assumes: the texts of a prompt are independent draws. Prompts may differ in everything.
+    Guarantee: P(p ≤ a | H0) ≤ a, exactly: `p = (1 + #) / (1 + draws)`.
+    Source: Gao, Liang & Guestrin, "Model Equality Testing: Which Model Is This API Serving?", ICLR 2025 (arXiv
+    2410.20247), §3; Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), 723-773.
+    """
+    usable = [prompt for prompt in prompts if prompt.before and prompt.now]
+    if not any(len(prompt.before) + len(prompt.now) > 2 for prompt in usable):
+        return None
+    source = np.random.PCG64(seed)
+    seen, permuted = 0.0, np.zeros(draws)
+    for prompt in usable:
+        kernel = hamming_kernel([*prompt.before, *prompt.now])
+        labels = _labels(len(prompt.before), len(prompt.now))
+        seen += float(_discrepancies(kernel, labels[None, :])[0])
+        permuted += _discrepancies(kernel, labels[_shuffles(source, len(labels), draws)])
+    return float(1 + int((permuted >= seen - 1e-9).sum())) / (1 + draws)
+
+
+def hamming_kernel(texts: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
+    """The share of equal positions for every two texts, 1 where both are empty."""
+    length = max(1, max(map(len, texts)))
+    names: dict[str, int] = {}
+    codes = np.full((len(texts), length), -1)
+    for row, text in enumerate(texts):
+        codes[row, : len(text)] = [names.setdefault(unit, len(names)) for unit in text]
+    kernel = np.empty((len(texts), len(texts)))
+    lengths = np.array([len(text) for text in texts])
+    for row in range(len(texts)):
+        longer = np.maximum(np.maximum(lengths[row], lengths), 1)
+        equal = ((codes[row] == codes) & (codes >= 0)).sum(axis=1)
+        kernel[row] = np.where(np.maximum(lengths[row], lengths) == 0, 1.0, equal / longer)
+    return kernel
+
+
+def _labels(before: int, now: int) -> npt.NDArray[np.float64]:
+    return np.array([1 / before] * before + [-1 / now] * now)
+
+
+def _discrepancies(kernel: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The squared discrepancy for each row of labels."""
+    found: npt.NDArray[np.float64] = np.einsum("ij,ij->i", labels @ kernel, labels)
+    return found
+
+
+def _shuffles(source: np.random.PCG64, size: int, draws: int) -> npt.NDArray[np.int64]:
+    return np.argsort(source.random_raw(draws * size).reshape(draws, size), axis=1)

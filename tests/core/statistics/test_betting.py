@@ -1,0 +1,121 @@
+"""Betting: the wealth under H0 by enumeration, the level under peeking, and the interval."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptops.core.statistics.betting import BettingTest, betting_interval
+
+values = st.lists(st.sampled_from([-1.0, -0.5, -0.02, 0.0, 0.3, 1.0]), min_size=1, max_size=80)
+
+
+@pytest.mark.parametrize("worse", [0.1, 0.3, 0.55])
+def test_the_mean_wealth_at_the_margin_is_one_exactly(worse: float) -> None:
+    """All paths of six cases of a candidate that is worse by just the margin, each with its chance."""
+    chances = {-1: worse, 1: worse - 0.1, 0: 1 - 2 * worse + 0.1}
+    mean = 0.0
+    for path in itertools.product(chances, repeat=6):
+        test = BettingTest(0.1, 0.01)
+        for d in path:
+            test.add(d)
+        mean += test.wealth * math.prod(chances[d] for d in path)
+    assert mean == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("losses", "loss"), [(0.05, 1.0), (0.2, 0.5), (0.0625, 1.0)], ids=["losses only", "halves", "rare and large"]
+)
+def test_a_candidate_at_the_margin_passes_rarely_however_often_one_looks(losses: float, loss: float) -> None:
+    """The third gains a little nearly always and loses all now and then: its variance looks small until it does."""
+    gain = (losses * loss - 0.05) / (1 - losses)
+    rng, passed = random.Random(1), 0
+    for _ in range(1000):
+        test = BettingTest(0.05, 0.05)
+        for _ in range(200):
+            if test.add(-loss if rng.random() < losses else gain):
+                passed += 1
+                break
+    assert passed <= 0.05 * 1000 + 3 * math.sqrt(0.05 * 0.95 * 1000)
+
+
+def test_a_candidate_without_a_flip_passes_and_when_is_known() -> None:
+    test = BettingTest(0.05, 0.01)
+    for _ in range(200):
+        test.add(0)
+    assert test.passed_at == 123
+
+
+def test_missing_cases_taken_as_lost_only_make_it_harder() -> None:
+    full, holes = BettingTest(0.05, 0.01), BettingTest(0.05, 0.01)
+    for number in range(300):
+        full.add(0)
+        holes.add(-1 if number % 20 == 0 else 0)
+    assert full.wealth > holes.wealth
+    assert not holes.passed
+
+
+def test_having_passed_is_not_taken_back() -> None:
+    test = BettingTest(0.05, 0.05)
+    for _ in range(150):
+        test.add(0)
+    for _ in range(50):
+        assert test.add(-1)
+    assert test.wealth < 1 < test.most
+
+
+def test_small_clusters_count_for_less() -> None:
+    small, large = BettingTest(0.05, 0.01), BettingTest(0.05, 0.01)
+    small.add(-1, weight=0.1)
+    large.add(-1)
+    assert large.wealth < small.wealth < 1
+
+
+@given(values)
+def test_the_interval_holds_the_mean_and_mirrors(differences: list[float]) -> None:
+    low, high = betting_interval(differences)
+    assert -1 <= low <= sum(differences) / len(differences) <= high <= 1
+    mirrored = betting_interval([-d for d in differences])
+    assert (-mirrored[1], -mirrored[0]) == pytest.approx((low, high), abs=1e-9)
+
+
+@given(values)
+def test_the_order_does_not_matter_and_more_confidence_is_wider(differences: list[float]) -> None:
+    low, high = betting_interval(differences)
+    assert betting_interval(sorted(differences)) == (low, high)
+    wider = betting_interval(differences, confidence=0.99)
+    assert wider[0] <= low
+    assert high <= wider[1]
+
+
+def test_test_and_interval_agree() -> None:
+    """The lower limit at 1 - 2 · alpha lies above -margin when the wealth against -margin is 1 / alpha now."""
+    rng = random.Random(8)
+    for _ in range(40):
+        differences = [rng.choice((0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1)) for _ in range(150)]
+        test = BettingTest(0.1, 0.025)
+        for d in differences:
+            test.add(d)
+        assert (test.wealth >= 40) == (betting_interval(differences)[0] >= -0.1)
+
+
+def test_nothing_measured_says_nothing() -> None:
+    assert betting_interval([]) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("bad", [-1.1, 1.1, float("nan")])
+def test_a_difference_beyond_its_bounds_is_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="lies in"):
+        BettingTest(0.05, 0.01).add(bad)
+    with pytest.raises(ValueError, match="lie in"):
+        betting_interval([bad])
+
+
+def test_bounds_of_margin_and_alpha() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        BettingTest(0.0, 0.01)

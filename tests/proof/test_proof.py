@@ -1,0 +1,141 @@
+"""The proof in small: the cells themselves, the enumeration against the tests it enumerates, and the pages."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from xml.etree import ElementTree
+
+import pytest
+from scipy.stats import binomtest
+
+from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
+from proof import nightly, passing, power, regress
+from proof.__main__ import load, main
+from proof.pages import Found, goals, pages
+from proof.rates import Rate, shown, table
+from proof.streams import BINARY, KINDS, clusters, stream
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    """A few cells of everything, in seconds."""
+    return Found(
+        regress=[
+            regress.binary(60, 0.2, 400),
+            *(regress.flips(kind, 40, 0.3, 200) for kind in KINDS),
+            regress.six(30, 0.4, 60),
+        ],
+        exact=[passing.enumerate_pass(cases, 0.05, noise) for cases in (59, 150) for noise in (0.0, 0.1)],
+        passing=[passing.simulated(kind, 100, 0.1, 60) for kind in KINDS],
+        power=list(power.cells(quick=True, say=lambda _: None)),
+        coverage=[power.covered(BINARY, 0.1, 40)],
+        years=[nightly.year("ties", nightly.NOISES["share of 10 answers, .9"], 1, 30, 20)],
+        delays=list(nightly.delays(quick=True, say=lambda _: None)),
+        correlated=[Rate(3, 4), Rate(3, 4)],
+    )
+
+
+def test_every_promise_holds_in_the_small(found: Found) -> None:
+    assert [what for what, _, _, met in goals(found) if not met] == []
+
+
+def test_naive_peeking_would_not_pass_this() -> None:
+    naive = regress.binary(150, 0.5, 300).naive
+    assert naive is not None
+    assert naive.low > 0.05
+
+
+def test_the_error_spent_is_the_level_that_is_measured(found: Found) -> None:
+    cell = found.regress[0]
+    assert cell.exact is not None
+    assert cell.false.low <= cell.exact <= cell.false.high
+    assert cell.exact <= 0.05
+
+
+def test_the_enumeration_is_that_of_the_tests_themselves() -> None:
+    """All 3^7 paths through `MetricTest` give the chance that `enumerate_pass` adds up over counts."""
+    margin, noise, cases = 0.6, 0.3, 7
+    worse, better = margin + noise / 2, noise / 2
+    chances = {-1: worse, 0: 1 - worse - better, 1: better}
+    passed = anytime = 0.0
+    for path in itertools.product(chances, repeat=cases):
+        test = MetricTest(MetricPlan("m", margin), Units(cases), (), alpha=passing.ALPHA, seed=0)
+        for difference in path:
+            test.add(difference)
+        early = test.passed is not None
+        test.finish()
+        chance = 1.0
+        for difference in path:
+            chance *= chances[difference]
+        anytime += chance * early
+        passed += chance * (test.passed is not None)
+    exact = passing.enumerate_pass(cases, margin, noise)
+    assert (exact.anytime, exact.total) == pytest.approx((anytime, passed))
+    assert passed > anytime > 0
+
+
+@pytest.mark.parametrize("cases", [20, 59, 100])
+@pytest.mark.parametrize("margin", [0.05, 0.1])
+def test_a_false_pass_of_passes_and_fails_stays_below_alpha_exactly(cases: int, margin: float) -> None:
+    assert all(passing.enumerate_pass(cases, margin, noise).total <= 0.05 for noise in passing.EXCESS)
+
+
+@pytest.mark.parametrize("kind", [BINARY, *KINDS], ids=lambda kind: kind.name)
+def test_the_streams_are_what_they_say(kind: object) -> None:
+    """Nothing changed: the mean is 0. Worse by a drop: the mean is the drop."""
+    for drop in (0.0, 0.05):
+        rng = Random(1)
+        drawn = list(stream(kind, 30_000, 0.1, drop, rng))  # type: ignore[arg-type]
+        assert sum(drawn) / len(drawn) == pytest.approx(-drop, abs=0.012)
+        assert all(-1 <= difference <= 1 for difference in drawn)
+
+
+def test_clusters_hold_all_cases() -> None:
+    assert clusters(KINDS[3], 12) == (5, 5, 2)
+    assert clusters(BINARY, 12) == ()
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 10), (3, 10), (10, 10), (112, 2000)])
+def test_limits_are_scipys(count: int, total: int) -> None:
+    exact = binomtest(count, total).proportion_ci(0.99, method="exact")
+    assert (Rate(count, total).low, Rate(count, total).high) == pytest.approx((exact.low, exact.high))
+
+
+def test_a_rate_says_how_well_it_is_known() -> None:
+    assert Rate(130, 2000).within(0.05) is False
+    assert Rate(110, 2000).within(0.05)
+    assert str(Rate(0, 10)) == "0 (0 to .411)"
+    assert [shown(share) for share in (1.0, 0.05, 0.0, 0.1234)] == ["1", ".05", "0", ".123"]
+
+
+def test_what_was_kept_gives_the_same_pages(found: Found, tmp_path: Path) -> None:
+    kept = tmp_path / "found.json"
+    kept.write_text(json.dumps(asdict(found)), "utf-8")
+    assert load(kept.read_text("utf-8")) == found
+    assert main(["--from", str(kept), "--out", str(tmp_path / "out")]) == 0
+    assert {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()} == pages(found)
+
+
+def test_a_promise_that_is_not_kept_is_said_and_ends_in_1(
+    found: Found, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "found.json"
+    broken = asdict(found)
+    broken["regress"][0]["false"] = {"count": 300, "total": 2000}
+    kept.write_text(json.dumps(broken), "utf-8")
+    assert main(["--from", str(kept), "--out", str(tmp_path)]) == 1
+    assert "not met: false REGRESS" in capsys.readouterr().err
+    assert "**no**" in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_plots_are_svg_and_tables_are_tables(found: Found) -> None:
+    for name, text in pages(found).items():
+        if name.endswith(".svg"):
+            assert ElementTree.fromstring(text).tag.endswith("svg")
+        else:
+            assert text.count("\n| --- |") >= 1
+    assert table(["a", "b"], [(1, 2)]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |\n"
