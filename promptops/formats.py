@@ -120,7 +120,8 @@ class RecordingLine(Strict):
     """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
-    only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies. `digest` is
+    only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
+    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them. `digest` is
     the sha256 of the canonical JSON of the other fields, so that an edited line is found.
     """
 
@@ -133,6 +134,9 @@ class RecordingLine(Strict):
     served_model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
     latency: float
     cost: float | None = None
     recorded_at: str

@@ -65,10 +65,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not say."""
+    """Tokens as the provider counted them; None where it did not say.
+
+    `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
+    (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
+    (`reasoning_tokens`) among them.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
