@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from promptops.core.aliases import floating_alias
+from promptops.core.aliases import floating_alias, snapshot_note
 from promptops.core.inputs import schema_problem
 from promptops.core.params import check_params, with_task_defaults
 from promptops.core.strict_yaml import parse_yaml, validate
@@ -121,7 +121,8 @@ def _check_pin(model: str, shown: str, line: int) -> None:
         raise ProblemsError([Problem(shown, line, f"model: {model[:60]!r} is not a model id", hint)])
     if instead := floating_alias(pin):
         message = f"model: {model!r} floats: the vendor can point it at another model at any time"
-        raise ProblemsError([Problem(shown, line, message, f"pin {instead}")])
+        note = snapshot_note(pin)
+        raise ProblemsError([Problem(shown, line, message, f"pin {instead}" + (f"  ({note})" if note else ""))])
 
 
 def _bare(model: str) -> Pin | None:
