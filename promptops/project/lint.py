@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
 
-from promptops.core.params import TASK_DEFAULTS
+from promptops.core.presets import contradictions
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
 from promptops.project.prompts import Prompt, load_prompt
 from promptops.project.root import Project
-
-_STEADY_TASKS: Final = ("extraction", "classification")
-_STEADY_TEMPERATURE: Final = 0.5
 
 
 def lint(project: Project, names: Iterable[str], *, providers: Collection[str] | None = None) -> list[Problem]:
@@ -61,13 +57,8 @@ def _providers(project: Project, prompt: Prompt, known: Collection[str]) -> Iter
 
 
 def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:
-    """Params that work against the task."""
-    task = prompt.spec.task
-    if task not in _STEADY_TASKS:
-        return
+    """Params that work against the task: plainly so, or a little."""
     for version in prompt.versions:
-        temperature = version.params.get("temperature")
-        if isinstance(temperature, (int, float)) and temperature > _STEADY_TEMPERATURE:
-            message = f"temperature {temperature:g} makes {task} vary from sample to sample"
-            hint = f"leave it out ({task} sets {TASK_DEFAULTS[task]['temperature']}), or choose another task"
-            yield Problem(project.relative(version.path), 1, message, hint)
+        for _, plainly, message, hint in contradictions(version.params, prompt.spec.task):
+            shown = project.relative(version.path)
+            yield Problem(shown, 1, message, hint, "error" if plainly else "warning")

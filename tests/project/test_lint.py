@@ -30,4 +30,6 @@ def test_a_temperature_that_works_against_the_task_is_told(tmp_path: Path) -> No
     hot = "---\nmodel: test/model-1\nparams: {temperature: 0.9}\n---\n{{ text }}"
     project.prompt("a", versions={"v1": hot, "v2": "{{ text }}"}, yaml="task: extraction\n")
     project.prompt("b", versions={"v1": hot}, yaml="task: creative\n")
-    assert [problem.path for problem in lint(project.project, ["a", "b"])] == ["prompts/a/v1.j2"]
+    (found,) = lint(project.project, ["a", "b"])
+    assert (found.path, found.level) == ("prompts/a/v1.j2", "error")
+    assert found.message == "temperature 0.9 makes extraction vary from sample to sample"
