@@ -28,11 +28,14 @@ Concurrency = Annotated[int, Field(ge=1, le=1024)]
 class ModelLimits(Strict):
     """`[tool.promptops.providers.<name>.models."<model id>"]`: what an endpoint says of one model.
 
-    `name` is what the endpoint calls the model, where that is not the pin's own id. The limits hold for this model, in
-    addition to those of the provider.
+    `name` is what the endpoint calls the model, where that is not the pin's own id. `context_window` is how many tokens
+    prompt and answer may have together, `tokenizer` a `tokenizer.json` below the project with the model's vocabulary.
+    The limits hold for this model, in addition to those of the provider.
     """
 
     name: str | None = None
+    context_window: PositiveInt | None = None
+    tokenizer: str | None = None
     concurrency: Concurrency | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None

@@ -16,6 +16,7 @@ from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Ju
 _TEXT_LIMIT = 4_000
 _SLOWEST = 3
 _NETWORK = frozenset({"connection", "timeout", "rate_limit", "server", "auth", "not_found", "bad_reply"})
+_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
@@ -23,6 +24,7 @@ STANDINGS: tuple[Standing, ...] = get_args(Standing)
 class CaseRow:
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
+    `cut` counts replies that ended at `max_tokens` or at the end of the context.
     `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`
@@ -52,6 +54,7 @@ class CaseRow:
     hint: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cut: int = 0
     cost: float | None = 0.0
     latencies: tuple[float, ...] = ()
     sources: tuple[str, ...] = ()
@@ -118,6 +121,7 @@ def row_of(
         hint=failure.hint if failure else "",
         input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
         output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
+        cut=sum([reply.finish_reason in _CUT for _, reply in found]),
         cost=None if None in costs else sum(cast("list[float]", costs)),
         latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached"]),
         sources=tuple([sample.source for sample, _ in found]),
@@ -137,8 +141,8 @@ class VersionSummary:
 
     The interval is as wide as the cases that were asked make it: one of copies only beside them is no further case.
     `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
-    the contract, `network` failures by kind: one says that the model answered badly, the other that it did not answer.
-    `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
+    the contract, `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
+    badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
     prompt: str
@@ -163,6 +167,7 @@ class VersionSummary:
     repaired: int
     network: Mapping[str, int]
     other: Mapping[str, int]
+    cut: int = 0
 
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
@@ -205,6 +210,7 @@ class RunningSummary:
         sums["answered"] += len(row.sources)
         sums["invalid"] += row.invalid
         sums["repaired"] += bool(row.repairs)
+        sums["cut"] += row.cut
         sums["input_tokens"] += row.input_tokens
         sums["output_tokens"] += row.output_tokens
         self._sources.update(row.sources)
@@ -243,6 +249,7 @@ class RunningSummary:
             repaired=sums["repaired"],
             network={kind: count for kind, count in failures if kind in _NETWORK},
             other={kind: count for kind, count in failures if kind not in _NETWORK},
+            cut=sums["cut"],
         )
 
 

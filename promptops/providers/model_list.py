@@ -17,14 +17,12 @@ from urllib.parse import urlsplit
 
 from promptops.config import Config
 from promptops.errors import ProviderError
-from promptops.providers.failures import of_status
 from promptops.providers.formats import format_for
 from promptops.providers.keys import KeySource, parse_endpoint
+from promptops.providers.once import ask_once
 from promptops.providers.registry import KNOWN, check_settings
-from promptops.providers.replies import excerpt, parse_object
+from promptops.providers.replies import parse_object
 
-MAX_LIST: Final = 16 << 20  # bytes
-TIMEOUT: Final = 20.0  # seconds for the whole of it
 _SHUTDOWN: Final = ("shutdown_date", "expiration_date")
 _CONTEXT: Final = ("context_window", "context_length", "max_context_length", "max_input_tokens", "inputTokenLimit")
 _QUERIES: Final = {"anthropic": "?limit=1000", "gemini": "?pageSize=1000", "google": "?pageSize=1000"}
@@ -60,39 +58,8 @@ def ask_models(provider: str, config: Config, environ: Mapping[str, str]) -> Map
     family = provider if provider in _QUERIES else settings.format.partition("-")[0]
     path = "/models" if urlsplit(endpoint.url).path else "/v1/models"
     headers = {**wire.headers(key), "accept": "application/json", "accept-encoding": "identity"}
-    body = _get(provider, endpoint.url + path + _QUERIES.get(family, ""), headers, loopback=endpoint.loopback)
+    body = ask_once(provider, endpoint, path + _QUERIES.get(family, ""), headers)
     return {model.model: model for model in _models(provider, body)}
-
-
-def _get(provider: str, url: str, headers: Mapping[str, str], *, loopback: bool) -> bytes:
-    import time
-
-    import httpx
-
-    ends, body = time.monotonic() + TIMEOUT, bytearray()
-    try:
-        with (
-            httpx.Client(follow_redirects=False, timeout=TIMEOUT, trust_env=not loopback) as client,
-            client.stream("GET", url, headers=headers) as response,
-        ):
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise ProviderError("bad_reply", f"{provider}: the list of models is packed, which was not asked for")
-            for piece in response.iter_raw():
-                body += piece
-                if len(body) > MAX_LIST:
-                    raise ProviderError(
-                        "bad_reply", f"{provider}: the list of models has more than {MAX_LIST >> 20} MB"
-                    )
-                if time.monotonic() > ends:
-                    raise ProviderError("timeout", f"{provider}: no list of models within {TIMEOUT:g} s")
-    except httpx.TimeoutException as error:
-        raise ProviderError("timeout", f"{provider}: no list of models within {TIMEOUT:g} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise ProviderError("connection", f"{provider}: {excerpt(str(error))}") from error
-    if not 200 <= response.status_code < 300:
-        lower = {name.lower(): value for name, value in response.headers.items()}
-        raise of_status(response.status_code, lower, bytes(body), provider=provider, model="", key=None)
-    return bytes(body)
 
 
 def _models(provider: str, body: bytes) -> Iterator[ListedModel]:

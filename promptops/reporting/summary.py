@@ -44,6 +44,9 @@ def _block(summary: VersionSummary) -> Iterator[Line]:
         yield Line(f"  {_sources(summary.sources)}; {money(summary.cost)}; {_tokens(summary)}; {_latency(summary)}")
     if summary.invalid or summary.repaired:
         yield Line(f"  output contract: {summary.invalid} invalid, {summary.repaired} repaired", "warn")
+    if summary.cut:
+        replies = f"{summary.cut} repl{'ies were' if summary.cut != 1 else 'y was'}"
+        yield Line(f"  {replies} cut: at max_tokens or at the end of the context", "warn")
     if summary.network:
         yield Line(f"  no answer (network or provider): {_counted(summary.network)}", "warn")
     if summary.other:

@@ -11,12 +11,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.closure import build_closure, request_for
-from promptops.core.pricing import Prices, cost, worst_case
+from promptops.core.context import fits_into
+from promptops.core.pricing import Prices, cost
 from promptops.core.quantiles import Quantiles
+from promptops.core.tokens import TextCounter, count_request
 from promptops.errors import Problem, ProblemsError, PromptopsError, TemplateRefused
-from promptops.models import Request, Sample
+from promptops.models import Request, Sample, Usage
 from promptops.project.datasets import dataset_of
 from promptops.project.prompts import Prompt, PromptVersion, load_prompt
+from promptops.providers.vocabularies import context_window, counter_for
 from promptops.store.recordings import load, recordings_path
 from promptops.times import parse_duration
 
@@ -48,6 +51,10 @@ class Looked:
     @property
     def prices(self) -> Prices:
         return self.project.config.prices
+
+    @property
+    def counter(self) -> TextCounter:
+        return counter_for(self.version.pin, self.project.config, self.project.root)
 
     def samples(self) -> list[Sample]:
         """Recorded samples with a reply, none where they cannot be read (the run says why)."""
@@ -116,9 +123,22 @@ def _most(looked: Looked) -> tuple[float, str]:
     """The dearest request that says how long its answer may be; 0 where there is none, or no price."""
     if "max_tokens" not in looked.closure.params:
         return 0.0, ""
-    found = [worst_case(request, looked.prices) or 0.0 for request in looked.requests]
-    most = max(found, default=0.0)
+    pin, answer = looked.version.pin, looked.closure.params["max_tokens"]
+    prompts = [count_request(request, looked.counter).tokens for request in looked.requests]
+    most = cost(pin, Usage(max(prompts), answer), looked.prices) or 0.0 if prompts else 0.0
     return most, f"a request can cost ${most:.4f} (max_tokens {looked.closure.params['max_tokens']})"
+
+
+def context_lint(looked: Looked) -> Iterator[Problem]:
+    """A case whose prompt, with the answer, is longer than the model takes."""
+    window = context_window(looked.version.pin, looked.project.config)
+    if window is None:
+        return
+    fits = fits_into(window, looked.counter)
+    found = [failure for request in looked.requests if (failure := fits(request))]
+    if found:
+        many = f" ({len(found)} of the first {len(looked.requests)} cases)" if len(looked.requests) > 1 else ""
+        yield Problem(looked.shown, 1, f"{found[0].message}{many}", found[0].hint)
 
 
 def latency_lint(looked: Looked) -> Iterator[Problem]:
@@ -142,4 +162,4 @@ def _over(looked: Looked, said: str, limit: str, key: str, *, default: bool) -> 
     return Problem(looked.shown, 1, f"{said}, more than {whose} of {limit}", hint, "warning" if default else "error")
 
 
-LINTS = (cost_lint, latency_lint)
+LINTS = (cost_lint, latency_lint, context_lint)

@@ -14,7 +14,7 @@ import pytest
 
 from promptops.config import Config, ProviderConfig
 from promptops.errors import ProviderError
-from promptops.providers import model_list
+from promptops.providers import once
 from promptops.providers.model_list import ListedModel, ask_models
 
 
@@ -107,7 +107,7 @@ def test_what_is_no_list_is_a_classified_failure(
 
 
 def test_a_list_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_list, "MAX_LIST", 1_000)
+    monkeypatch.setattr(once, "MAX_BODY", 1_000)
     with serving(b" " * 2_000) as (config, _), pytest.raises(ProviderError, match="more than"):
         ask_models("acme", config, KEY)
 

@@ -12,6 +12,7 @@ from promptops.store import recordings
 from promptops.testing.project import TemporaryProject
 
 PIN = Pin("test", "model-1")
+LONG = "about 8 tokens in the prompt (estimate)"
 PRICE = '[tool.promptops.prices]\n"test/model-1" = [1.0, 100.0]'
 
 
@@ -81,6 +82,15 @@ def test_recorded_latency_is_held_against_the_budget(
     ("params", "prices", "expected"),
     [
         ("{max_tokens: 400}", PRICE, []),
+        (
+            "{max_tokens: 600}",
+            PRICE + '\n[tool.promptops.providers.test]\nbase_url = "http://127.0.0.1:9/v1"\n'
+            '[tool.promptops.providers.test.models."model-1"]\ncontext_window = 600',
+            [
+                ("warning", "a request can cost $0.0600 (max_tokens 600)"),
+                ("error", f"{LONG} and max_tokens 600 are more than the 600 that test/model-1 takes"),
+            ],
+        ),
         ("{max_tokens: 600}", PRICE, [("warning", "a request can cost $0.0600 (max_tokens 600)")]),
         ("{}", PRICE, []),  # nobody said how long an answer may be
         ("{max_tokens: 600}", 'redact = ["x"]', []),  # no price, no verdict
