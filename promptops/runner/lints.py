@@ -14,6 +14,7 @@ from promptops.core.closure import build_closure, request_for
 from promptops.core.context import fits_into
 from promptops.core.pricing import Prices, cost
 from promptops.core.quantiles import Quantiles
+from promptops.core.template.order import late_constant
 from promptops.core.tokens import TextCounter, count_request
 from promptops.errors import Problem, ProblemsError, PromptopsError, TemplateRefused
 from promptops.models import Request, Sample, Usage
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 COST_PER_REQUEST: Final = 0.05  # US dollars, where prompt.yaml sets no budget
 P95_LATENCY: Final = 10.0  # seconds, likewise
+LONG_CONSTANT: Final = 400  # tokens of constant text behind a variable
 _CASES: Final = 200  # that are rendered to say what a request can be
 _SAMPLES: Final = 10_000  # recorded ones that are looked at
 
@@ -141,6 +143,22 @@ def context_lint(looked: Looked) -> Iterator[Problem]:
         yield Problem(looked.shown, 1, f"{found[0].message}{many}", found[0].hint)
 
 
+def caching_lint(looked: Looked) -> Iterator[Problem]:
+    """A variable before a long constant part: no provider's cache can keep what stands behind it."""
+    found = late_constant(looked.version.template, looked.version.includes)
+    if found is None or found.after < LONG_CONSTANT:
+        return
+    message = (
+        f"{found.variable!r} stands before about {found.after:,} tokens of constant text, "
+        f"which no provider's cache can keep there (about {found.before:,} stand before it)"
+    )
+    hint = (
+        "put what is the same for every case first, and what varies last: providers cache a prompt's beginning, mostly "
+        "from 1,024 tokens on, and read it at a tenth to a half of the price"
+    )
+    yield Problem(looked.shown, looked.version.first_line + found.line - 1, message, hint, "warning")
+
+
 def latency_lint(looked: Looked) -> Iterator[Problem]:
     """Recorded replies whose 95th percentile of latency is above the prompt's budget."""
     written = looked.prompt.spec.budgets.p95_latency
@@ -162,4 +180,4 @@ def _over(looked: Looked, said: str, limit: str, key: str, *, default: bool) -> 
     return Problem(looked.shown, 1, f"{said}, more than {whose} of {limit}", hint, "warning" if default else "error")
 
 
-LINTS = (cost_lint, latency_lint, context_lint)
+LINTS = (cost_lint, latency_lint, context_lint, caching_lint)

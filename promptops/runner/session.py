@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptops.config import environment_name
@@ -99,7 +100,8 @@ class Session:
         if key not in self._targets:
             target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
             fits = None if self.mode == "replay" else fits_for(self.project, target.pin)
-            self._targets[key] = replace(target, fits=fits)
+            saving = partial(pricing.saved, target.pin, prices=self.project.config.prices)
+            self._targets[key] = replace(target, fits=fits, saving=saving)
         return self._targets[key]
 
     def served(self, prompt: str, environment: str | None = None) -> str:

@@ -115,3 +115,21 @@ def test_a_prompt_that_cannot_be_read_is_left_to_lint(tmp_path: Path) -> None:
     files = a_project(tmp_path)
     files.prompt("p", versions={"v2": "{{ text|nothing }}"})
     assert advice(files) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ text }}\n" + "Be kind to guests. " * 100, True),
+        ("Be kind to guests. " * 100 + "\n{{ text }}", False),
+        ("{{ text }}\nBe kind to guests.", False),
+    ],
+)
+def test_a_variable_before_a_long_constant_part_is_told_with_its_line(
+    tmp_path: Path, template: str, expected: bool
+) -> None:
+    files = a_project(tmp_path)
+    files.prompt("p", versions={"v1": f"---\nmodel: {PIN}\n---\nHello.\n{template}"})
+    found = lint_advice(files.project, ["p"])
+    assert [(problem.line, problem.level) for problem in found] == ([(5, "warning")] if expected else [])
+    assert not expected or found[0].message.startswith("'text' stands before about 501 tokens of constant text")
