@@ -54,6 +54,19 @@ class DriftSettings(Strict):
     cases: Annotated[int, Field(ge=0)] = 0
 
 
+class IdentitySettings(Strict):
+    """Which replies count as the pin's.
+
+    `allow` accepts what a gateway had in its `cache`, a gateway's `fallback`, another `model`; `fingerprints`,
+    `regions` and `hosts` (whom a gateway asked) name the only ones that do.
+    """
+
+    allow: list[Literal["cache", "fallback", "model"]] = []
+    fingerprints: list[str] = []
+    regions: list[str] = []
+    hosts: list[str] = []
+
+
 class PromptFile(Strict):
     """`prompt.yaml`: the contract and the tests of a prompt. Every key is optional.
 
@@ -73,6 +86,7 @@ class PromptFile(Strict):
     budgets: Budgets = Budgets()
     canary: CanarySettings = CanarySettings()
     drift: DriftSettings = DriftSettings()
+    identity: IdentitySettings = IdentitySettings()
     redact: list[str] = []
 
 

@@ -25,7 +25,8 @@ class CaseRow:
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
     `cached_tokens` are input tokens that the provider read from its cache, `saved` the US dollars that this saved
-    (None: the price is unknown); not for copies. `cut` counts replies that ended at `max_tokens` or at the end of the context.
+    (None: the price is unknown); not for copies. `cut` counts replies that ended at `max_tokens` or at the end of the
+    context.
     `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`

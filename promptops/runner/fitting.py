@@ -1,14 +1,16 @@
-"""Samples whose prompt is longer than the model takes are failures before anything is sent."""
+"""What a plan is beside its requests: which replies count, and which prompts are longer than the model takes."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptops.core.context import Fits, fits_into
 from promptops.core.plan import Planned
-from promptops.models import Case, PlannedSample, Sample
+from promptops.formats import IdentitySettings
+from promptops.models import Case, PlannedSample, Sample, ServedRules
 from promptops.providers.vocabularies import context_window, counter_for
 from promptops.runner.targets import Target
 
@@ -34,11 +36,33 @@ def fitting(plan: Iterable[Planned], fits: Fits | None) -> Iterator[Planned]:
             yield planned
 
 
+def rules_of(settings: IdentitySettings) -> ServedRules | None:
+    """Which replies count, as prompt.yaml says; None where it says nothing."""
+    if settings == IdentitySettings():
+        return None
+    return ServedRules(
+        frozenset(settings.allow), tuple(settings.fingerprints), tuple(settings.regions), tuple(settings.hosts)
+    )
+
+
+def counted(plan: Iterable[Planned], target: Target) -> Iterator[Planned]:
+    """Say with each sample which replies count.
+
+    Where the prompt has rules of its own each sample is asked: a reply that counts here may not count elsewhere.
+    """
+    rules = rules_of(target.spec.identity)
+    for planned in plan:
+        if rules is not None and isinstance(planned, PlannedSample):
+            yield replace(planned, served=rules, timed=True)
+        else:
+            yield planned
+
+
 def fitted(plan: Plan) -> Callable[..., Iterator[Planned]]:
-    """Make a plan of a target leave out what does not fit."""
+    """Make a plan of a target leave out what does not fit, and say which replies count."""
 
     @functools.wraps(plan)
     def planned(target: Target, cases: Iterable[Case] | None = None) -> Iterator[Planned]:
-        return fitting(plan(target, cases), target.fits)
+        return fitting(counted(plan(target, cases), target), target.fits)
 
     return planned
