@@ -111,7 +111,10 @@ def listed(pin: Pin, *, at: datetime | None = None) -> Listed | None:
     values = [now.input_mtok, now.output_mtok, now.cache_read_mtok, now.cache_write_mtok]
     return Listed(
         model.id,
-        *(_dollars(value) for value in values),
+        input=_dollars(now.input_mtok),
+        output=_dollars(now.output_mtok),
+        cached=_dollars(now.cache_read_mtok),
+        cache_write=_dollars(now.cache_write_mtok),
         batch_input=_dollars(batch.input_mtok) if batch else None,
         batch_output=_dollars(batch.output_mtok) if batch else None,
         tiered=any(hasattr(value, "tiers") for value in values),

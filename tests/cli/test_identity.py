@@ -37,7 +37,7 @@ def yaml(identity: str) -> str:
     return f"checks: [{{contains: 'yes'}}]\n{identity}\n"
 
 
-LIVE = ("run", "p@v1", "--mode", "live", "--no-evidence")
+LIVE = ["run", "p@v1", "--mode", "live", "--no-evidence"]
 
 
 @pytest.mark.parametrize(

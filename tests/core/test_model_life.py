@@ -82,7 +82,7 @@ def test_every_row_has_a_page_and_days_that_can_be() -> None:
 def test_every_alias_has_a_page_and_the_day_on_which_it_was_read() -> None:
     for source, read in ALIASES:
         assert source.startswith("https://")
-        assert date.fromisoformat(read)
+        assert date.fromisoformat(read) <= TODAY
 
 
 def test_a_snapshot_that_ends_is_recommended_with_its_end() -> None:

@@ -14,10 +14,13 @@ import pytest
 from promptops.config import Config, ModelLimits, ProviderConfig
 from promptops.core.tokens import Count
 from promptops.errors import ProviderError
-from promptops.models import Message, Pin, Request
+from promptops.models import Json, Message, Pin, Request
 from promptops.providers.counting import count_at, counts_itself
 
-TOOL = {"type": "function", "function": {"name": "book", "description": "Books.", "parameters": {"type": "object"}}}
+TOOL: dict[str, Json] = {
+    "type": "function",
+    "function": {"name": "book", "description": "Books.", "parameters": {"type": "object"}},
+}
 MESSAGES = (
     Message("system", "Be kind."),
     Message("user", "hi"),

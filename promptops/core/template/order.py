@@ -66,18 +66,18 @@ def _in_order(node: nodes.Node) -> Iterator[nodes.Node]:
         tag, role = tag_of(node)
         if tag == "message" and not isinstance(role, nodes.Const):
             yield role
-        for child in node.body:
-            yield from _in_order(child)
+        for inner in node.body:
+            yield from _in_order(inner)
     elif not isinstance(node, (nodes.Macro, nodes.Assign, nodes.AssignBlock)):
-        for child in node.iter_child_nodes():
-            yield from _in_order(child)
+        for inner in node.iter_child_nodes():
+            yield from _in_order(inner)
 
 
 def _name(node: nodes.Node) -> str:
     """What varies there, in a word: the first name in it."""
     if isinstance(node, nodes.Name):
         return node.name
-    target = node.iter if isinstance(node, nodes.For) else node.test if isinstance(node, nodes.If) else node
+    target: nodes.Node = node.iter if isinstance(node, nodes.For) else node.test if isinstance(node, nodes.If) else node
     if isinstance(target, nodes.Name):
         return target.name
     found = target.find(nodes.Name)
