@@ -16,6 +16,7 @@ from promptops.config import Config
 from promptops.core.tokens import Count
 from promptops.errors import ProviderError
 from promptops.models import Message, Request
+from promptops.providers.formats import format_for
 from promptops.providers.keys import KeySource, parse_endpoint
 from promptops.providers.once import ask_once
 from promptops.providers.registry import KNOWN, check_settings
@@ -62,13 +63,20 @@ def count_at(request: Request, config: Config, environ: Mapping[str, str]) -> Co
     key = KeySource(settings.api_key_env, environ).read(provider) if settings.api_key_env else ""
     versioned = any(part.startswith("v1") for part in urlsplit(endpoint.url).path.split("/"))
     path = ("" if versioned else found.version) + found.path(model)
-    document = parse_object(
-        ask_once(provider, endpoint, path, found.headers(key) if key else {}, post=found.body(request, model))
-    )
+    headers = _headers(found, settings.format, endpoint.host, key)
+    document = parse_object(ask_once(provider, endpoint, path, headers, post=found.body(request, model)))
     tokens = document.get(found.answer)
     if type(tokens) is not int or not 0 <= tokens < 2**40:
         raise ProviderError("bad_reply", f"{provider}: the reply has no count of tokens in {found.answer!r}")
     return Count(tokens, exact=True, by=found.by)
+
+
+def _headers(found: CountEndpoint, format_name: str, host: str, key: str) -> dict[str, str]:
+    """Those of the wire format where there is one, so that both speak of the same version."""
+    try:
+        return format_for(format_name, host).headers(key or None)
+    except KeyError:
+        return found.headers(key) if key else {}
 
 
 def _endpoint(provider: str, config: Config) -> CountEndpoint | None:
@@ -96,19 +104,18 @@ def _anthropic(request: Request, model: str) -> dict[str, Any]:
 
 
 def _gemini(request: Request, model: str) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "model": f"models/{model}",
-        "contents": [
-            {"role": turn["role"], "parts": [{"text": turn["content"]}]}
-            for turn in (_turn(message, "model") for message in _talk(request))
-        ],
-    }
+    contents = [
+        {"role": turn["role"], "parts": [{"text": turn["content"]}]}
+        for turn in (_turn(message, "model") for message in _talk(request))
+    ]
+    asked: dict[str, Any] = {"model": f"models/{model}", "contents": contents}
     system = [{"text": message.content} for message in request.messages if message.role == "system"]
     if system:
         asked["systemInstruction"] = {"parts": system}
     if request.tools:
         asked["tools"] = [{"functionDeclarations": [dict(tool) for tool in _functions(request)]}]
-    return {"generateContentRequest": asked}
+    # What is more than contents is counted only as a part of a whole request.
+    return {"generateContentRequest": asked} if len(asked) > 2 else {"contents": contents}
 
 
 def _talk(request: Request) -> list[Message]:

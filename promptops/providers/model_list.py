@@ -63,13 +63,13 @@ def ask_models(provider: str, config: Config, environ: Mapping[str, str]) -> Map
 
 
 def _models(provider: str, body: bytes) -> Iterator[ListedModel]:
-    try:
-        document = parse_object(body)
+    try:  # Together's list is the document itself
+        document = parse_object(b'{"data":' + body + b"}" if body.lstrip()[:1] == b"[" else body)
     except ProviderError as error:
         raise ProviderError("bad_reply", f"{provider}: the list of models: {error}") from None
     rows = document.get("data", document.get("models"))
-    if not isinstance(rows, list):
-        raise ProviderError("bad_reply", f"{provider}: the reply is no list of models: it has no data")
+    if not isinstance(rows, list) or not rows:
+        raise ProviderError("bad_reply", f"{provider}: the reply is no list of models, or an empty one")
     for row in rows:
         if isinstance(row, dict) and (name := row.get("id") or row.get("name")) and isinstance(name, str):
             yield _model(row, name.removeprefix("models/"))

@@ -75,6 +75,11 @@ def test_the_fields_of_every_vendor_are_read_and_the_key_goes_along() -> None:
     ]
 
 
+def test_a_list_that_is_the_document_itself_is_read() -> None:
+    with serving(b' [{"id": "a", "context_length": 5}]') as (config, _):
+        assert ask_models("acme", config, KEY) == {"a": ListedModel("a", context_window=5)}
+
+
 def test_geminis_own_list_is_read() -> None:
     body = json.dumps({"models": [{"name": "models/gemini-2.5-pro", "inputTokenLimit": 1_048_576}]}).encode()
     with serving(body) as (config, _):
@@ -89,6 +94,7 @@ def test_geminis_own_list_is_read() -> None:
         (b"<html>", 200, {}, "bad_reply"),
         (b"[]", 200, {}, "bad_reply"),
         (b'{"data": {}}', 200, {}, "bad_reply"),
+        (b'{"data": []}', 200, {}, "bad_reply"),
         (b"[" * 100_000, 200, {}, "bad_reply"),
         (b"{}", 200, {"content_encoding": "gzip"}, "bad_reply"),
         (b'{"error": {"message": "no"}}', 401, {}, "auth"),
