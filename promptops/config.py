@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from promptops.errors import ConfigError, Problem, did_you_mean
 from promptops.formats import EnvironmentName, Strict
@@ -28,11 +28,14 @@ Concurrency = Annotated[int, Field(ge=1, le=1024)]
 class ModelLimits(Strict):
     """`[tool.promptops.providers.<name>.models."<model id>"]`: what an endpoint says of one model.
 
-    `name` is what the endpoint calls the model, where that is not the pin's own id. The limits hold for this model, in
-    addition to those of the provider.
+    `name` is what the endpoint calls the model, where that is not the pin's own id. `context_window` is how many tokens
+    prompt and answer may have together, `tokenizer` a `tokenizer.json` below the project with the model's vocabulary.
+    The limits hold for this model, in addition to those of the provider.
     """
 
     name: str | None = None
+    context_window: PositiveInt | None = None
+    tokenizer: str | None = None
     concurrency: Concurrency | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
@@ -85,6 +88,34 @@ class ProviderConfig(Strict):
     hedge_share: Annotated[float, Field(gt=0, le=1)] = 0.05
 
 
+Dollars = Annotated[float, Field(ge=0)]
+
+
+class Price(Strict):
+    """`[tool.promptops.prices] "<pin>"`: US dollars per million tokens; `[input, output]` is short for the first two.
+
+    `cached` are input tokens read from the provider's cache, `cache_write` those written to it (left out: as `input`),
+    `reasoning` the model's thinking (left out: as `output`). `batch` is the share of all of them that a batch costs,
+    such as 0.5; left out, the price of a batch is not known.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    reasoning: Dollars | None = None
+    batch: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_pair(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        if len(value) != 2:
+            raise ValueError("write [input, output], or a table with input, output, cached, cache_write, batch")
+        return {"input": value[0], "output": value[1]}
+
+
 class CacheConfig(Strict):
     """`[tool.promptops.cache]`: keep replies across runs. Without it a reply is shared within one run only.
 
@@ -101,7 +132,7 @@ class Config(Strict):
     """Everything under `[tool.promptops]`.
 
     `prompts` and `fixtures` are folders relative to the project root; `redact` are regular expressions whose matches
-    are replaced before anything is written; `prices` maps a pin to US dollars per million input and output tokens.
+    are replaced before anything is written; `prices` maps a pin to what its tokens cost.
 
     `budget` (US dollars), `budget_tokens` and `budget_requests` are caps of one run. `sample_timeout` bounds one
     sample from its first request to its last retry, `run_timeout` the whole run. `retry_budget` is how many retries a
@@ -124,7 +155,7 @@ class Config(Strict):
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
     fallbacks: dict[PinText, list[PinText]] = Field(default_factory=dict)
     cache: CacheConfig | None = None
-    prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    prices: dict[str, Price] = Field(default_factory=dict)
 
 
 def parse_config(text: str, *, path: str = "pyproject.toml") -> Config:
@@ -143,7 +174,7 @@ def parse_config(text: str, *, path: str = "pyproject.toml") -> Config:
         raise ConfigError([Problem(path, 0, "tool must be a table: write [tool.promptops]")])
     table = tools.get("promptops", {})
     try:
-        return Config.model_validate(_with_tuples(table))
+        return Config.model_validate(table)
     except ValidationError as error:
         raise ConfigError(_problems(error, text, path)) from error
 
@@ -153,16 +184,7 @@ def environment_name(config: Config, option: str | None = None, environ: Mapping
     return option or environ.get("PROMPTOPS_ENV") or config.environment
 
 
-def _with_tuples(table: Any) -> Any:
-    """TOML has arrays only, strict pydantic wants tuples where the model says tuple."""
-    if isinstance(table, dict) and isinstance(table.get("prices"), dict):
-        prices = {pin: tuple(map(_number, p)) if isinstance(p, list) else p for pin, p in table["prices"].items()}
-        return {**table, "prices": prices}
-    return table
-
-
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price}
 
 
 def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
@@ -172,10 +194,11 @@ def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
         name = ".".join(["tool.promptops", *keys])
         message, hint = f"{name}: {item['msg']}", ""
         if item["type"] == "extra_forbidden":
-            model = ProviderConfig if keys[0] == "providers" and len(keys) > 2 else Config
+            model = _TABLES.get(keys[0], Config) if len(keys) > 2 else Config
             message = f"{name}: unknown key{did_you_mean(keys[-1], model.model_fields)}"
             hint = "known keys: " + ", ".join(sorted(model.model_fields))
-        found.append(Problem(path, line_of(text, keys), message, hint))
+        written = keys[:2] if keys[:1] == ["prices"] else keys  # a price stands in one line
+        found.append(Problem(path, line_of(text, written), message, hint))
     return found
 
 

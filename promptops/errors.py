@@ -66,17 +66,19 @@ class Problem:
     """One thing that is wrong with one file.
 
     `path` is relative to the project root where possible, `line` counts from 1 (0: the file as a whole), `hint`
-    says what to do.
+    says what to do. A `warning` is unwise, not wrong.
     """
 
     path: str
     line: int
     message: str
     hint: str = ""
+    level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         where = f"{self.path}:{self.line}" if self.line else self.path
-        return f"{where}: {self.message}" + (f"\n    {self.hint}" if self.hint else "")
+        level = "warning: " if self.level == "warning" else ""
+        return f"{where}: {level}{self.message}" + (f"\n    {self.hint}" if self.hint else "")
 
 
 class ProblemsError(PromptopsError):

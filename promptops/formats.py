@@ -61,6 +61,19 @@ class DriftSettings(Strict):
     cases: Annotated[int, Field(ge=0)] = 0
 
 
+class IdentitySettings(Strict):
+    """Which replies count as the pin's.
+
+    `allow` accepts what a gateway had in its `cache`, a gateway's `fallback`, another `model`; `fingerprints`,
+    `regions` and `hosts` (whom a gateway asked) name the only ones that do.
+    """
+
+    allow: list[Literal["cache", "fallback", "model"]] = []
+    fingerprints: list[str] = []
+    regions: list[str] = []
+    hosts: list[str] = []
+
+
 class PromptFile(Strict):
     """`prompt.yaml`: the contract and the tests of a prompt. Every key is optional.
 
@@ -80,6 +93,7 @@ class PromptFile(Strict):
     budgets: Budgets = Budgets()
     canary: CanarySettings = CanarySettings()
     drift: DriftSettings = DriftSettings()
+    identity: IdentitySettings = IdentitySettings()
     redact: list[str] = []
 
 
@@ -127,7 +141,8 @@ class RecordingLine(Strict):
     """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
-    only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies. `digest` is
+    only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
+    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them. `digest` is
     the sha256 of the canonical JSON of the other fields, so that an edited line is found.
     """
 
@@ -140,6 +155,9 @@ class RecordingLine(Strict):
     served_model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
     latency: float
     cost: float | None = None
     recorded_at: str

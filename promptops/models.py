@@ -65,10 +65,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not say."""
+    """Tokens as the provider counted them; None where it did not say.
+
+    `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
+    (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
+    (`reasoning_tokens`) among them.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,8 @@ class Reply:
 
     `latency` is seconds from sending to the last byte of the successful attempt, `first_token` to its first token
     (None: not streamed). `attempts` counts requests, retries and hedges included. `endpoint` is the provider that
-    served it where that is not the pin's own: another endpoint of the same model.
+    served it where that is not the pin's own: another endpoint of the same model. `fingerprint` is what the vendor
+    calls the configuration that answered, `host` whom a gateway asked (None: the reply does not say).
     """
 
     text: str
@@ -89,6 +98,8 @@ class Reply:
     attempts: int = 1
     first_token: float | None = None
     endpoint: str | None = None
+    fingerprint: str | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +152,25 @@ class SampleKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedRules:
+    """Which replies count as the pin's beyond those that nothing speaks against: `identity:` of prompt.yaml.
+
+    `allow` accepts a gateway's `cache`, a gateway's `fallback`, another `model`. Where `fingerprints`, `regions` or
+    `hosts` are named, a reply must be of one of them, and say so.
+    """
+
+    allow: frozenset[Literal["cache", "fallback", "model"]] = frozenset()
+    fingerprints: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSample:
     """A sample that a run wants.
 
     `released` decides whether a stale recording is an error or unmeasurable. `timed`: its latency is judged, so that a
-    copy of another sample's reply will not do.
+    copy of another sample's reply will not do. `served` says which replies count (None: only the pin's own, asked now).
     """
 
     key: SampleKey
@@ -153,6 +178,7 @@ class PlannedSample:
     digest: str
     released: bool = False
     timed: bool = False
+    served: ServedRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

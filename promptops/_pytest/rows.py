@@ -26,6 +26,7 @@ def case_row(session: Session, target: Target, case: Case, result: CaseResult, *
         against=target.baseline.words(case, target.measurement),
         asked=_asked(target, case) if whole else "",
         whole=whole,
+        saving=target.saving,
     )
 
 

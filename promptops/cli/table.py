@@ -36,7 +36,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("show", WRITE, "Show a version: its pin, parameters, inputs and template."),
     Entry("render", WRITE, "Show the messages that a version sends."),
     Entry("lint", WRITE, "Find every mistake in prompts and datasets, without asking a model."),
-    Entry("models", WRITE, "Fetch and list the models that run on this machine."),
+    Entry("models", WRITE, "Show the pins in use and when they end; fetch models that run on this machine."),
     Entry("estimate", TEST, "Say what a run would cost and what it could detect."),
     Entry("run", TEST, "Ask a version for its dataset, and judge it."),
     Entry("cache", TEST, "See and clear the replies that are kept across runs."),

@@ -1,4 +1,4 @@
-"""The parameters of a request that front matter may set, their types and ranges, and what a task sets by itself.
+"""The parameters of a request that front matter may set, their types and ranges.
 
 Source: OpenAI API reference, "Create chat completion"; llama.cpp server README for `grammar`.
 """
@@ -13,7 +13,6 @@ from typing import Any, Final
 from promptops.core.document import Document
 from promptops.core.shown import shown
 from promptops.errors import Problem, did_you_mean
-from promptops.models import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,6 @@ PARAMS: Final[Mapping[str, Param]] = {
 
 # What a sample is made of: `extra_body` may not replace it.
 _OURS: Final = ("messages", "model", "n", "stream", "tools")
-
-TASK_DEFAULTS: Final[Mapping[str, Mapping[str, Json]]] = {
-    "extraction": {"temperature": 0.0},
-    "classification": {"temperature": 0.0},
-    "writing": {"temperature": 0.7},
-    "creative": {"temperature": 1.0},
-}
-
-
-def with_task_defaults(params: Mapping[str, Any], task: str | None) -> dict[str, Any]:
-    """Return the params in force: what the task sets, then what the version sets."""
-    return {**TASK_DEFAULTS.get(task or "", {}), **params}
 
 
 def check_params(params: Mapping[str, Any], document: Document, *, path: str) -> list[Problem]:

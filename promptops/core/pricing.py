@@ -1,61 +1,71 @@
-"""What tokens cost: the project's own `prices` first, then the dated price table of the genai-prices package.
+"""What tokens cost: the project's own `prices` first, then the dated price table (`core.price_list`).
 
-Prices are estimates: discounts, cached tokens and service tiers are not known here. No price is never taken for free:
-it is None, except for `local/` models, which cost nothing.
-
-Source: https://github.com/pydantic/genai-prices
+A price that is not known is None, never taken for free; `local/` models cost nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from promptops.config import Price
+from promptops.core.price_list import listed_cost
 from promptops.models import Message, Pin, Request, Usage
 
-Prices = Mapping[str, tuple[float, float]]
-"""Pin → US dollars per million input tokens, and per million output tokens."""
+Prices = Mapping[str, Price]
+"""Pin → what its tokens cost: `[tool.promptops.prices]`."""
 
 UNSTATED_OUTPUT = 32_768  # tokens an answer is taken to have at worst where `max_tokens` is not set
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _MESSAGE_OVERHEAD = 16  # tokens at most that a chat template writes around one message
 
-# Providers by the name promptops users give them → the id in genai-prices. A name that is not here is nobody's known
-# vendor, and the table (3 MB) is not even loaded.
-_VENDORS = {
-    "anthropic": "anthropic",
-    "azure": "azure",
-    "cerebras": "cerebras",
-    "cohere": "cohere",
-    "deepseek": "deepseek",
-    "fireworks": "fireworks",
-    "gemini": "google",
-    "google": "google",
-    "groq": "groq",
-    "mistral": "mistral",
-    "moonshotai": "moonshotai",
-    "novita": "novita",
-    "openai": "openai",
-    "openrouter": "openrouter",
-    "perplexity": "perplexity",
-    "together": "together",
-    "x-ai": "x-ai",
-    "xai": "x-ai",
-}
 
-
-def cost(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None) -> float | None:
+def cost(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None, batch: bool = False) -> float | None:
     """Return the US dollars that `usage` costs, or None where the price or a token count is unknown.
 
-    `prices` is `[tool.promptops.prices]`; `at` is when it was asked, for models whose price has changed (default: now).
+    Cached, cache-write and reasoning tokens have their own price where there is one; they are parts of the input and
+    the output, and counts that cannot be parts of it are no known price. `at` is when it was asked, for models whose
+    price has changed (default: now); `batch` asks for the price of a batch.
     """
     if pin.provider == "local":
         return 0.0
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     if (own := prices.get(str(pin))) is not None:
-        return (own[0] * usage.input_tokens + own[1] * usage.output_tokens) / 1_000_000
-    return _listed(pin, usage, at)
+        return _own(own, usage, batch=batch)
+    return listed_cost(pin, usage, at=at, batch=batch)
+
+
+def saved(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None) -> float | None:
+    """Return the US dollars that the provider's cache saved: what `usage` had cost without it, less what it cost.
+
+    Negative where writing to the cache cost more than reading from it saved; None where the price is unknown.
+    """
+    if not usage.cached_tokens and not usage.cache_write_tokens:
+        return 0.0
+    real = cost(pin, usage, prices, at=at)
+    without = cost(pin, replace(usage, cached_tokens=None, cache_write_tokens=None), prices, at=at)
+    return None if real is None or without is None else without - real
+
+
+def _own(price: Price, usage: Usage, *, batch: bool) -> float | None:
+    tokens_in, tokens_out = usage.input_tokens or 0, usage.output_tokens or 0
+    cached, written, reasoning = usage.cached_tokens or 0, usage.cache_write_tokens or 0, usage.reasoning_tokens or 0
+    if cached + written > tokens_in or reasoning > tokens_out or (batch and price.batch is None):
+        return None
+    total = (
+        price.input * (tokens_in - cached - written)
+        + _or(price.cached, price.input) * cached
+        + _or(price.cache_write, price.input) * written
+        + price.output * (tokens_out - reasoning)
+        + _or(price.reasoning, price.output) * reasoning
+    )
+    return total * (price.batch if batch and price.batch is not None else 1) / 1_000_000
+
+
+def _or(price: float | None, otherwise: float) -> float:
+    return otherwise if price is None else price
 
 
 def worst_case(request: Request, prices: Prices, *, at: datetime | None = None) -> float | None:
@@ -91,17 +101,3 @@ def output_bound(request: Request) -> int:
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _listed(pin: Pin, usage: Usage, at: datetime | None) -> float | None:
-    vendor = _VENDORS.get(pin.provider)
-    if vendor is None:
-        return None
-    import genai_prices  # a quarter of a second: only where a vendor's price is needed
-
-    tokens = genai_prices.Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
-    try:
-        found = genai_prices.calc_price(tokens, model_ref=pin.model, provider_id=vendor, genai_request_timestamp=at)
-    except (LookupError, ValueError):
-        return None
-    return float(found.total_price)

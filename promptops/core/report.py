@@ -5,17 +5,18 @@ from __future__ import annotations
 import bisect
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from promptops.core.quantiles import Quantiles
 from promptops.core.stats import wilson_interval
-from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Judgement, Outcome, Standing
+from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Judgement, Outcome, Standing, Usage
 
 _TEXT_LIMIT = 4_000
 _SLOWEST = 3
 _NETWORK = frozenset({"connection", "timeout", "rate_limit", "server", "auth", "not_found", "bad_reply"})
+_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
@@ -23,6 +24,9 @@ STANDINGS: tuple[Standing, ...] = get_args(Standing)
 class CaseRow:
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
+    `cached_tokens` are input tokens that the provider read from its cache, `saved` the US dollars that this saved
+    (None: the price is unknown); not for copies. `cut` counts replies that ended at `max_tokens` or at the end of the
+    context.
     `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`
@@ -52,6 +56,9 @@ class CaseRow:
     hint: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cut: int = 0
+    cached_tokens: int = 0
+    saved: float | None = 0.0
     cost: float | None = 0.0
     latencies: tuple[float, ...] = ()
     sources: tuple[str, ...] = ()
@@ -83,17 +90,21 @@ def row_of(
     against: str = "",
     asked: str = "",
     whole: bool = True,
+    saving: Callable[[Usage], float | None] | None = None,
 ) -> CaseRow:
     """Return the row of one judged case; the sample shown is the first that came out as the case did.
 
     Not `whole`, it is without what only somebody who looks at this very case reads: its place, what was expected and
-    answered, and when. Ten thousand rows of cases that passed then take a third of the memory.
+    answered, and when. Ten thousand rows of cases that passed then take a third of the memory. `saving` says how many
+    US dollars a provider's cache saved of a usage.
     """
     outcome = result.outcome
     shown = next((j for j in result.judgements if j.outcome == outcome), result.judgements[0])
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
     costs = [sample.cost for sample, _ in found]
+    used = [reply.usage for sample, reply in found if sample.source != "cached" and _uses_cache(reply.usage)]
+    savings = [saving(usage) if saving else None for usage in used]
     return CaseRow(
         prompt=key.prompt,
         version=key.version,
@@ -118,11 +129,18 @@ def row_of(
         hint=failure.hint if failure else "",
         input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
         output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
+        cut=sum([reply.finish_reason in _CUT for _, reply in found]),
+        cached_tokens=sum([usage.cached_tokens or 0 for usage in used]),
+        saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
         latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached"]),
         sources=tuple([sample.source for sample, _ in found]),
         recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )
+
+
+def _uses_cache(usage: Usage) -> bool:
+    return bool(usage.cached_tokens or usage.cache_write_tokens)
 
 
 def _bounded(judgement: Judgement) -> Json:
@@ -137,8 +155,8 @@ class VersionSummary:
 
     The interval is as wide as the cases that were asked make it: one of copies only beside them is no further case.
     `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
-    the contract, `network` failures by kind: one says that the model answered badly, the other that it did not answer.
-    `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
+    the contract, `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
+    badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
     prompt: str
@@ -163,6 +181,9 @@ class VersionSummary:
     repaired: int
     network: Mapping[str, int]
     other: Mapping[str, int]
+    cut: int = 0
+    cached_tokens: int = 0
+    saved: float | None = 0.0
 
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
@@ -191,6 +212,7 @@ class RunningSummary:
         self._sources: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._cost: float | None = 0.0
+        self._saved: float | None = 0.0
         self._latencies = Quantiles()
         self._slowest: list[tuple[float, int, str]] = []
 
@@ -205,6 +227,9 @@ class RunningSummary:
         sums["answered"] += len(row.sources)
         sums["invalid"] += row.invalid
         sums["repaired"] += bool(row.repairs)
+        sums["cut"] += row.cut
+        sums["cached_tokens"] += row.cached_tokens
+        self._saved = None if self._saved is None or row.saved is None else self._saved + row.saved
         sums["input_tokens"] += row.input_tokens
         sums["output_tokens"] += row.output_tokens
         self._sources.update(row.sources)
@@ -243,6 +268,9 @@ class RunningSummary:
             repaired=sums["repaired"],
             network={kind: count for kind, count in failures if kind in _NETWORK},
             other={kind: count for kind, count in failures if kind not in _NETWORK},
+            cut=sums["cut"],
+            cached_tokens=sums["cached_tokens"],
+            saved=self._saved,
         )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
 
-from promptops.core.params import TASK_DEFAULTS
+from promptops.core.presets import contradictions
 from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.errors import Problem, ProblemsError, did_you_mean
@@ -16,9 +15,6 @@ from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
 from promptops.project.prompts import Prompt, load_prompt
 from promptops.project.root import Project
-
-_STEADY_TASKS: Final = ("extraction", "classification")
-_STEADY_TEMPERATURE: Final = 0.5
 
 
 def lint(project: Project, names: Iterable[str], *, providers: Collection[str] | None = None) -> list[Problem]:
@@ -45,7 +41,7 @@ def lint(project: Project, names: Iterable[str], *, providers: Collection[str] |
     return sorted(set(found))
 
 
-def undecided(project: Project, names: Iterable[str]) -> Iterator[str]:
+def undecided(project: Project, names: Iterable[str]) -> Iterator[Problem]:
     """Warn of suites on which a canary could never say PASS, or nothing at all; prompts with problems are left out."""
     for name in names:
         try:
@@ -54,7 +50,7 @@ def undecided(project: Project, names: Iterable[str]) -> Iterator[str]:
         except ProblemsError:
             continue
         if dataset is not None and (why := _too_few(len(dataset.cases), prompt.spec.canary)):
-            yield f"{project.relative(dataset.path)}: {why}"
+            yield Problem(project.relative(dataset.path), 0, why, "promptops estimate says more", "warning")
 
 
 def _too_few(cases: int, settings: CanarySettings) -> str:
@@ -66,7 +62,7 @@ def _too_few(cases: int, settings: CanarySettings) -> str:
     many = f"{cases} case{'s' * (cases != 1)}"
     return (
         f"a canary on {many} can say {what}: to show not worse by {100 * settings.delta:g} points takes {least} cases "
-        "even without a single flip (promptops estimate says more)"
+        "even without a single flip"
     )
 
 
@@ -90,13 +86,8 @@ def _providers(project: Project, prompt: Prompt, known: Collection[str]) -> Iter
 
 
 def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:
-    """Params that work against the task."""
-    task = prompt.spec.task
-    if task not in _STEADY_TASKS:
-        return
+    """Params that work against the task: plainly so, or a little."""
     for version in prompt.versions:
-        temperature = version.params.get("temperature")
-        if isinstance(temperature, (int, float)) and temperature > _STEADY_TEMPERATURE:
-            message = f"temperature {temperature:g} makes {task} vary from sample to sample"
-            hint = f"leave it out ({task} sets {TASK_DEFAULTS[task]['temperature']}), or choose another task"
-            yield Problem(project.relative(version.path), 1, message, hint)
+        for _, plainly, message, hint in contradictions(version.params, prompt.spec.task):
+            shown = project.relative(version.path)
+            yield Problem(shown, 1, message, hint, "error" if plainly else "warning")

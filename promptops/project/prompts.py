@@ -14,6 +14,7 @@ from promptops.errors import Problem, ProblemsError, UsageError, did_you_mean
 from promptops.formats import PROMPT_NAME_PATTERN, PromptFile
 from promptops.models import CheckSpec
 from promptops.project.files import Problems
+from promptops.project.presets import keeping
 from promptops.project.prompt_file import PromptSettings, read_prompt_file
 from promptops.project.root import RESERVED_NAMES, Project
 from promptops.project.version_file import PromptVersion, read_version
@@ -102,11 +103,14 @@ def load_readable(project: Project, name: str) -> Prompt:
         shared.found += _unused(project, folder, settings, versions)
     if shared.found:
         raise ProblemsError([*shared.found, *(problem for found in broken.values() for problem in found)])
+    inputs, spec = _inputs(settings, versions), settings.spec
+    if spec.task:
+        versions = [keeping(project, version, spec.task, inputs, spec.dataset) for version in versions]
     return Prompt(
         name=name,
         folder=folder,
         spec=settings.spec,
-        inputs=_inputs(settings, versions),
+        inputs=inputs,
         checks=settings.checks,
         versions=tuple(version for version in versions if version.name not in broken),
         broken=broken,
@@ -129,7 +133,8 @@ def load_version(project: Project, name: str, version: str) -> PromptVersion:
     loaded = read_version(project, path, task=settings.spec.task)
     if found := list(_undeclared(loaded, settings)):
         raise ProblemsError(found)
-    return loaded
+    task, dataset = settings.spec.task, settings.spec.dataset
+    return keeping(project, loaded, task, settings.inputs, dataset) if task else loaded
 
 
 def name_problem(name: str) -> tuple[str, str] | None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from promptops.core.aliases import floating_alias
+from promptops.core.aliases import floating_alias, snapshot_note
 from promptops.core.inputs import schema_problem
-from promptops.core.params import check_params, with_task_defaults
+from promptops.core.params import check_params
+from promptops.core.presets import with_presets
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.core.template import Template, compile_template, included_names
 from promptops.errors import Problem, ProblemsError
@@ -29,8 +30,8 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_\-]{1,64}\Z")
 class PromptVersion:
     """One version as its file says it.
 
-    `params` are those in force (task defaults filled in), `template` is the Jinja part, which begins at `first_line`
-    of the file, `includes` maps each name that it includes to the text.
+    `params` are those in force (presets of the task filled in), `written` those of the file. `template` is the Jinja
+    part, which begins at `first_line` of the file, `includes` maps each name that it includes to the text.
     """
 
     prompt: str
@@ -44,6 +45,7 @@ class PromptVersion:
     first_line: int
     includes: Mapping[str, str]
     variables: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # name → file and line of its first use
+    written: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_version(project: Project, path: Path, *, task: str | None) -> PromptVersion:
@@ -68,7 +70,8 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
         number=int(path.stem[1:]),
         path=path,
         pin=Pin.parse(front.model),
-        params=with_task_defaults(front.params, task),
+        params=with_presets(front.params, task, Pin.parse(front.model)),
+        written=front.params,
         tools=tuple(tools or ()),
         template=body,
         first_line=first_line,
@@ -121,7 +124,8 @@ def _check_pin(model: str, shown: str, line: int) -> None:
         raise ProblemsError([Problem(shown, line, f"model: {model[:60]!r} is not a model id", hint)])
     if instead := floating_alias(pin):
         message = f"model: {model!r} floats: the vendor can point it at another model at any time"
-        raise ProblemsError([Problem(shown, line, message, f"pin {instead}")])
+        note = snapshot_note(pin)
+        raise ProblemsError([Problem(shown, line, message, f"pin {instead}" + (f"  ({note})" if note else ""))])
 
 
 def _bare(model: str) -> Pin | None:

@@ -17,6 +17,7 @@ from promptops.providers.admission import Outcome, Ticket
 from promptops.providers.base import Allowance, Exchange
 from promptops.providers.endpoint import Endpoint, choose
 from promptops.providers.hedging import Begun, Hedges, NotHedged
+from promptops.providers.identity import check_reply
 from promptops.providers.retrying import CAN_PASS, LONGEST_RETRY_AFTER, RetryBudget, backoff
 
 logger = logging.getLogger("promptops")
@@ -172,8 +173,9 @@ class Asking:
         try:
             deadline = began + endpoint.limits.timeout
             reply = await endpoint.provider.ask(self.request, seed=self.seed, deadline=deadline, exchange=exchange)
+            check_reply(self.request.pin, reply, exchange.headers)
         except ProviderError as raised:
-            error = raised
+            error, reply = raised, None
             raise
         finally:
             self._note(endpoint, ticket, exchange, began, reply, error, probe=probe, hedge=hedge)

@@ -24,6 +24,7 @@ from promptops.providers.base import Allowance, Provider
 from promptops.providers.breaker import Breaker
 from promptops.providers.endpoint import Endpoint, Pace
 from promptops.providers.hedging import Hedges
+from promptops.providers.identity import counting_as
 from promptops.providers.ledger import Ledger, LocalLedger
 from promptops.providers.registry import bucket_of, provider_for
 from promptops.providers.retrying import RetryBudget
@@ -107,7 +108,8 @@ class Client:
         pin = planned.request.pin
         asking = self._asking(planned)
         try:
-            reply = await self._in_time(asking)
+            with counting_as(planned.served):
+                reply = await self._in_time(asking)
         except Stopped as stopped:
             failure = stopped.failure
         except ProviderError as error:

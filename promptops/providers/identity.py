@@ -7,10 +7,13 @@ https://docs.helicone.ai/features/advanced-usage/caching, https://developers.clo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 from promptops.errors import ProviderError
-from promptops.models import Pin
+from promptops.models import Pin, Reply, ServedRules
 
 # Headers that say "from a cache" when they begin with HIT (Portkey also says SEMANTIC HIT).
 _CACHE_STATUS = ("x-portkey-cache-status", "helicone-cache", "cf-aig-cache-status", "x-cache", "x-litellm-cache-hit")
@@ -19,25 +22,70 @@ _FALLBACK_COUNT = ("x-litellm-attempted-fallbacks", "cf-aig-step")
 # The path of the target in a Portkey configuration: anything but the first of each list is a fallback.
 _PORTKEY_TARGET = "x-portkey-last-used-option-index"
 _LITELLM_CACHE = "x-litellm-cache-key"  # sent with cached replies only
-_TELLING = frozenset({*_CACHE_STATUS, *_FALLBACK_COUNT, _PORTKEY_TARGET, _LITELLM_CACHE})
+_LITELLM_GROUP = "x-litellm-model-group"  # the name under which the proxy asked: another one after a fallback
+_TELLING = frozenset({*_CACHE_STATUS, *_FALLBACK_COUNT, _PORTKEY_TARGET, _LITELLM_CACHE, _LITELLM_GROUP})
+_REGION = ("x-ms-region", "x-litellm-model-region")
+_HOST = ("x-portkey-provider",)
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3})")
+
+_rules: Final[ContextVar[ServedRules | None]] = ContextVar("promptops_served_rules", default=None)
+
+
+@contextmanager
+def counting_as(rules: ServedRules | None) -> Iterator[None]:
+    """Let `check_identity` count replies by `rules` inside, in this task and those that it starts."""
+    token = _rules.set(rules)
+    try:
+        yield
+    finally:
+        _rules.reset(token)
 
 
 def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str], *, called: str | None = None) -> None:
-    """Raise `ProviderError("identity")` unless the pinned model itself made this reply.
+    """Raise `ProviderError("identity")` unless the pinned model itself made this reply, or the prompt allows another.
 
     `served` is the reply's `model`; header names are lower-case. `called` is the endpoint's own name for the pinned
     model, where it has one: a reply may name either.
     """
+    rules = _rules.get() or ServedRules()
     if not _TELLING.isdisjoint(headers):
-        if (cache := _cache_hit(headers)) is not None:
+        if "cache" not in rules.allow and (cache := _cache_hit(headers)) is not None:
             raise _refused(pin, f"a gateway answered from its cache ({cache}), and a cached reply is no new sample")
-        if (fallback := _fallback(headers)) is not None:
+        if "fallback" not in rules.allow and (fallback := _fallback(headers, pin, called)) is not None:
             raise _refused(pin, f"a gateway fell back to another endpoint ({fallback})")
+    if rules.regions:
+        _one_of(pin, "region", rules.regions, *_said(headers, _REGION))
+    if "model" in rules.allow:
+        return
     if not served:
         raise _refused(pin, "the reply does not say which model answered")
     if not same_model(pin.model, served) and not (called and same_model(called, served)):
         raise _refused(pin, f"the reply says that {served[:200]!r} answered")
+
+
+def check_reply(pin: Pin, reply: Reply, headers: Mapping[str, str]) -> None:
+    """Raise `ProviderError("identity")` for a reply of another fingerprint or host than the prompt names."""
+    if (rules := _rules.get()) is None:
+        return
+    if rules.fingerprints:
+        _one_of(pin, "fingerprint", rules.fingerprints, reply.fingerprint, "system_fingerprint")
+    if rules.hosts:
+        host, name = (reply.host, "provider") if reply.host else _said(headers, _HOST)
+        _one_of(pin, "host", rules.hosts, host, name)
+
+
+def _said(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[str | None, str]:
+    """What a header says, and which one."""
+    return next(((headers[name], name) for name in names if headers.get(name)), (None, " or ".join(names)))
+
+
+def _one_of(pin: Pin, what: str, wanted: tuple[str, ...], found: str | None, where: str) -> None:
+    if not found:
+        raise _refused(pin, f"the reply does not say its {what} ({where})")
+    if found.strip().lower() not in {item.lower() for item in wanted}:
+        raise _refused(
+            pin, f"another {what} answered ({where}: {found[:80]}), and the prompt wants {', '.join(wanted)}"
+        )
 
 
 def same_model(asked: str, served: str) -> bool:
@@ -67,7 +115,7 @@ def _cache_hit(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def _fallback(headers: Mapping[str, str]) -> str | None:
+def _fallback(headers: Mapping[str, str], pin: Pin, called: str | None) -> str | None:
     for name in _FALLBACK_COUNT:
         value = headers.get(name, "0").strip()
         if value not in ("", "0", "None"):
@@ -75,6 +123,9 @@ def _fallback(headers: Mapping[str, str]) -> str | None:
     target = headers.get(_PORTKEY_TARGET, "")
     if any(int(index) for index in re.findall(r"\[(\d{1,9})\]", target)):
         return f"{_PORTKEY_TARGET}: {target[:80]}"
+    group = headers.get(_LITELLM_GROUP, "")
+    if group and not same_model(called or pin.model, group) and not same_model(group, called or pin.model):
+        return f"{_LITELLM_GROUP}: {group[:80]}"
     return None
 
 

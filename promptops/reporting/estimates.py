@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from promptops.models import Caps
+from promptops.runner.counting import Prompts
 from promptops.runner.estimates import Estimate
 
 RETRY_MARGIN = 0.3
@@ -19,6 +20,18 @@ def asking_words(estimate: Estimate, caps: Caps) -> str:
     if estimate.recorded:
         parts.append(f"{about}{estimate.recorded:,} are recorded")
     return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])
+
+
+def prompts_words(prompts: Prompts) -> str:
+    """`prompts: 250 to 900 tokens each, 12,300 in 20 (counted by o200k_base); the model takes 128,000`."""
+    window = f"; the model takes {prompts.window:,}" if prompts.window else ""
+    long = f"; {prompts.too_long} longer than that are not sent" if prompts.too_long else ""
+    if not prompts.requests:
+        return f"prompts: none that can be sent{window}{long}"
+    about, how = ("", f"counted by {prompts.by}") if prompts.exact else ("about ", f"an {prompts.by}")
+    how = how if prompts.exact or prompts.by == "estimate" else f"by {prompts.by}, with tools or files beside it"
+    size = f"{prompts.least:,} to {prompts.most:,}" if prompts.least != prompts.most else f"{prompts.most:,}"
+    return f"prompts: {about}{size} tokens each, {prompts.tokens:,} in {prompts.requests:,} ({how}){window}{long}"
 
 
 def tokens_words(estimate: Estimate) -> str:

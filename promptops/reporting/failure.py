@@ -42,6 +42,8 @@ def failure_lines(row: CaseRow) -> list[Line]:
         lines += _labelled("next", row.hint)
         return lines
     lines += _labelled("answered", row.answered or "(nothing)")
+    if row.cut:
+        lines += _labelled("cut", "the answer ended at max_tokens or at the end of the context", "warn")
     if row.recorded_at:
         lines += _labelled("", f"recorded {row.recorded_at}", "dim")
     if row.of > 1:

@@ -44,6 +44,11 @@ def _block(summary: VersionSummary) -> Iterator[Line]:
         yield Line(f"  {_sources(summary.sources)}; {money(summary.cost)}; {_tokens(summary)}; {_latency(summary)}")
     if summary.invalid or summary.repaired:
         yield Line(f"  output contract: {summary.invalid} invalid, {summary.repaired} repaired", "warn")
+    if summary.cached_tokens or summary.saved:
+        yield Line(f"  {_cache(summary)}")
+    if summary.cut:
+        replies = f"{summary.cut} repl{'ies were' if summary.cut != 1 else 'y was'}"
+        yield Line(f"  {replies} cut: at max_tokens or at the end of the context", "warn")
     if summary.network:
         yield Line(f"  no answer (network or provider): {_counted(summary.network)}", "warn")
     if summary.other:
@@ -56,6 +61,15 @@ def _sources(sources: Mapping[str, int]) -> str:
 
 def _tokens(summary: VersionSummary) -> str:
     return f"{summary.input_tokens:,} tokens in, {summary.output_tokens:,} out"
+
+
+def _cache(summary: VersionSummary) -> str:
+    """`provider's cache: 62% of the input tokens, $0.0123 saved`."""
+    share = summary.cached_tokens / summary.input_tokens if summary.input_tokens else 0.0
+    said = f"provider's cache: {share:.0%} of the input tokens"
+    if summary.saved is None:
+        return f"{said}, saving unknown"
+    return f"{said}, {money(abs(summary.saved))} {'saved' if summary.saved >= 0 else 'more than without it'}"
 
 
 def _latency(summary: VersionSummary) -> str:

@@ -48,7 +48,8 @@ class Results:
         found = target.baseline.of(case, target.measurement)
         stood = compare(result, found.entry, same_measurement=found.same, gate=target.spec.gate)
         against = target.baseline.words(case, target.measurement)
-        row = row_of(result, case, standing=stood.standing, reason=stood.reason, against=against)
+        saving = target.saving
+        row = row_of(result, case, standing=stood.standing, reason=stood.reason, against=against, saving=saving)
         self._varying += varies(result, self._entries.get(case.id))
         self._count += 1
         left_out = () if self._whole or row.outcome != "pass" else _TEXTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptops.config import environment_name
@@ -21,6 +22,7 @@ from promptops.project.dataset_cases import choose
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
+from promptops.runner.fitting import fits_for, fitted
 from promptops.runner.sinks import RecordingSink
 from promptops.runner.target_files import TargetFiles
 from promptops.runner.targets import Target
@@ -96,7 +98,10 @@ class Session:
         pin = pin or self.choices.pin
         key = (prompt, version, str(pin or ""))
         if key not in self._targets:
-            self._targets[key] = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
+            target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
+            fits = None if self.mode == "replay" else fits_for(self.project, target.pin)
+            saving = partial(pricing.saved, target.pin, prices=self.project.config.prices)
+            self._targets[key] = replace(target, fits=fits, saving=saving)
         return self._targets[key]
 
     def served(self, prompt: str, environment: str | None = None) -> str:
@@ -291,6 +296,7 @@ class Session:
         return stand(result, found.entry, same_measurement=found.same, gate=target.spec.gate, varying=varying)
 
 
+@fitted
 def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator[Planned]:
     """Yield the samples of one target, of all its cases or of `cases`, lazily."""
     pin = target.pin if str(target.pin) != target.closure.model else None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.baseline import Baseline
+from promptops.core.context import Fits
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
-from promptops.models import Case, CheckSpec, Pin, SampleKey
+from promptops.models import Case, CheckSpec, Pin, SampleKey, Usage
 
 if TYPE_CHECKING:
     from promptops.core.contract import Contract
@@ -33,7 +34,8 @@ class Target:
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
     `cases` are those selected (read from their file where they are many), `total` how many the dataset has, `samples`
     how many of each are asked. `baseline` is what outcomes are compared with; `notices` are worth a line and change
-    nothing. `frozen` is set where the working file was edited after its release.
+    nothing. `frozen` is set where the working file was edited after its release. `fits` refuses what is longer than
+    the model takes (None: nobody knows, or nobody is asked); `saving` is the US dollars that a provider's cache saved.
     """
 
     source: Prompt = field(repr=False)
@@ -55,6 +57,8 @@ class Target:
     baseline: Baseline = field(default=Baseline(), repr=False)
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
+    fits: Fits | None = field(default=None, repr=False, compare=False)
+    saving: Callable[[Usage], float | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

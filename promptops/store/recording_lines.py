@@ -37,7 +37,12 @@ _OPTIONAL: Final[Mapping[str, Any]] = {
     "output_tokens": None,
     "cost": None,
     "cached": None,
+    "cached_tokens": None,
+    "cache_write_tokens": None,
+    "reasoning_tokens": None,
 }
+# Only where there is something to say: lines of before they were known keep their digest.
+_COUNTED: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _KEYS: Final = frozenset(RecordingLine.model_fields)
 _REQUIRED: Final = _KEYS - _OPTIONAL.keys()
 _TEXT: Final = (str,)
@@ -115,6 +120,9 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
+    for name in _COUNTED:
+        if (count := getattr(reply.usage, name)) is not None:
+            fields[name] = count
     if sample.source == "cached":
         fields["cached"] = True
     return {**fields, "digest": line_digest(fields)}
@@ -125,7 +133,7 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
     reply = Reply(
         text=fields["text"],
         finish_reason=fields["finish_reason"],
-        usage=Usage(fields["input_tokens"], fields["output_tokens"]),
+        usage=Usage(fields["input_tokens"], fields["output_tokens"], *map(fields.get, _COUNTED)),
         served_model=fields["served_model"],
         tool_calls=tuple(fields["tool_calls"]),
         latency=fields["latency"],
@@ -269,6 +277,7 @@ def _has_plain_types(names: tuple[str, ...], types: tuple[type, ...]) -> bool:
         of.keys() <= _KEYS
         and of.keys() >= _REQUIRED
         and all((of.get(key) or usual[key]) in kinds for key, kinds in _TYPES)
+        and all(of.get(key, int) in _COUNT_OR_NOTHING for key in _COUNTED)
     )
 
 
@@ -288,12 +297,15 @@ def _worded(item: Any, path: str, number: int) -> Problem:
 
 
 def _normal(fields: Mapping[str, Any]) -> Fields:
-    """All keys, in the order of the file, with floats where a float is meant; `cached` only where it is true."""
+    """All keys, in the order of the file, with floats where a float is meant; those of `_COUNTED` only where set."""
     full: Fields = {key: fields[key] if key in fields else _OPTIONAL.get(key) for key, _ in _TYPES if key != "digest"}
     full["tool_calls"] = list(full["tool_calls"] or ())
     full["latency"] = float(full["latency"])
     if full["cost"] is not None:
         full["cost"] = float(full["cost"])
+    for name in _COUNTED:
+        if fields.get(name) is not None:
+            full[name] = fields[name]
     if fields.get("cached"):
         full["cached"] = True
     if "digest" in fields:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -30,9 +30,9 @@ class LoopbackServer:
             project.provider("acme", server.base_url)
 
     `answer` is a text, an `Answer`, or a function of the request's JSON body that returns one of them (it runs in the
-    server's thread). `latency` is seconds before each answer, `port` 0 takes a free one, `models` are the ids that
-    `GET /models` lists; with `record=False` requests are counted, not kept. `watch` is called (in the server's thread)
-    for each request once it is answered, or its client has left.
+    server's thread). `latency` is seconds before each answer, `port` 0 takes a free one, `models` are the ids (or
+    whole entries) that `GET /models` lists; with `record=False` requests are counted, not kept. `watch` is called (in
+    the server's thread) for each request once it is answered, or its client has left.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class LoopbackServer:
         *,
         latency: float = 0.0,
         port: int = 0,
-        models: tuple[str, ...] = ("model-1",),
+        models: tuple[str | Mapping[str, Any], ...] = ("model-1",),
         record: bool = True,
         watch: Watching | None = None,
     ) -> None:
@@ -146,7 +146,7 @@ class _Desk:
         self,
         answer: Answering | Answer | str,
         latency: float,
-        models: tuple[str, ...],
+        models: tuple[str | Mapping[str, Any], ...],
         watch: Watching | None,
         *,
         record: bool,
@@ -199,7 +199,8 @@ class _Desk:
 
     def _answer_to(self, received: Received) -> Answer:
         if received.method == "GET" and received.path.endswith("/models"):
-            listed = [{"id": model, "object": "model", "owned_by": "loopback"} for model in self._models]
+            entries = [{"id": model} if isinstance(model, str) else model for model in self._models]
+            listed = [{"object": "model", "owned_by": "loopback", **entry} for entry in entries]
             return Answer(delay=0.0, body=json.dumps({"object": "list", "data": listed}).encode())
         if received.method != "POST" or not received.path.split("?")[0].endswith("/chat/completions"):
             return Answer(status=404, error=f"no such path: {received.method} {received.path}")

@@ -186,6 +186,22 @@ def test_lint_of_a_clean_project(project: TemporaryProject, capsys: pytest.Captu
     assert found["warnings"][0].startswith(warning)
 
 
+def test_a_warning_of_lint_fails_only_where_that_is_asked_for(
+    project: TemporaryProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.provider("test", "http://127.0.0.1:9/v1")
+    project.config('[tool.promptops.prices]\n"test/model-1" = [1.0, 100.0]')
+    project.dataset("booking", [{"id": "c1", "inputs": {"text": "hi"}}])
+    project.write("prompts/booking/v3.j2", "---\nmodel: test/model-1\nparams: {max_tokens: 900}\n---\n{{ text }}")
+    assert run(["lint"]) == 0
+    out = capsys.readouterr()
+    assert out.out.startswith("prompts/booking/v3.j2:1: warning: a request can cost $0.0900 (max_tokens 900)")
+    assert out.err == "1 prompt: no problem, 1 warning\n"
+    assert run(["lint", "--strict"]) == 1
+    capsys.readouterr()
+    assert document(capsys, "lint", "booking")["problems"][0]["level"] == "warning"
+
+
 def test_lint_tells_everything_and_ends_in_1(project: TemporaryProject, capsys: pytest.CaptureFixture[str]) -> None:
     project.write("prompts/booking/v3.j2", "---\nmodel: openai/gpt-4o\n---\n{{ text|uper }}")
     project.write("prompts/manifest.yaml", "format: 2\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptops.core.params import PARAMS, check_params, with_task_defaults
+from promptops.core.params import PARAMS, check_params
 from promptops.core.strict_yaml import parse_yaml
 
 GOOD: list[dict[str, Any]] = [
@@ -62,9 +62,3 @@ def test_a_wrong_param_is_told_with_what_it_should_be(params: dict[str, Any], wo
     (problem,) = check_params(params, DOCUMENT, path="v1.j2")
     assert words in problem.message
     assert problem.line >= 3
-
-
-def test_a_task_sets_what_the_version_does_not() -> None:
-    assert with_task_defaults({"max_tokens": 5}, "extraction") == {"temperature": 0.0, "max_tokens": 5}
-    assert with_task_defaults({"temperature": 0.3}, "creative") == {"temperature": 0.3}
-    assert with_task_defaults({}, None) == {}

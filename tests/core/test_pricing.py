@@ -6,12 +6,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from promptops.core.pricing import UNSTATED_OUTPUT, cost, input_bound, worst_case
+from promptops.config import Price
+from promptops.core.price_list import edition, listed
+from promptops.core.pricing import UNSTATED_OUTPUT, cost, input_bound, saved, worst_case
 from promptops.models import Message, Pin, Request, Usage
 
 ACME = Pin("acme", "m-1")
-PRICES = {"acme/m-1": (2.0, 8.0), "openai/gpt-4.1-mini-2025-04-14": (1.0, 1.0)}
+PRICES = {
+    "acme/m-1": Price(input=2.0, output=8.0),
+    "openai/gpt-4.1-mini-2025-04-14": Price(input=1.0, output=1.0),
+    "acme/full": Price(input=2.0, output=8.0, cached=0.5, cache_write=3.0, reasoning=10.0, batch=0.5),
+}
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+AUTUMN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,16 @@ WHEN = datetime(2026, 1, 1, tzinfo=UTC)
         (Pin("local", "smollm2"), Usage(), 0.0),
         (Pin("openai", "gpt-4.1-mini-2025-04-14"), Usage(1_000_000, 0), 1.0),
         (Pin("openai", "nobody-knows-this-model"), Usage(1, 1), None),
+        (Pin("openrouter", "agentica-org/deepcoder-14b-preview:free"), Usage(1, 1), None),  # listed without a price
+        (Pin("cohere", "embed-v4.0"), Usage(1, 1), None),  # listed without a price for what it writes
+        (Pin("acme", "m-1"), Usage(1_000_000, 0, cached_tokens=500_000), 2.0),
+        (Pin("acme", "full"), Usage(1_000_000, 0, cached_tokens=500_000), 1.25),
+        (Pin("acme", "full"), Usage(1_000_000, 0, cached_tokens=500_000, cache_write_tokens=500_000), 1.75),
+        (Pin("acme", "full"), Usage(0, 1_000_000, reasoning_tokens=500_000), 9.0),
+        (Pin("acme", "full"), Usage(10, 10, cached_tokens=11), None),
+        (Pin("acme", "full"), Usage(10, 10, cached_tokens=6, cache_write_tokens=6), None),
+        (Pin("acme", "full"), Usage(10, 10, reasoning_tokens=11), None),
+        (Pin("openai", "gpt-4o-2024-08-06"), Usage(10, 10, cached_tokens=11), None),
     ],
 )
 def test_cost_follows_the_projects_prices_and_is_none_where_nothing_is_known(
@@ -73,3 +90,73 @@ def test_the_price_table_is_loaded_only_for_a_known_vendor() -> None:
         "sys.exit('genai_prices' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("pin", "usage", "batch", "expected"),
+    [
+        ("openai/gpt-4.1-mini-2025-04-14", Usage(MILLION, 0, cached_tokens=MILLION), False, 0.10),
+        ("openai/gpt-4.1-mini-2025-04-14", Usage(MILLION, 0, cached_tokens=MILLION // 2), False, 0.25),
+        ("anthropic/claude-sonnet-4-5-20250929", Usage(100_000, 0, cache_write_tokens=100_000), False, 0.375),
+        ("anthropic/claude-sonnet-4-5-20250929", Usage(100_000, 0, cached_tokens=100_000), False, 0.03),
+        ("anthropic/claude-sonnet-4-5-20250929", Usage(100_000, 0, cached_tokens=60_000), False, 0.018 + 0.12),
+        ("anthropic/claude-sonnet-4-5-20250929", Usage(100_000, 10_000), True, 0.15 + 0.075),
+        ("bedrock/amazon.titan-embed-text-v2:0", Usage(1, 1), False, None),
+    ],
+)
+def test_cached_written_and_batched_tokens_have_the_listed_prices(
+    pin: str, usage: Usage, batch: bool, expected: float | None
+) -> None:
+    found = cost(Pin.parse(pin), usage, {}, at=AUTUMN, batch=batch)
+    assert found == (None if expected is None else pytest.approx(expected, rel=1e-9))
+
+
+def test_a_prompt_past_a_tier_pays_the_tiers_price() -> None:
+    pin = Pin("anthropic", "claude-sonnet-4-5-20250929")
+    short, long = (cost(pin, Usage(tokens, 0), {}, at=WHEN) for tokens in (200_000, 200_001))
+    assert short == pytest.approx(0.6)
+    assert long is not None
+    assert long > 1.19
+
+
+def test_a_price_is_that_of_the_day_of_the_request() -> None:
+    found = {
+        cost(Pin("openai", "o3-2025-04-16"), Usage(MILLION, 0), {}, at=datetime(2025, month, 1, tzinfo=UTC))
+        for month in (5, 12)
+    }
+    assert found == {10.0, 2.0}
+
+
+def test_a_batch_whose_price_nobody_states_is_unknown() -> None:
+    assert cost(ACME, Usage(1, 1), PRICES, batch=True) is None
+    assert cost(Pin("acme", "full"), Usage(MILLION, MILLION), PRICES, batch=True) == 5.0
+    assert cost(Pin("cohere", "command-r"), Usage(1, 1), {}, batch=True) is None
+
+
+@pytest.mark.parametrize(
+    ("pin", "usage", "expected"),
+    [
+        (Pin("acme", "full"), Usage(MILLION, 7, cached_tokens=MILLION), 1.5),
+        (Pin("acme", "full"), Usage(MILLION, 7, cache_write_tokens=MILLION), -1.0),
+        (Pin("acme", "full"), Usage(MILLION, 7), 0.0),
+        (Pin("acme", "nobody"), Usage(MILLION, 7, cached_tokens=5), None),
+        (Pin("local", "smollm2"), Usage(MILLION, 7, cached_tokens=5), 0.0),
+    ],
+)
+def test_what_a_cache_saved_is_the_price_without_it_less_the_price(
+    pin: Pin, usage: Usage, expected: float | None
+) -> None:
+    assert saved(pin, usage, PRICES) == expected
+
+
+def test_the_table_says_what_it_knows_of_a_model() -> None:
+    found = listed(Pin("anthropic", "claude-sonnet-4-5-20250929"), at=AUTUMN)
+    assert found is not None
+    assert (found.input, found.output, found.cached, found.cache_write) == (3.0, 15.0, 0.3, 3.75)
+    assert (found.batch_input, found.batch_output) == (1.5, 7.5)
+    assert found.context_window is not None
+    assert listed(Pin("acme", "m-1")) is None
+    assert edition().startswith("genai-prices 0.")

@@ -32,7 +32,9 @@ def test_a_temperature_that_works_against_the_task_is_told(tmp_path: Path) -> No
     hot = "---\nmodel: test/model-1\nparams: {temperature: 0.9}\n---\n{{ text }}"
     project.prompt("a", versions={"v1": hot, "v2": "{{ text }}"}, yaml="task: extraction\n")
     project.prompt("b", versions={"v1": hot}, yaml="task: creative\n")
-    assert [problem.path for problem in lint(project.project, ["a", "b"])] == ["prompts/a/v1.j2"]
+    (found,) = lint(project.project, ["a", "b"])
+    assert (found.path, found.level) == ("prompts/a/v1.j2", "error")
+    assert found.message == "temperature 0.9 makes extraction vary from sample to sample"
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,9 @@ def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases:
         assert not found
     else:
         (warning,) = found
-        assert warning.startswith("fixtures/p/cases.jsonl: ")
-        assert told in warning
-        assert "59 cases" in warning
+        assert (warning.path, warning.level) == ("fixtures/p/cases.jsonl", "warning")
+        assert told in warning.message
+        assert "59 cases" in warning.message
 
 
 def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_a_whole_prompt_with_everything(project: TemporaryProject) -> None:
     )
     prompt = load_prompt(project.project, "p")
     version = prompt.newest
-    assert version.params == {"temperature": 0.0, "max_tokens": 9}
+    assert version.params == {"temperature": 0.0, "top_p": 0.9, "max_tokens": 9}
     assert version.includes == {"_shared/tone.j2": "Be {{ tone }}.\n", "own.j2": "Own."}
     assert version.first_line == 6
     assert version.tools[0]["type"] == "function"

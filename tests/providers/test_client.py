@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from promptops.config import Config
+from promptops.config import Config, Price
 from promptops.core.digest import sample_seed
 from promptops.errors import ProviderError, UsageError
 from promptops.models import Pin, Sample, Usage
@@ -26,7 +26,7 @@ def test_a_sample_has_text_usage_latency_cost_and_the_model_that_served() -> Non
     with LoopbackServer(Answer("yes", usage=(1000, 100)), latency=0.05) as server:
 
         async def run() -> None:
-            own = Config(providers=config(server.base_url).providers, prices={str(PIN): (2.0, 10.0)})
+            own = Config(providers=config(server.base_url).providers, prices={str(PIN): Price(input=2.0, output=10.0)})
             client = Client(own, environ=ENVIRON)
             sample = await client.sample(planned())
             await client.aclose()

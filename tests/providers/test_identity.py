@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from promptops.config import Config
 from promptops.errors import ProviderError
-from promptops.models import Pin
-from promptops.providers.identity import check_identity, same_model
+from promptops.models import Message, Pin, PlannedSample, Reply, Request, SampleKey, ServedRules
+from promptops.providers.client import Client
+from promptops.providers.identity import check_identity, check_reply, counting_as, same_model
+from promptops.testing import ScriptedProvider
 
 
 @pytest.mark.parametrize(
@@ -82,3 +87,61 @@ def test_a_gateway_that_asked_the_model_itself_is_fine(headers: dict[str, str]) 
 def test_a_reply_of_somebody_else_or_nobody_is_refused(served: str | None) -> None:
     with pytest.raises(ProviderError, match="not a sample of acme/m"):
         check_identity(Pin("acme", "m"), served, {})
+
+
+HOSTS = ServedRules(hosts=("OpenAI", "Azure"))
+FINGERPRINTS = ServedRules(fingerprints=("fp_1", "fp_2"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "answer", "says"),
+    [
+        (None, Reply("x"), ""),
+        (ServedRules(), Reply("x", fingerprint="fp_9", host="x"), ""),
+        (FINGERPRINTS, Reply("x", fingerprint="fp_2"), ""),
+        (FINGERPRINTS, Reply("x", fingerprint="fp_9"), "another fingerprint answered (system_fingerprint: fp_9)"),
+        (FINGERPRINTS, Reply("x"), "the reply does not say its fingerprint"),
+        (HOSTS, Reply("x", host="azure"), ""),
+        (
+            HOSTS,
+            Reply("x", host="Novita"),
+            "another host answered (provider: Novita), and the prompt wants OpenAI, Azure",
+        ),
+        (HOSTS, Reply("x"), "the reply does not say its host"),
+    ],
+)
+def test_a_reply_of_another_fingerprint_or_host_than_named_is_refused(
+    rules: ServedRules | None, answer: Reply, says: str
+) -> None:
+    with counting_as(rules):
+        if not says:
+            check_reply(Pin("acme", "m"), answer, {})
+            return
+        with pytest.raises(ProviderError) as caught:
+            check_reply(Pin("acme", "m"), answer, {})
+    assert caught.value.kind == "identity"
+    assert says in str(caught.value)
+
+
+def test_what_is_allowed_is_allowed_inside_only() -> None:
+    headers = {"helicone-cache": "HIT"}
+    with counting_as(ServedRules(frozenset({"cache", "model"}))):
+        check_identity(Pin("acme", "m"), None, headers)
+    with pytest.raises(ProviderError, match="helicone-cache: HIT"):
+        check_identity(Pin("acme", "m"), "m", headers)
+
+
+def test_a_client_counts_each_samples_reply_by_its_own_rules() -> None:
+    async def run() -> list[str]:
+        provider = ScriptedProvider(lambda request, seed: Reply("x", fingerprint="fp_9"))
+        client = Client(Config(), environ={}, open_provider=lambda pin: provider)
+        request = Request(Pin("test", "m"), (Message("user", "hi"),))
+        samples = [
+            PlannedSample(SampleKey("p", "v1", "test/m", f"c{number}"), request, "", served=rules)
+            for number, rules in enumerate((None, FINGERPRINTS, ServedRules(fingerprints=("fp_9",))))
+        ]
+        found = await asyncio.gather(*map(client.sample, samples))
+        await client.aclose()
+        return [sample.failure.kind if sample.failure else "ok" for sample in found]
+
+    assert asyncio.run(run()) == ["ok", "identity", "ok"]

@@ -85,6 +85,18 @@ def test_a_recorded_sample_comes_back_as_it_was_marked_as_recorded(tmp_path: Pat
     assert found.digest == lines_of(a_path(tmp_path))[0]["digest"]
 
 
+def test_counted_tokens_are_written_where_there_are_any_and_come_back(tmp_path: Path) -> None:
+    usage = Usage(12, 3, 8, 0, 2)
+    counted = replace(sample(), reply=replace(sample().reply or Reply(""), usage=usage))
+    recordings.write(a_path(tmp_path), [counted, sample("c2")])
+    first, second = lines_of(a_path(tmp_path))
+    assert (first["cached_tokens"], first["cache_write_tokens"], first["reasoning_tokens"]) == (8, 0, 2)
+    assert "cached_tokens" not in second
+    found = load(a_path(tmp_path))
+    assert not found.edited()
+    assert [s.reply.usage for s in found.samples() if s.reply] == [usage, Usage(12, 3)]
+
+
 def test_a_line_on_disk_is_what_the_file_format_says_and_its_digest_holds(tmp_path: Path) -> None:
     write(a_path(tmp_path), [sample()], recorded_at=NOW)
     raw = a_path(tmp_path).read_text("utf-8")

