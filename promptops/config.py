@@ -42,8 +42,9 @@ class ProviderConfig(Strict):
     """One `[tool.promptops.providers.<name>]`: an endpoint that speaks `format`.
 
     `api_key_env` names the environment variable with the key; left out, no key is sent. `seed` false sends no seed, for
-    an endpoint that refuses one; `stream` asks for a stream, which measures the first token. `idempotency_header` is a
-    header in which every attempt at one sample carries the same value.
+    an endpoint that refuses one; `drop_unsupported` leaves out params that the endpoint does not take for a model, in
+    place of an error when a version with them is read; `stream` asks for a stream, which measures the first token.
+    `idempotency_header` is a header in which every attempt at one sample carries the same value.
 
     Limits, of all processes of one user together: `concurrency` is requests in flight, `rpm` and `tpm` requests and
     tokens in any 60 seconds; `models` has those of single models. `adaptive` lowers the concurrency while the endpoint
@@ -65,6 +66,7 @@ class ProviderConfig(Strict):
     base_url: str
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
     seed: bool = True
+    drop_unsupported: bool = False
     stream: bool = False
     idempotency_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9\-]{0,63}$")] | None = None
     concurrency: Concurrency = 16

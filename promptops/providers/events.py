@@ -2,23 +2,31 @@
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
-Written here because httpx-sse reads a response of httpx's own: unbounded, unpacked without a limit, and with broken
-UTF-8 mended in silence.
+httpx-sse says what an event is. It reads text without a bound, which somebody else decoded, so what it gets is one
+event at a time: lines are cut, counted and decoded here, and broken UTF-8 is an error, not mended in silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from promptops.errors import ProviderError
 from promptops.providers.bodies import MAX_BODY, too_large
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_STREAM = 64 * 1024 * 1024  # bytes: each token has a frame of a few hundred
 
 
 class Chunks(Protocol):
     """Puts the events of one streamed reply together."""
+
+    @property
+    def pieces(self) -> int:
+        """How many events brought something that the model wrote."""
+        ...
 
     @property
     def begun(self) -> bool:
@@ -31,7 +39,7 @@ class Chunks(Protocol):
         ...
 
     def add(self, event: str, data: str) -> None:
-        """Take the next event; raises `ProviderError` for what the format does not promise."""
+        """Take the next event (its name empty where it has none); raises `ProviderError` for what must not be."""
         ...
 
     def document(self) -> Mapping[str, Any]:
@@ -47,8 +55,13 @@ class Events:
     def __init__(self, chunks: Chunks) -> None:
         self.chunks = chunks
         self._lines = Lines()
-        self._event, self._data = "", list[str]()
+        self._block: list[bytes] = []
         self._taken = self._held = 0
+
+    @property
+    def pieces(self) -> int:
+        """How many events brought something that the model wrote."""
+        return self.chunks.pieces
 
     @property
     def begun(self) -> bool:
@@ -82,24 +95,39 @@ class Events:
 
     def _take(self, line: bytes) -> None:
         if not line:
-            event, data, self._event, self._data, self._held = self._event, self._data, "", [], 0
-            if data:
-                self.chunks.add(event, "\n".join(data))
+            block, self._block, self._held = self._block, [], 0
+            if block:
+                self._hand_on(b"\n".join(block))
             return
-        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
-        if name not in (b"data", b"event"):
+        if line.startswith(b":"):  # a comment: some servers send nothing else for minutes
             return
         self._held += len(line)
         if self._held > MAX_BODY:
             raise too_large(MAX_BODY)
+        self._block.append(line)
+
+    def _hand_on(self, block: bytes) -> None:
+        from httpx_sse import EventSource
+
         try:
-            text = value.removeprefix(b" ").decode("utf-8")
-        except UnicodeDecodeError:
-            raise ProviderError("bad_reply", f"the stream is not UTF-8: {value[:40]!r}") from None
-        if name == b"data":
-            self._data.append(text)
-        else:
-            self._event = text
+            text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ProviderError("bad_reply", f"the stream is not UTF-8: {block[error.start :][:40]!r}") from None
+        for found in EventSource(cast("httpx.Response", _Text(text))).iter_sse():
+            if found.data:
+                self.chunks.add("" if found.event == "message" else found.event, found.data)
+
+
+class _Text:
+    """Stands for the response that httpx-sse reads: the text of one event."""
+
+    headers = {"content-type": "text/event-stream"}  # noqa: RUF012 - as httpx has it
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def iter_text(self) -> Iterator[str]:
+        yield self._text + "\n\n"
 
 
 class Lines:

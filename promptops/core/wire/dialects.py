@@ -1,0 +1,20 @@
+"""Which spec holds at which endpoint: the format's own, or a vendor's dialect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from promptops.core.wire.openai_chat import OPENAI_CHAT, OPENAI_ITSELF
+from promptops.core.wire.spec import Spec
+
+SPECS: Final[Mapping[str, Spec]] = {"openai-chat": OPENAI_CHAT}
+"""The name of a format → what any endpoint of it takes."""
+
+DIALECTS: Final[Mapping[tuple[str, str], Spec]] = {("openai-chat", "api.openai.com"): OPENAI_ITSELF}
+"""(format, host) → what that vendor takes."""
+
+
+def spec_for(name: str, host: str) -> Spec:
+    """Return what the endpoint at `host` takes in the format `name`; raises `KeyError` for an unknown name."""
+    return DIALECTS.get((name, host), SPECS[name])

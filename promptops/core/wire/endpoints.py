@@ -1,0 +1,41 @@
+"""The vendors that are known by name: where they are, which key is theirs, what they speak.
+
+The record of each names the vendor's page that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from promptops.config import Config, ProviderConfig
+from promptops.core.wire.dialects import SPECS, spec_for
+from promptops.core.wire.openai_chat import OPENAI_CHAT
+from promptops.core.wire.spec import Spec
+from promptops.models import Pin
+
+KNOWN: Final[Mapping[str, ProviderConfig]] = {
+    # https://developers.openai.com/api/reference/overview
+    "openai": ProviderConfig(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+}
+"""What needs no configuration. An entry of the same name in pyproject.toml replaces it whole."""
+
+
+def settings_of(provider: str, config: Config) -> ProviderConfig | None:
+    """Return the settings of a provider, as configured or as known; None for a name that nobody knows."""
+    return config.providers.get(provider) or KNOWN.get(provider)
+
+
+def spec_of(pin: Pin, config: Config) -> Spec | None:
+    """Return what the endpoint of `pin` takes; None where nobody knows. `local/` models speak OpenAI chat."""
+    if pin.provider == "local":
+        return OPENAI_CHAT
+    settings = settings_of(pin.provider, config)
+    if settings is None or settings.format not in SPECS:
+        return None
+    try:
+        host = (urlsplit(settings.base_url).hostname or "").lower()
+    except ValueError:
+        host = ""
+    return spec_for(settings.format, host)
