@@ -41,6 +41,8 @@ class ModelLimits(Strict):
 class ProviderConfig(Strict):
     """One `[tool.promptops.providers.<name>]`: an endpoint that speaks `format`.
 
+    `api_version` is for the format `azure-openai` alone: without one it is the v1 API that is asked.
+
     `api_key_env` names the environment variable with the key; left out, no key is sent. `seed` false sends no seed, for
     an endpoint that refuses one; `drop_unsupported` leaves out params that the endpoint does not take for a model, in
     place of an error when a version with them is read; `stream` asks for a stream, which measures the first token.
@@ -62,8 +64,11 @@ class ProviderConfig(Strict):
     answered by then, for at most `hedge_share` of all requests.
     """
 
-    format: Literal["openai-chat"] = "openai-chat"
+    format: Literal["openai-chat", "azure-openai", "bedrock-converse", "cohere", "deepseek", "mistral", "ollama"] = (
+        "openai-chat"
+    )
     base_url: str
+    api_version: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] | None = None
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
     seed: bool = True
     drop_unsupported: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from promptops.errors import ProviderError
 from promptops.models import Reply, Request
@@ -28,7 +29,7 @@ class HttpProvider:
     `key` None sends no key; `takes_seed` False sends no seed; `stream` asks for streams, which measures the first
     token; `waits` bounds what the deadline of an attempt consists of. `names` maps a pin's model id to what this
     endpoint calls the model; `idempotency_header` carries the exchange's idempotency key. `drop_unsupported` leaves out
-    the params that the endpoint does not take for a model.
+    the params that the endpoint does not take for a model; `format_settings` are those that only this format has.
 
     Raises `ValueError` for a base URL that may not be asked (see `keys.parse_endpoint`), `KeyError` for an unknown
     format.
@@ -48,10 +49,12 @@ class HttpProvider:
         names: Mapping[str, str] | None = None,
         idempotency_header: str | None = None,
         drop_unsupported: bool = False,
+        format_settings: Mapping[str, Any] | None = None,
     ) -> None:
         endpoint = parse_endpoint(base_url)
         self.name, self._url = name, endpoint.url
-        self._wire = format_for(format_name, endpoint.host, drop_unsupported=drop_unsupported)
+        settings = format_settings or {}
+        self._wire = format_for(format_name, endpoint.host, drop_unsupported=drop_unsupported, **settings)
         self._connection = Connection(name, endpoint, waits=waits)
         self._key, self._limits, self._takes_seed, self._stream = key, limits or Limits(), takes_seed, stream
         self._names, self._idempotency_header = names or {}, idempotency_header

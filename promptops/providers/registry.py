@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from promptops.config import Config, ProviderConfig, line_of
 from promptops.core.wire.endpoints import KNOWN, settings_of
@@ -63,6 +64,8 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
     if name == "local":
         raise ValueError("the name 'local' is taken by the models on this machine; choose another")
     endpoint = parse_endpoint(settings.base_url)
+    if settings.api_version and settings.format != "azure-openai":
+        raise ValueError("api_version is for the format 'azure-openai' alone")
     if settings.api_key_env:
         check_key_goes_home(settings.api_key_env, endpoint)
 
@@ -129,7 +132,15 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         names={model: limits.name for model, limits in settings.models.items() if limits.name},
         idempotency_header=settings.idempotency_header,
         drop_unsupported=settings.drop_unsupported,
+        format_settings=_format_settings(settings, environ),
     )
+
+
+def _format_settings(settings: ProviderConfig, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what only this format wants to know."""
+    if settings.format == "bedrock-converse":
+        return {"environ": environ}
+    return {"api_version": settings.api_version} if settings.format == "azure-openai" else {}
 
 
 def _local(pin: Pin, environ: Mapping[str, str]) -> Provider:

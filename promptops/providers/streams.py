@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from promptops.providers.bodies import Receiver
+from promptops.providers.event_stream import EventStream
 from promptops.providers.events import Chunks, Events
+from promptops.providers.json_lines import JsonLines
 
 
 class Stream(Receiver, Protocol):
@@ -17,7 +19,11 @@ class Stream(Receiver, Protocol):
         ...
 
 
-STREAMS: Mapping[str, Callable[[Chunks], Stream]] = {"text/event-stream": Events}
+STREAMS: Mapping[str, Callable[[Chunks], Stream]] = {
+    "text/event-stream": Events,
+    "application/x-ndjson": JsonLines,
+    "application/vnd.amazon.eventstream": EventStream,
+}
 """Content type → what cuts it into the events that a format's `chunks` add up."""
 
 
