@@ -59,7 +59,7 @@ class CohereEvents:
             self._add_call(_index(document), mapping(message.get("tool_calls") or {}, "tool_calls"))
         elif kind == "tool-plan-delta":
             self.pieces += 1
-        elif kind is None or kind == "error":
+        elif not kind or kind == "error":
             raise of_error_object("an error in the middle of the reply", document.get("message") or document)
 
     def document(self) -> dict[str, Any]:

@@ -53,19 +53,25 @@ SAMPLING = {
     "logprobs": True,
     "top_logprobs": 2,
 }
-SCHEMA: dict[str, Any] = {"title": "Booking", "type": "object", "properties": {"time": {"type": "string"}}, "required": ["time"]}
+SCHEMA: dict[str, Any] = {
+    "title": "Booking",
+    "type": "object",
+    "properties": {"time": {"type": "string"}},
+    "required": ["time"],
+}
 STRICT = {
     "type": "json_schema",
     "json_schema": {"name": "Booking", "schema": {**SCHEMA, "additionalProperties": False}, "strict": True},
 }
 
 
-def sdk(url: str) -> Any:
-    return client.Mistral(api_key=KEY, server_url=url)
+def chat(url: str, **call: Any) -> Any:
+    with client.Mistral(api_key=KEY, server_url=url) as sdk:
+        return sdk.chat.complete(model=MODEL, **call)
 
 
 def their_body(**call: Any) -> dict[str, Any]:
-    received = sent_by(lambda url: sdk(url).chat.complete(model=MODEL, **call), served(ANSWER))
+    received = sent_by(lambda url: chat(url, **call), served(ANSWER))
     assert received.path == "/v1/chat/completions"
     assert received.headers["authorization"] == f"Bearer {KEY}"
     return without_defaults(received.json)
@@ -151,7 +157,7 @@ def test_a_reply_is_read_as_the_sdk_reads_it(name: str, reason: str) -> None:
     choice = {"index": 0, "finish_reason": reason, "message": MESSAGES_BACK[name]}
     document = {**ANSWER, "choices": [choice]}
     found: list[Any] = []
-    sent_by(lambda url: found.append(sdk(url).chat.complete(model=MODEL, messages=MESSAGES)), served(document))
+    sent_by(lambda url: found.append(chat(url, messages=MESSAGES)), served(document))
     (theirs,) = found
     _, ours = sent_by_us("mistral", conversation(MODEL), served(document))
     message = theirs.choices[0].message
@@ -210,7 +216,10 @@ def test_a_stream_is_read_as_the_sdk_reads_it_wherever_it_is_cut() -> None:
     found: list[Any] = []
 
     def call(url: str) -> None:
-        with sdk(url).chat.stream(model=MODEL, messages=MESSAGES) as stream:
+        with (
+            client.Mistral(api_key=KEY, server_url=url) as sdk,
+            sdk.chat.stream(model=MODEL, messages=MESSAGES) as stream,
+        ):
             found.extend(event.data for event in stream)
 
     theirs = sent_by(call, streamed(STREAM))
