@@ -11,6 +11,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import pytest
+
+from promptops.errors import FailureKind, ProviderError
 from promptops.models import Message, Pin, Reply, Request, ToolCall
 from promptops.providers.http import HttpProvider
 from promptops.providers.keys import KeySource
@@ -86,6 +89,17 @@ def same_wherever_it_is_cut(wire: Wire, body: bytes, content_type: str = "text/e
     return whole
 
 
+def broken_wherever_it_is_cut(wire: Wire, body: bytes, content_type: str = "text/event-stream") -> FailureKind:
+    """Return the kind of the error that `wire` raises for the stream `body`, after comparing that for every cut."""
+    kinds = set()
+    for pieces in ([body], *cuts(body)):
+        with pytest.raises(ProviderError) as caught:
+            read(wire, pieces, content_type)
+        kinds.add(caught.value.kind)
+    (kind,) = kinds
+    return kind
+
+
 def conversation(model: str, **params: Any) -> Request:
     """A few-shot conversation with a system prompt, and `params`."""
     shown = (Message("user", "7 pm"), Message("assistant", '{"time": "19:00"}'))
@@ -128,8 +142,8 @@ def _event(document: Mapping[str, Any] | str, named: str | None) -> bytes:
 
 
 async def _ask(url: str, format_name: str, request: Request, seed: int | None, settings: dict[str, Any]) -> Reply:
-    key = KeySource("ACME_API_KEY", {"ACME_API_KEY": KEY})
-    provider = HttpProvider("acme", url, format_name=format_name, key=key, **settings)
+    settings = {"key": KeySource("ACME_API_KEY", {"ACME_API_KEY": KEY}), **settings}
+    provider = HttpProvider("acme", url, format_name=format_name, **settings)
     try:
         return await provider.ask(request, seed=seed, deadline=asyncio.get_running_loop().time() + 30)
     finally:
