@@ -24,6 +24,9 @@ def _lazily(module: str, name: str) -> Make:
 
 FORMATS: Mapping[str, Make] = {
     "openai-chat": _lazily("openai_chat", "OpenAIChat"),
+    "openai-responses": _lazily("openai_responses", "OpenAIResponses"),
+    "anthropic-messages": _lazily("anthropic", "Anthropic"),
+    "gemini": _lazily("gemini", "Gemini"),
     "azure-openai": _lazily("azure_openai", "AzureOpenAI"),
     "bedrock-converse": _lazily("bedrock", "Bedrock"),
     "cohere": _lazily("cohere", "Cohere"),

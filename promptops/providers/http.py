@@ -29,7 +29,8 @@ class HttpProvider:
     `key` None sends no key; `takes_seed` False sends no seed; `stream` asks for streams, which measures the first
     token; `waits` bounds what the deadline of an attempt consists of. `names` maps a pin's model id to what this
     endpoint calls the model; `idempotency_header` carries the exchange's idempotency key. `drop_unsupported` leaves out
-    the params that the endpoint does not take for a model; `format_settings` are those that only this format has.
+    the params that the endpoint does not take for a model; `format_settings` are those that only this format has,
+    `headers` go with every request.
 
     Raises `ValueError` for a base URL that may not be asked (see `keys.parse_endpoint`), `KeyError` for an unknown
     format.
@@ -50,6 +51,7 @@ class HttpProvider:
         idempotency_header: str | None = None,
         drop_unsupported: bool = False,
         format_settings: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         endpoint = parse_endpoint(base_url)
         self.name, self._url = name, endpoint.url
@@ -58,6 +60,7 @@ class HttpProvider:
         self._connection = Connection(name, endpoint, waits=waits)
         self._key, self._limits, self._takes_seed, self._stream = key, limits or Limits(), takes_seed, stream
         self._names, self._idempotency_header = names or {}, idempotency_header
+        self._more_headers = {name.lower(): value for name, value in (headers or {}).items()}
 
     def limits(self) -> Limits:
         """The limits given to the constructor."""
@@ -74,7 +77,7 @@ class HttpProvider:
         received = await self._connection.post(
             path,
             body,
-            self._wire.signed(self._url + path, self._headers(exchange), body),
+            self._wire.signed(self._url + path, self._headers(request, exchange), body),
             deadline=deadline,
             exchange=exchange,
             receive=self._receive,
@@ -99,8 +102,9 @@ class HttpProvider:
         except (TypeError, ValueError, RecursionError) as error:
             raise ProviderError("request", f"{self.name}: the request cannot be written as JSON: {error}") from None
 
-    def _headers(self, exchange: Exchange) -> dict[str, str]:
-        headers = self._wire.headers(self._key.read(self.name) if self._key else None)
+    def _headers(self, request: Request, exchange: Exchange) -> dict[str, str]:
+        headers = self._wire.headers_for(request, self._key.read(self.name) if self._key else None)
+        headers.update(self._more_headers)
         headers["accept"] = f"{self._wire.stream_type}, application/json" if self._stream else "application/json"
         if self._idempotency_header and exchange.idempotency:
             headers[self._idempotency_header] = exchange.idempotency
@@ -116,7 +120,7 @@ class HttpProvider:
         status = exchange.status or 0
         if not 200 <= status < 300:
             said = body.body if isinstance(body, Whole) else b""
-            key = self._key.variable if self._key else None
+            key = self._key.variable if self._key else self._wire.credentials
             raise of_status(status, exchange.headers, said, provider=self.name, model=model, key=key)
         try:
             return self._wire.reply(parse_object(body.body) if isinstance(body, Whole) else body.document())

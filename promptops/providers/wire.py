@@ -8,7 +8,7 @@ from typing import Any
 
 from promptops.core.structured import instructed, instruction
 from promptops.core.wire import Spec, kept, refusals
-from promptops.core.wire.takes import fields_for, place
+from promptops.core.wire.takes import fields_for, has_native_schema, place
 from promptops.errors import ProviderError
 from promptops.models import Message, Pin, Reply, Request
 from promptops.providers.events import Chunks
@@ -28,6 +28,9 @@ class Wire:
     says_model = True
     """Whether a reply names the model that made it. Where it does not, the URL that was asked is all there is."""
 
+    credentials: str | None = None
+    """The variable that holds what a request is signed by, where it carries no key."""
+
     stream_type = "text/event-stream"
     """The content type of its streams; `streams.STREAMS` cuts it into events."""
 
@@ -43,8 +46,17 @@ class Wire:
         return self.route
 
     def headers(self, key: str | None) -> dict[str, str]:
-        """Return the headers that carry the key, and whatever else the format wants: here, a bearer token."""
-        return {"authorization": f"Bearer {key}"} if key else {}
+        """Return the headers that carry the key, and whatever else the format wants: here, what the spec says."""
+        headers = dict(self.spec.headers)
+        if key and self.spec.key_header:
+            headers[self.spec.key_header] = key
+        elif key:
+            headers["authorization"] = f"Bearer {key}"
+        return headers
+
+    def headers_for(self, request: Request, key: str | None) -> dict[str, str]:  # noqa: ARG002
+        """Return the headers that go with `request`: here, the same for all."""
+        return self.headers(key)
 
     def signed(self, url: str, headers: dict[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
         """Return the headers to send with `body` to `url`: here, `headers` themselves."""
@@ -77,7 +89,7 @@ class Wire:
         if seed is not None and "seed" in self.spec.fields:
             params = {"seed": seed, **params}
         named = request if called is None else replace(request, pin=Pin(request.pin.provider, called))
-        body = self.write(named, params, stream=stream)
+        body = {**self.spec.extra, **self.write(named, params, stream=stream)}
         place(body, fields_for(self.spec, request.pin.model, params), params)
         extra = params.get("extra_body")
         return {**body, **extra} if isinstance(extra, Mapping) else body
@@ -96,9 +108,9 @@ class Wire:
 
     def native_schema(self, request: Request, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the schema to send in the vendor's own mode, None where there is none or it is written in words."""
-        if request.output_schema is None or not self.spec.native_schema:
+        if request.output_schema is None or params.get("structured_output") == "instruction":
             return None
-        return None if params.get("structured_output") == "instruction" else request.output_schema
+        return request.output_schema if has_native_schema(self.spec, request.pin.model) else None
 
     def messages(self, request: Request, params: Mapping[str, Any]) -> tuple[Message, ...]:
         """Return the messages, with the schema in words where the vendor's mode for it is not used; media checked."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from promptops.core.wire.anthropic import ANTHROPIC
 from promptops.core.wire.azure_openai import AZURE_OPENAI
 from promptops.core.wire.bedrock import BEDROCK
 from promptops.core.wire.cohere import COHERE
 from promptops.core.wire.deepseek import DEEPSEEK
+from promptops.core.wire.gateways import BY_HOST
+from promptops.core.wire.gemini import GEMINI
 from promptops.core.wire.mistral import MISTRAL
 from promptops.core.wire.ollama import OLLAMA
 from promptops.core.wire.openai_chat import OPENAI_CHAT, OPENAI_ITSELF
+from promptops.core.wire.openai_responses import OPENAI_RESPONSES
 from promptops.core.wire.spec import Spec
 
 SPECS: Final[Mapping[str, Spec]] = {
     "openai-chat": OPENAI_CHAT,
+    "openai-responses": OPENAI_RESPONSES,
+    "anthropic-messages": ANTHROPIC,
+    "gemini": GEMINI,
     "azure-openai": AZURE_OPENAI,
     "bedrock-converse": BEDROCK,
     "cohere": COHERE,
@@ -25,7 +32,10 @@ SPECS: Final[Mapping[str, Spec]] = {
 }
 """The name of a format → what any endpoint of it takes."""
 
-DIALECTS: Final[Mapping[tuple[str, str], Spec]] = {("openai-chat", "api.openai.com"): OPENAI_ITSELF}
+DIALECTS: Final[Mapping[tuple[str, str], Spec]] = {
+    ("openai-chat", "api.openai.com"): OPENAI_ITSELF,
+    **{("openai-chat", host): spec for host, spec in BY_HOST.items()},
+}
 """(format, host) → what that vendor takes."""
 
 

@@ -34,7 +34,8 @@ class ModelRule:
 
     `models` is a regular expression for the whole model id, without the prefixes of gateways. `refuses` are params;
     they are taken all the same where a param of `unless` has one of the given values (None: where it is not set).
-    `either` are params of which only one may be set; `fields` replaces those of the format.
+    `either` are params of which only one may be set; `fields` replaces those of the format. `native_schema` False: the
+    models are older than the format's mode for schemas.
     """
 
     models: str
@@ -43,6 +44,7 @@ class ModelRule:
     unless: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     either: frozenset[str] = frozenset()
     fields: Mapping[str, Field] = field(default_factory=dict)
+    native_schema: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Spec:
     `roles` are its names of ours, `stops` maps its stop reasons to ours, `usage` says for each count of ours at which
     paths of the reply's usage it stands (more than one: their sum). `media` are the media types that messages may
     hold; `native_schema` says that it has a mode that keeps to a JSON Schema. `models` are what single models refuse.
+
+    `key_header` carries the key as it is (None: `authorization` does, as a bearer token); `headers` and `extra` go with
+    every request, the latter at the top level of the body, where `extra_body` has nothing else under its name.
     """
 
     format: str
@@ -65,6 +70,9 @@ class Spec:
     usage: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     native_schema: bool = True
     models: tuple[ModelRule, ...] = ()
+    key_header: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
 
     def but(
         self,

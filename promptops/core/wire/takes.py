@@ -56,6 +56,11 @@ def fields_for(spec: Spec, model: str, params: Mapping[str, Any]) -> dict[str, F
     return found
 
 
+def has_native_schema(spec: Spec, model: str) -> bool:
+    """Whether the model has a mode that keeps to a JSON Schema."""
+    return spec.native_schema and all(rule.native_schema for rule in _rules(spec, model, {}))
+
+
 def place(body: dict[str, Any], fields: Mapping[str, Field], params: Mapping[str, Any]) -> None:
     """Write each of `params` that has a path into `body`."""
     for name, value in params.items():
@@ -90,8 +95,8 @@ def _refusal(spec: Spec, rules: list[ModelRule], model: str, name: str, value: A
         if name in rule.refuses:
             but = "".join(f" (but with {key}: {values[0]})" for key, values in rule.unless.items())
             return Refusal(name, f"is not taken by {model}{but}", rule.page)
-    if name == "structured_output" and value == "native" and not spec.native_schema:
-        return Refusal(name, f"cannot be native: the format {spec.format} has no mode for a schema", field.page)
+    if name == "structured_output" and value == "native" and not has_native_schema(spec, model):
+        return Refusal(name, f"cannot be native: {model} has no mode for a schema by {spec.format}", field.page)
     if field.choices is not None and (not isinstance(value, str) or value not in field.choices):
         known = ", ".join(field.choices)
         return Refusal(name, f"must be one of {known} for {model}, not {value!r}", field.page)
