@@ -30,7 +30,3 @@ class AzureOpenAI(OpenAIChat):
         if self._version is None:
             return super().path(model, stream=stream)
         return f"/deployments/{quote(model, safe='')}/chat/completions?api-version={quote(self._version, safe='')}"
-
-    def headers(self, key: str | None) -> dict[str, str]:
-        """The key in a header of its own."""
-        return {"api-key": key} if key else {}

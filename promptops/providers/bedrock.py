@@ -37,6 +37,7 @@ class Bedrock(Wire):
     """
 
     says_model = False
+    credentials = "AWS_ACCESS_KEY_ID"
     stream_type = "application/vnd.amazon.eventstream"
 
     def __init__(

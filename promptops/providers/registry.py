@@ -12,7 +12,7 @@ from promptops.models import Pin
 from promptops.providers.base import Limits, Provider
 from promptops.providers.deadlines import Waits
 from promptops.providers.http import HttpProvider
-from promptops.providers.keys import KeySource, check_key_goes_home, parse_endpoint
+from promptops.providers.keys import KeySource, check_header, check_key_goes_home, parse_endpoint
 from promptops.times import parse_duration
 
 __all__ = ["KNOWN", "bucket_of", "check_providers", "known_providers", "limits_of", "provider_for"]
@@ -64,6 +64,8 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
     if name == "local":
         raise ValueError("the name 'local' is taken by the models on this machine; choose another")
     endpoint = parse_endpoint(settings.base_url)
+    for header in settings.headers:
+        check_header(header)
     if settings.api_version and settings.format != "azure-openai":
         raise ValueError("api_version is for the format 'azure-openai' alone")
     if settings.api_key_env:
@@ -133,6 +135,7 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         idempotency_header=settings.idempotency_header,
         drop_unsupported=settings.drop_unsupported,
         format_settings=_format_settings(settings, environ),
+        headers=settings.headers,
     )
 
 

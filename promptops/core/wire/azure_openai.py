@@ -10,4 +10,4 @@ from promptops.core.wire.openai_chat import OPENAI_ITSELF
 PAGE: Final = "https://learn.microsoft.com/azure/ai-foundry/openai/reference"
 VERSIONS: Final = "https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle"
 
-AZURE_OPENAI: Final = replace(OPENAI_ITSELF, format="azure-openai", page=PAGE)
+AZURE_OPENAI: Final = replace(OPENAI_ITSELF, format="azure-openai", page=PAGE, key_header="api-key")

@@ -1,7 +1,4 @@
-"""The vendors that are known by name: where they are, which key is theirs, what they speak.
-
-The record of each names the vendor's page that says so.
-"""
+"""From the provider of a pin to what its endpoint takes: as `[tool.promptops.providers]` says, or as is known."""
 
 from __future__ import annotations
 
@@ -13,11 +10,14 @@ from promptops.config import Config, ProviderConfig
 from promptops.core.wire.dialects import SPECS, spec_for
 from promptops.core.wire.openai_chat import OPENAI_CHAT
 from promptops.core.wire.spec import Spec
+from promptops.core.wire.vendors import VENDORS
 from promptops.models import Pin
 
 KNOWN: Final[Mapping[str, ProviderConfig]] = {
-    # https://developers.openai.com/api/reference/overview
-    "openai": ProviderConfig(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+    name: ProviderConfig.model_validate(
+        {"format": vendor.format, "base_url": vendor.base_url, "api_key_env": vendor.key}
+    )
+    for name, vendor in VENDORS.items()
 }
 """What needs no configuration. An entry of the same name in pyproject.toml replaces it whole."""
 
