@@ -15,14 +15,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from promptops.core.wire.bedrock import BEDROCK
+from promptops.core.wire.claude_schema import claude_schema
 from promptops.core.wire.spec import Spec
 from promptops.core.wire.strict_schema import schema_name
 from promptops.errors import MissingExtra, ProviderError
 from promptops.models import Json, Reply, Request
 from promptops.providers.aws import Credentials, region_of, sign
-from promptops.providers.bedrock_body import converse_messages, converse_tools
+from promptops.providers.bedrock_body import converse_tools, converse_turns
 from promptops.providers.bedrock_stream import BedrockEvents
 from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
+from promptops.providers.system import split_system
 from promptops.providers.wire import Wire
 
 _BROKEN = frozenset({"malformed_model_output", "malformed_tool_use"})
@@ -67,14 +69,14 @@ class Bedrock(Wire):
 
     def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:  # noqa: ARG002
         """System prompts apart, turns of one role joined, media in base64, results of tools from the user."""
-        system, messages = converse_messages(self.messages(request, params))
-        body: dict[str, Any] = {"messages": messages}
+        system, messages = split_system(self.messages(request, params))
+        body: dict[str, Any] = {"messages": converse_turns(messages, self.spec.roles)}
         if system:
-            body["system"] = system
+            body["system"] = [{"text": text} for text in system]
         if tools := converse_tools(request.tools, params.get("tool_choice", "auto")):
             body["toolConfig"] = tools
         if (schema := self.native_schema(request, params)) is not None:
-            text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(claude_schema(schema), ensure_ascii=False, separators=(",", ":"))
             structure = {"jsonSchema": {"schema": text, "name": schema_name(schema)}}
             body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
         return body

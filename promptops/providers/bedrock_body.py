@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from promptops.errors import ProviderError
-from promptops.models import Media, Message
+from promptops.models import Media, Message, Role
 from promptops.providers.media import base64_of
 
 _FORMATS: Final[Mapping[str, str]] = {
@@ -29,21 +29,17 @@ _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9\-()\[\]]+")  # DocumentBlock: what a d
 _SPACES = re.compile(r"\s+")
 
 
-def converse_messages(messages: Iterable[Message]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the system blocks, and the turns: one after the other of the same role are one turn of more blocks."""
-    system: list[dict[str, Any]] = []
+def converse_turns(messages: Iterable[Message], roles: Mapping[Role, str]) -> list[dict[str, Any]]:
+    """Return the turns: messages of one role that follow each other are one turn of more blocks."""
     turns: list[dict[str, Any]] = []
     for message in messages:
-        if message.role == "system":
-            system.append({"text": message.content})
-            continue
-        role = "assistant" if message.role == "assistant" else "user"
+        role = roles[message.role]
         blocks = _blocks(message)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:
             turns.append({"role": role, "content": blocks})
-    return system, turns
+    return turns
 
 
 def converse_tools(tools: Iterable[Mapping[str, Any]], choice: str) -> dict[str, Any]:

@@ -23,14 +23,11 @@ from promptops.providers.wire import Wire
 class Cohere(Wire):
     """`POST /v2/chat`; `base_url` is https://api.cohere.com. A reply does not name the model that made it."""
 
+    route = "/v2/chat"
     says_model = False
 
     def __init__(self, spec: Spec = COHERE, *, drop_unsupported: bool = False) -> None:
         super().__init__(spec, drop_unsupported=drop_unsupported)
-
-    def path(self, model: str, *, stream: bool = False) -> str:  # noqa: ARG002 - the signature of Wire
-        """The same for all models."""
-        return "/v2/chat"
 
     def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
         """Messages and tools nearly as OpenAI has them; the strictness of tools is one switch for all."""

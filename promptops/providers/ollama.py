@@ -26,14 +26,11 @@ from promptops.providers.wire import Wire
 class Ollama(Wire):
     """`POST /api/chat`; `base_url` is the server's, such as http://127.0.0.1:11434."""
 
+    route = "/api/chat"
     stream_type = "application/x-ndjson"
 
     def __init__(self, spec: Spec = OLLAMA, *, drop_unsupported: bool = False) -> None:
         super().__init__(spec, drop_unsupported=drop_unsupported)
-
-    def path(self, model: str, *, stream: bool = False) -> str:  # noqa: ARG002 - the signature of Wire
-        """The same for all models."""
-        return "/api/chat"
 
     def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
         """Images beside the text, arguments as objects, and no cutting of what is too long for the context.

@@ -17,6 +17,8 @@ OUTPUT: Final = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_run
 CLAUDE: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html"
 NOVA: Final = "https://docs.aws.amazon.com/nova/latest/userguide/using-converse-api.html"
 
+SCHEMAS: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html"
+
 _MORE: Final = "additionalModelRequestFields"
 _EFFORTS: Final = {word: word for word in ("low", "medium", "high", "xhigh", "max")}
 
@@ -29,7 +31,7 @@ BEDROCK: Final = Spec(
         "max_tokens": Field(("inferenceConfig", "maxTokens"), INFERENCE),
         "stop": Field(("inferenceConfig", "stopSequences"), INFERENCE, as_list=True),
         "reasoning_effort": Field(("outputConfig", "effort"), OUTPUT, choices=_EFFORTS),
-        "structured_output": Field((), OUTPUT),
+        "structured_output": Field((), SCHEMAS),
         "tool_choice": Field((), PAGE),
         "extra_body": Field((), PAGE),
     },
@@ -55,6 +57,11 @@ BEDROCK: Final = Spec(
         "cache_write_tokens": (("cacheWriteInputTokens",),),
     },
     models=(
+        # Those that the page does not list: vendors without, and Claude before 4.5.
+        ModelRule(r"([a-z-]+\.)?(ai21|amazon|cohere|meta|writer)\..*", SCHEMAS, native_schema=False),
+        ModelRule(
+            r"([a-z-]+\.)?anthropic\.claude-(v\d|instant|3|(opus|sonnet)-4-(\d{8}|1-)).*", SCHEMAS, native_schema=False
+        ),
         ModelRule(r"([a-z-]+\.)?anthropic\..*", CLAUDE, fields={"top_k": Field((_MORE, "top_k"), CLAUDE)}),
         ModelRule(
             r"([a-z-]+\.)?amazon\.nova-.*", NOVA, fields={"top_k": Field((_MORE, "inferenceConfig", "topK"), NOVA)}

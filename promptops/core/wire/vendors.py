@@ -29,6 +29,13 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "OPENAI_API_KEY",
         ("api.openai.com",),
     ),
+    "anthropic": Vendor(
+        "https://api.anthropic.com/v1",
+        "https://platform.claude.com/docs/en/api/overview",
+        "ANTHROPIC_API_KEY",
+        ("api.anthropic.com",),
+        "anthropic-messages",
+    ),
     "cohere": Vendor(
         "https://api.cohere.com",
         "https://docs.cohere.com/reference/chat",
@@ -42,6 +49,20 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "DEEPSEEK_API_KEY",
         ("api.deepseek.com",),
         "deepseek",
+    ),
+    "gemini": Vendor(
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://ai.google.dev/api/generate-content",
+        "GEMINI_API_KEY",
+        ("generativelanguage.googleapis.com",),
+        "gemini",
+    ),
+    "google": Vendor(
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://ai.google.dev/gemini-api/docs/api-key",
+        "GOOGLE_API_KEY",
+        ("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
+        "gemini",
     ),
     "groq": Vendor(
         "https://api.groq.com/openai/v1",
@@ -96,14 +117,11 @@ VENDORS: Final[Mapping[str, Vendor]] = {
 
 # Keys of vendors that are not in the table, or that more than one endpoint there takes.
 MORE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "ANTHROPIC_API_KEY": ("api.anthropic.com",),
     "AZURE_OPENAI_API_KEY": ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
     "BEDROCK_API_KEY": ("amazonaws.com", "amazonaws.com.cn", "api.aws"),
     "CEREBRAS_API_KEY": ("api.cerebras.ai",),
     "CO_API_KEY": ("api.cohere.com", "api.cohere.ai"),
     "FIREWORKS_API_KEY": ("api.fireworks.ai",),
-    "GEMINI_API_KEY": ("generativelanguage.googleapis.com",),
-    "GOOGLE_API_KEY": ("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
     "OLLAMA_API_KEY": ("ollama.com",),
 }
 

@@ -85,7 +85,7 @@ def test_a_dated_version_has_the_deployment_in_its_path_and_the_key_in_a_header_
         lambda url: dated(url, messages=MESSAGES, **SAMPLING, max_completion_tokens=300, seed=7, stop=["\n"]), canned
     )
     request = conversation(MODEL, **SAMPLING, max_tokens=300, stop=["\n"])
-    settings = {"format_settings": {"api_version": VERSION}, "names": NAMES}
+    settings: dict[str, Any] = {"format_settings": {"api_version": VERSION}, "names": NAMES}
     ours, reply = sent_by_us("azure-openai", request, canned, below="/openai", seed=7, **settings)
     assert ours.path == theirs.path == "/openai/deployments/team%20a%2Fgpt/chat/completions?api-version=2024-10-21"
     assert ours.headers["api-key"] == theirs.headers["api-key"] == KEY
@@ -193,7 +193,7 @@ def test_a_stream_is_read_as_the_sdk_reads_it_wherever_it_is_cut() -> None:
     assert ours.text == "".join(one.choices[0].delta.content or "" for one in found if one.choices)
     assert ours.served_model == MODEL
     assert ours.usage.output_tokens == found[-1].usage.completion_tokens
-    settings = {"format_settings": {"api_version": VERSION}, "names": NAMES}
+    settings: dict[str, Any] = {"format_settings": {"api_version": VERSION}, "names": NAMES}
     sent, reply = sent_by_us(
         "azure-openai", conversation(MODEL), streamed(STREAM), below="/openai", stream=True, **settings
     )

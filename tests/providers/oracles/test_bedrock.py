@@ -230,6 +230,26 @@ def test_a_schema_is_asked_for_in_the_native_mode() -> None:
     assert ours == their_post(messages=user, outputConfig=output).json
 
 
+@pytest.mark.parametrize(
+    ("model", "native"),
+    [
+        (MODEL, True),
+        (ARN, True),
+        ("us.anthropic.claude-opus-4-5-20251101-v1:0", True),
+        ("qwen.qwen3-32b-v1:0", True),
+        ("anthropic.claude-opus-4-1-20250805-v1:0", False),
+        ("anthropic.claude-sonnet-4-20250514-v1:0", False),
+        ("anthropic.claude-3-haiku-20240307-v1:0", False),
+        ("eu.amazon.nova-lite-v1:0", False),
+        ("meta.llama3-3-70b-instruct-v1:0", False),
+    ],
+)
+def test_a_model_without_a_mode_for_schemas_is_asked_in_words(model: str, native: bool) -> None:
+    body = our_post(Request(Pin("acme", model), (Message("user", "hi"),), output_schema=SCHEMA)).json
+    assert ("outputConfig" in body) is native
+    assert ("system" in body) is not native
+
+
 def test_images_and_files_are_blocks() -> None:
     image = Media("image", "image/jpeg", b"\xff\xd8", "sha256:1", "a.jpg")
     paper = Media("file", "application/pdf", b"%PDF-1.7", "sha256:2", "Our  terms_v2 (final).pdf")
@@ -268,7 +288,7 @@ def test_a_reply_is_read_as_botocore_reads_it(name: str) -> None:
     found: list[Any] = []
     sent_by(lambda url: found.append(converse(url, messages=MESSAGES)), served(REPLIES[name]))
     (theirs,) = found
-    settings = {"key": None, "format_settings": {"environ": ENVIRON}}
+    settings: dict[str, Any] = {"key": None, "format_settings": {"environ": ENVIRON}}
     _, ours = sent_by_us("bedrock-converse", conversation(MODEL), served(REPLIES[name]), **settings)
     blocks = theirs["output"]["message"]["content"]
     assert ours.text == "".join(block["text"] for block in blocks if "text" in block)
@@ -344,7 +364,7 @@ def test_a_stream_is_read_as_botocore_reads_it_wherever_it_is_cut() -> None:
     (metadata,) = (event["metadata"] for event in found if "metadata" in event)
     assert ours.usage.output_tokens == metadata["usage"]["outputTokens"]
     assert ours.usage.input_tokens == metadata["usage"]["totalTokens"] - metadata["usage"]["outputTokens"]
-    settings = {"key": None, "format_settings": {"environ": ENVIRON}, "stream": True}
+    settings: dict[str, Any] = {"key": None, "format_settings": {"environ": ENVIRON}, "stream": True}
     sent, reply = sent_by_us("bedrock-converse", conversation(MODEL), streamed(STREAM, EVENTS), **settings)
     assert (sent.path, sent.json) == (theirs.path, theirs.json)
     assert (reply.text, reply.tool_calls, reply.usage) == (ours.text, ours.tool_calls, ours.usage)
@@ -383,7 +403,7 @@ def test_arguments_that_are_no_json_are_no_reply() -> None:
 
 def test_a_router_that_chose_another_model_makes_no_sample_of_the_pin() -> None:
     trace = {"promptRouter": {"invokedModelId": "arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0"}}
-    settings = {"key": None, "format_settings": {"environ": ENVIRON}}
+    settings: dict[str, Any] = {"key": None, "format_settings": {"environ": ENVIRON}}
     with pytest.raises(ProviderError, match="nova-lite") as caught:
         sent_by_us("bedrock-converse", conversation(MODEL), served(answer([{"text": "x"}], trace=trace)), **settings)
     assert caught.value.kind == "identity"
