@@ -29,4 +29,5 @@ DEEPSEEK: Final = replace(
         native_schema=False,
     ),
     format="deepseek",
+    media={"image": OPENAI_CHAT.media["image"]},
 )
