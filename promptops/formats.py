@@ -133,6 +133,10 @@ class RecordingLine(Strict):
     served_model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    logprobs: list[dict[str, Any]] | None = None
     latency: float
     cost: float | None = None
     recorded_at: str

@@ -51,7 +51,7 @@ def request_digest(request: Request) -> str:
     """
     asked: dict[str, Json] = {
         "model": str(request.pin),
-        "messages": [_message(message) for message in request.messages],
+        "messages": [message_json(message) for message in request.messages],
         "params": request.params,
         "tools": request.tools,
     }
@@ -60,8 +60,8 @@ def request_digest(request: Request) -> str:
     return sha256_of(asked)
 
 
-def _message(message: Message) -> Json:
-    """What a message is; a plain one is role and text, as it was before messages could hold anything else."""
+def message_json(message: Message) -> dict[str, Json]:
+    """Return what a message is; a plain one is role and text. Media are named by type and digest."""
     made: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.parts:
         made["content"] = [_part(part) for part in message.parts]

@@ -17,6 +17,9 @@ Prices = Mapping[str, tuple[float, float]]
 """Pin → US dollars per million input tokens, and per million output tokens."""
 
 UNSTATED_OUTPUT = 32_768  # tokens an answer is taken to have at worst where `max_tokens` is not set
+# Tokens of one image at most. Source: https://platform.claude.com/docs/en/build-with-claude/vision (4,784 at high
+# resolution); OpenAI and Gemini count fewer.
+_IMAGE = 6_000
 _MESSAGE_OVERHEAD = 16  # tokens at most that a chat template writes around one message
 
 # Providers by the name promptops users give them → the id in genai-prices. A name that is not here is nobody's known
@@ -69,11 +72,16 @@ def worst_case(request: Request, prices: Prices, *, at: datetime | None = None) 
 def input_bound(request: Request) -> int:
     """Return the most input tokens that `request` can have: bytes of messages and tools, and a little per message."""
     text = sum(_bytes(message) + _MESSAGE_OVERHEAD for message in request.messages)
+    text += len(repr(request.output_schema).encode("utf-8", "replace")) if request.output_schema is not None else 0
     return text + sum(len(repr(tool).encode("utf-8", "replace")) for tool in request.tools)
 
 
 def _bytes(message: Message) -> int:
-    return len(message.content.encode("utf-8", "replace"))
+    """The bytes of text and calls; of an image no more than any vendor counts, of a file all."""
+    media = [part for part in message.parts if not isinstance(part, str)]
+    size = sum(min(len(part.data), _IMAGE) if part.kind == "image" else len(part.data) for part in media)
+    calls = sum(len(repr(call).encode("utf-8", "replace")) for call in message.tool_calls)
+    return len(message.content.encode("utf-8", "replace")) + size + calls
 
 
 def output_bound(request: Request) -> int:

@@ -102,12 +102,12 @@ def _front_matter(text: str, shown: str, config: Config) -> FrontMatter:
     problems = Problems()
     front = problems.catch(lambda: validate(FrontMatter, document, path=shown))
     written = document.data if isinstance(document.data, dict) else {}
-    model, params = written.get("model"), written.get("params")
+    model, params = written.get("model"), written.get("params", {})
     if isinstance(model, str):
         problems.catch(lambda: _check_pin(model, shown, document.line("model")))
     if isinstance(params, dict):
-        problems.found += (found := check_params(params, document, path=shown))
-        if isinstance(model, str) and not problems.found and not found:
+        problems.found += check_params(params, document, path=shown)
+        if isinstance(model, str) and not problems.found:
             problems.found += params_problems(Pin.parse(model), params, config, document, path=shown)
     problems.raise_any()
     assert front is not None

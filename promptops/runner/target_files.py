@@ -17,6 +17,7 @@ from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.evidence import load_evidence
+from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
 from promptops.project.user_code import check_sources, contract_source, load_contract
@@ -97,6 +98,7 @@ class TargetFiles:
             contract=contract,
             measurement=self._measurement(source, contract, dataset),
             recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
+            read=media_reader(self.project, prompt, dataset.path if dataset else None),
             baseline=self._baseline(prompt, version, digest),
         )
         return self._compared(target, built, working) if released else target

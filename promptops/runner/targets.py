@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptops.core.baseline import Baseline
+from promptops.core.media import MediaReader
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
 from promptops.models import Case, CheckSpec, Pin, SampleKey
@@ -32,8 +33,8 @@ class Target:
 
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
     `cases` are those selected (read from their file where they are many), `total` how many the dataset has, `samples`
-    how many of each are asked. `baseline` is what outcomes are compared with; `notices` are worth a line and change
-    nothing. `frozen` is set where the working file was edited after its release.
+    how many of each are asked. `read` reads the images and files that they name. `baseline` is what outcomes are
+    compared with; `notices` are worth a line and change nothing. `frozen` is set where the working file was edited after its release.
     """
 
     source: Prompt = field(repr=False)
@@ -52,6 +53,7 @@ class Target:
     contract: Contract = field(repr=False)
     measurement: Measurement = field(repr=False)
     recordings_path: Path
+    read: MediaReader | None = field(default=None, repr=False, compare=False)
     baseline: Baseline = field(default=Baseline(), repr=False)
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
