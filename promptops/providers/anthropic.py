@@ -85,6 +85,8 @@ def _calls(blocks: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Json]]:
     """The calls in the shape that calls have everywhere, their arguments as text."""
     for block in blocks:
         if block.get("type") == "tool_use":
-            arguments = json.dumps(mapping(block.get("input"), "a call's input"), ensure_ascii=False)
-            function = {"name": string(block.get("name"), "a call's name"), "arguments": arguments}
+            given = block.get("input")
+            if not isinstance(given, str):
+                given = json.dumps(mapping(given, "a call's input"), ensure_ascii=False)
+            function = {"name": string(block.get("name"), "a call's name"), "arguments": given}
             yield {"id": string(block.get("id"), "a call's id"), "type": "function", "function": function}

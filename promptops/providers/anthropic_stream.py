@@ -34,11 +34,15 @@ class _Block:
         self.grown[name].write(piece)
 
     def document(self) -> dict[str, Any]:
+        """The block as an unstreamed message has it; input that was cut by the limit stays the text that it is."""
         texts = {name: text.getvalue() for name, text in self.grown.items()}
         written = texts.pop("partial_json", "")
         made = {**self.start, **texts}
         if written.strip():
-            made["input"] = parse_object(written, mend=False)
+            try:
+                made["input"] = parse_object(written, mend=False)
+            except ProviderError:
+                made["input"] = written
         return made
 
 

@@ -66,7 +66,7 @@ class OpenAIResponses(Wire):
         calls = tuple(_call(item) for item in items if item.get("type") == "function_call")
         return Reply(
             text=_text(contents),
-            finish_reason=self._reason(document, calls, contents),
+            finish_reason=self._reason(document, calls),
             usage=usage_of(self.spec.usage, document.get("usage")),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
@@ -88,18 +88,12 @@ class OpenAIResponses(Wire):
             arguments = json.dumps(call.arguments, ensure_ascii=False)
             yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
 
-    def _reason(
-        self, document: Mapping[str, Any], calls: tuple[Mapping[str, Json], ...], contents: list[Mapping[str, Any]]
-    ) -> str | None:
+    def _reason(self, document: Mapping[str, Any], calls: tuple[Mapping[str, Json], ...]) -> str | None:
         status = string_or_none(document.get("status"), "status")
         if status == "incomplete":
             details = mapping(document.get("incomplete_details") or {}, "incomplete_details")
             return self.stop_reason(string_or_none(details.get("reason"), "incomplete_details.reason") or status)
-        if calls:
-            return "tool_calls"
-        if contents and all(content.get("type") == "refusal" for content in contents):
-            return "content_filter"
-        return self.stop_reason(status)
+        return "tool_calls" if calls else self.stop_reason(status)
 
 
 def _tool(function: Mapping[str, Any]) -> dict[str, Any]:

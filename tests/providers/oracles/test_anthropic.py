@@ -363,6 +363,15 @@ def test_an_error_in_a_stream_is_an_error_of_its_kind(sent: list[dict[str, Any]]
     assert told.value.kind == kind
 
 
+def test_a_call_that_the_limit_cut_is_the_text_that_there_is() -> None:
+    """The SDK mends it; here whoever validates the call says that its arguments end in the middle."""
+    sent = stream_of({**REPLIES["calls"], "stop_reason": "max_tokens"})
+    cut = [event for event in sent if event.get("index") != 2 and '\\"people' not in json.dumps(event)]
+    reply = read(WIRE, [events(cut, named="type")], "text/event-stream")
+    (call,) = reply.tool_calls
+    assert (reply.finish_reason, call["function"]["arguments"]) == ("length", '{"time": "é",')
+
+
 def test_a_system_message_in_the_middle_is_refused() -> None:
     messages = (Message("user", "a"), Message("system", "b"))
     with pytest.raises(ProviderError, match="must stand before all others"):

@@ -541,4 +541,4 @@ def test_an_error_in_a_stream_is_an_error_of_its_kind(
 def test_a_refusal_in_place_of_a_response_is_its_text() -> None:
     content = [{"type": "refusal", "refusal": "I can't."}]
     reply = RESPONSES.reply({**RESPONSE, "output": [{**message_item(""), "content": content}]})
-    assert (reply.text, reply.finish_reason) == ("I can't.", "content_filter")
+    assert (reply.text, reply.finish_reason) == ("I can't.", "stop")
