@@ -18,7 +18,7 @@ from promptops.providers.anthropic_stream import MessageEvents
 from promptops.providers.failures import of_error_object
 from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
 from promptops.providers.system import split_system
-from promptops.providers.wire import Wire
+from promptops.providers.wire import Wire, functions_of
 
 # https://platform.claude.com/docs/en/api/versioning
 VERSION = "2026-10-21"
@@ -54,7 +54,7 @@ class Anthropic(Wire):
         if stream:
             body["stream"] = True
         if request.tools:
-            body["tools"] = [tool(item["function"]) for item in request.tools]
+            body["tools"] = [tool(function) for function in functions_of(request)]
         if (choice := tool_choice(params)) is not None:
             body["tool_choice"] = choice
         if (schema := self.native_schema(request, params)) is not None:

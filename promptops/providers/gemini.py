@@ -19,7 +19,7 @@ from promptops.providers.gemini_body import contents, declaration, tool_config
 from promptops.providers.gemini_stream import ContentChunks
 from promptops.providers.reading import listing, mapping, number, string, string_or_none, usage_of
 from promptops.providers.system import split_system
-from promptops.providers.wire import Wire
+from promptops.providers.wire import Wire, functions_of
 
 
 class Gemini(Wire):
@@ -45,7 +45,7 @@ class Gemini(Wire):
         if system:
             body["systemInstruction"] = {"parts": [{"text": text} for text in system], "role": "user"}
         if request.tools:
-            body["tools"] = [{"functionDeclarations": [declaration(tool["function"]) for tool in request.tools]}]
+            body["tools"] = [{"functionDeclarations": [declaration(function) for function in functions_of(request)]}]
         if "tool_choice" in params:
             body["toolConfig"] = tool_config(params["tool_choice"])
         if (schema := self.native_schema(request, params)) is not None:

@@ -19,7 +19,7 @@ from promptops.providers.media import data_url
 from promptops.providers.openai_chat import token_of
 from promptops.providers.openai_responses_stream import ResponseEvents
 from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
-from promptops.providers.wire import Wire
+from promptops.providers.wire import Wire, functions_of
 
 _WITH_LOGPROBS = "message.output_text.logprobs"
 
@@ -41,7 +41,7 @@ class OpenAIResponses(Wire):
         if stream:
             body["stream"] = True
         if request.tools:
-            body["tools"] = [_tool(tool["function"]) for tool in request.tools]
+            body["tools"] = [_tool(function) for function in functions_of(request)]
         if "tool_choice" in params:
             choice = params["tool_choice"]
             words = ("auto", "none", "required")

@@ -128,3 +128,9 @@ class Wire:
     def stop_reason(self, said: str | None) -> str | None:
         """Return our word for the vendor's stop reason; one without such a word stays as it is."""
         return None if said is None else self.spec.stops.get(said, said)
+
+
+def functions_of(request: Request) -> list[Mapping[str, Any]]:
+    """Return what is below `function` in each tool of a request, whose shape was checked when it was read."""
+    tools: Any = request.tools
+    return [tool["function"] for tool in tools]

@@ -34,8 +34,8 @@ class Target:
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
     `cases` are those selected (read from their file where they are many), `total` how many the dataset has, `samples`
     how many of each are asked. `read` reads the images and files that they name. `baseline` is what outcomes are
-    compared with; `notices` are worth a line and change nothing. `frozen` is set where the working file was edited after
-    its release.
+    compared with; `notices` are worth a line and change nothing. `frozen` is set where the working file was edited
+    after its release.
     """
 
     source: Prompt = field(repr=False)

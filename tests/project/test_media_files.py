@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.media import MAX_MEDIA
+from promptops.models import Json
 from promptops.project.media_files import media_reader, with_files
 from promptops.testing.project import TemporaryProject
 from tests.providers.oracles.calls import PDF, PNG
@@ -56,7 +57,7 @@ def test_anything_else_is_refused(kit: TemporaryProject, tmp_path: Path, path: s
 
 
 def test_a_caller_s_path_may_lead_anywhere_and_a_text_may_not(kit: TemporaryProject, tmp_path: Path) -> None:
-    given = {"photo": tmp_path / "elsewhere/secret.png", "text": "secret.png"}
+    given: dict[str, Json | Path] = {"photo": tmp_path / "elsewhere/secret.png", "text": "secret.png"}
     plain, read = with_files(kit.project, "p", given)
     assert plain == {"photo": "photo/secret.png", "text": "secret.png"}
     assert read("image", str(plain["photo"])).data == PNG

@@ -26,7 +26,8 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 
     A reference with words beside it is written out. Raises `ValueError` where references lead nowhere or never end.
     """
-    return _strict(schema, schema, 0)
+    made: dict[str, Any] = _strict(schema, schema, 0)
+    return made
 
 
 def _strict(schema: Any, root: Mapping[str, Any], depth: int) -> Any:

@@ -48,7 +48,7 @@ TEXT_FILE = media("file", "text/plain", "Suppe 4 €\n".encode(), "menu.txt")
 
 def looking(model: str, *seen: Media, **params: Any) -> Request:
     """A question about images and files, text before and after them."""
-    parts = ("What is this?", *seen, "Be brief.")
+    parts: tuple[str | Media, ...] = ("What is this?", *seen, "Be brief.")
     message = Message("user", "What is this?Be brief.", parts)
     return Request(Pin("acme", model), (message,), params)
 

@@ -151,7 +151,7 @@ CALLS: dict[str, tuple[Request, Any, dict[str, Any]]] = {
 }
 
 
-def client(url: str) -> genai.Client:
+def client(url: str) -> Any:
     return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url))
 
 
