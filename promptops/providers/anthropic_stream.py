@@ -30,7 +30,7 @@ class _Block:
         if name not in self.grown:
             self.grown[name] = StringIO()
             if name != "partial_json":
-                self.grown[name].write(self.start.get(name) or "")
+                self.grown[name].write(string(self.start.get(name) or "", f"content_block.{name}"))
         self.grown[name].write(piece)
 
     def document(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from promptops.errors import ProviderError
 from promptops.providers.failures import of_error_object
-from promptops.providers.reading import mapping
+from promptops.providers.reading import mapping, string
 from promptops.providers.replies import parse_object
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -38,12 +38,12 @@ class ResponseEvents:
         if data.strip() == "[DONE]":
             return
         document = parse_object(data)
-        kind = document.get("type") or event
+        kind = string(document.get("type") or event, "type")
         if kind == "error" or (document.get("error") and not str(kind).startswith("response.")):
             raise of_error_object("an error in the stream", document.get("error") or document)
         if kind in _LAST:
             self._response = mapping(document.get("response"), "response")
-        elif isinstance(kind, str) and kind.endswith(".delta") and document.get("delta"):
+        elif kind.endswith(".delta") and document.get("delta"):
             self.pieces += 1
 
     def document(self) -> Mapping[str, Any]:
