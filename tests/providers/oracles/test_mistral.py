@@ -14,6 +14,7 @@ from promptops.providers.mistral import Mistral
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
+    broken_wherever_it_is_cut,
     conversation,
     events,
     same_wherever_it_is_cut,
@@ -242,3 +243,27 @@ def test_a_reply_that_the_vendor_broke_off_is_none() -> None:
     with pytest.raises(ProviderError) as caught:
         Mistral().reply({**ANSWER, "choices": [choice]})
     assert caught.value.kind == "server"
+
+
+FAILED = {"object": "error", "message": "Service tier capacity exceeded", "type": "service_tier", "code": "3505"}
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (None, "connection"),
+        (FAILED, "server"),
+        ({"error": {"message": "the model failed", "code": 429}}, "rate_limit"),
+        ({**chunk({"content": "x"}), "model": "other"}, "identity"),
+        (chunk({"content": "x"}, "error"), "server"),
+        ('{"object": "error"', "bad_reply"),
+    ],
+)
+def test_a_stream_that_breaks_off_is_no_reply(last: dict[str, Any] | str | None, kind: str) -> None:
+    body = events([chunk({"content": 'an "error" in the text'}), *([last] if last else [])])
+    assert broken_wherever_it_is_cut(Mistral(), body) == kind
+
+
+def test_an_error_in_place_of_a_reply_has_the_vendors_words() -> None:
+    with pytest.raises(ProviderError, match="capacity exceeded"):
+        Mistral().reply(FAILED)
