@@ -121,7 +121,7 @@ def _contents(items: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 def _text(contents: list[Mapping[str, Any]]) -> str:
     """All text of all messages; the refusal where there is nothing but one."""
-    found = [string(c.get("text"), "a part's text") for c in contents if c.get("type") == "output_text"]
+    found = [string(c.get("text") or "", "a part's text") for c in contents if c.get("type") == "output_text"]
     if found:
         return "".join(found)
     return "".join(string(c.get("refusal"), "a refusal") for c in contents if c.get("type") == "refusal")

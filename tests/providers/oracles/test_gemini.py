@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import types
 
 from promptops.errors import ProviderError
 from promptops.models import Request
@@ -25,6 +23,9 @@ from tests.providers.oracles.oracle import (
     served,
     streamed,
 )
+
+genai: Any = pytest.importorskip("google.genai")
+types: Any = pytest.importorskip("google.genai.types")
 
 MODEL = "gemini-2.5-flash"
 WIRE = format_for("gemini", "generativelanguage.googleapis.com")
@@ -49,15 +50,15 @@ DECLARED = types.Tool(
 )
 
 
-def choosing(**config: Any) -> types.ToolConfig:
+def choosing(**config: Any) -> Any:
     return types.ToolConfig(function_calling_config=types.FunctionCallingConfig(**config))
 
 
-def call(name: str, args: dict[str, Any]) -> types.Part:
+def call(name: str, args: dict[str, Any]) -> Any:
     return types.Part(function_call=types.FunctionCall(id=name, name="book", args=args))
 
 
-def result(name: str, response: dict[str, Any]) -> types.Part:
+def result(name: str, response: dict[str, Any]) -> Any:
     return types.Part(function_response=types.FunctionResponse(id=name, name="book", response=response))
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import openai
 import pytest
 
 from promptops.errors import ProviderError
@@ -27,6 +26,8 @@ from tests.providers.oracles.oracle import (
     streamed,
     with_calls,
 )
+
+openai: Any = pytest.importorskip("openai")
 
 MODEL = "gpt-4.1-mini-2025-04-14"
 CHAT = format_for("openai-chat", "api.openai.com")
