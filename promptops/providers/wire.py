@@ -86,7 +86,7 @@ class Wire:
         params and messages that the endpoint does not take.
         """
         params = self.in_force(request)
-        if seed is not None and "seed" in self.spec.fields:
+        if seed is not None and self.spec.sample_seed and "seed" in self.spec.fields:
             params = {"seed": seed, **params}
         named = request if called is None else replace(request, pin=Pin(request.pin.provider, called))
         body = {**self.spec.extra, **self.write(named, params, stream=stream)}

@@ -84,6 +84,12 @@ def test_openrouter_is_asked_for_no_other_host_and_no_dropped_params() -> None:
     assert "provider" not in body("gateway.example")
 
 
+def test_openrouter_gets_no_seed_that_nobody_asked_for() -> None:
+    assert "seed" not in body("openrouter.ai")
+    assert body("openrouter.ai", seed=42)["seed"] == 42
+    assert body("gateway.example")["seed"] == 7
+
+
 @pytest.mark.parametrize(
     ("host", "headers"),
     [

@@ -22,10 +22,12 @@ XAI_REASONING: Final = "https://docs.x.ai/docs/guides/reasoning"
 _OF_LLAMA_CPP: Final = frozenset({"grammar"})
 _LOGPROBS: Final = frozenset({"logprobs", "top_logprobs"})
 
-# Left to itself, it asks another host of the model where one fails, and leaves out params that a host does not know.
+# Left to itself, it asks another host of the model where one fails, and leaves out params that a host does not know. Told
+# not to, it finds no host at all for a seed that nobody asked for and the model does not take: so none is sent unasked.
 OPENROUTER: Final = replace(
     OPENAI_CHAT.but(page=OPENROUTER_PAGE, fields={"top_k": Field(("top_k",), OPENROUTER_PAGE)}, without=_OF_LLAMA_CPP),
     extra={"provider": {"allow_fallbacks": False, "require_parameters": True}},  # ROUTING
+    sample_seed=False,
 )
 
 PORTKEY: Final = replace(OPENAI_CHAT.but(page=PORTKEY_PAGE), key_header="x-portkey-api-key")
