@@ -22,8 +22,8 @@ XAI_REASONING: Final = "https://docs.x.ai/docs/guides/reasoning"
 _OF_LLAMA_CPP: Final = frozenset({"grammar"})
 _LOGPROBS: Final = frozenset({"logprobs", "top_logprobs"})
 
-# Left to itself, it asks another host of the model where one fails, and leaves out params that a host does not know. Told
-# not to, it finds no host at all for a seed that nobody asked for and the model does not take: so none is sent unasked.
+# Left to itself, it asks another host of the model where one fails, and leaves out params that a host does not know.
+# Told not to, it finds no host at all where the model takes no seed: so none is sent that nobody asked for.
 OPENROUTER: Final = replace(
     OPENAI_CHAT.but(page=OPENROUTER_PAGE, fields={"top_k": Field(("top_k",), OPENROUTER_PAGE)}, without=_OF_LLAMA_CPP),
     extra={"provider": {"allow_fallbacks": False, "require_parameters": True}},  # ROUTING

@@ -57,8 +57,8 @@ class Spec:
     hold; `native_schema` says that it has a mode that keeps to a JSON Schema. `models` are what single models refuse.
 
     `key_header` carries the key as it is (None: `authorization` does, as a bearer token); `headers` and `extra` go with
-    every request, the latter at the top level of the body, where `extra_body` has nothing else under its name. `sample_seed` False: only a seed that a version sets
-    is sent, and none of the sample's own.
+    every request, the latter at the top level of the body, where `extra_body` has nothing else under its name.
+    `sample_seed` False: only a seed that a version sets is sent, and none of the sample's own.
     """
 
     format: str
