@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,12 +14,28 @@ from promptops.core.wire.spec import Spec
 from promptops.core.wire.vendors import VENDORS
 from promptops.models import Pin
 
-KNOWN: Final[Mapping[str, ProviderConfig]] = {
-    name: ProviderConfig.model_validate(
-        {"format": vendor.format, "base_url": vendor.base_url, "api_key_env": vendor.key}
-    )
-    for name, vendor in VENDORS.items()
-}
+
+class _Known(Mapping[str, ProviderConfig]):
+    """The settings of each vendor, made when they are asked for: most never are, and pydantic takes its time."""
+
+    def __getitem__(self, name: str) -> ProviderConfig:
+        return _made(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VENDORS)
+
+    def __len__(self) -> int:
+        return len(VENDORS)
+
+
+@cache
+def _made(name: str) -> ProviderConfig:
+    vendor = VENDORS[name]
+    settings = {"format": vendor.format, "base_url": vendor.base_url, "api_key_env": vendor.key}
+    return ProviderConfig.model_validate(settings)
+
+
+KNOWN: Final[Mapping[str, ProviderConfig]] = _Known()
 """What needs no configuration. An entry of the same name in pyproject.toml replaces it whole."""
 
 
