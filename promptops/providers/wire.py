@@ -92,7 +92,7 @@ class Wire:
         body = {**self.spec.extra, **self.write(named, params, stream=stream)}
         place(body, fields_for(self.spec, request.pin.model, params), params)
         extra = params.get("extra_body")
-        return {**body, **extra} if isinstance(extra, Mapping) else body
+        return _merged(body, extra) if isinstance(extra, Mapping) else body
 
     def in_force(self, request: Request) -> dict[str, Any]:
         """Return the params to send; raises `ProviderError("request")` for one that is not taken."""
@@ -128,6 +128,16 @@ class Wire:
     def stop_reason(self, said: str | None) -> str | None:
         """Return our word for the vendor's stop reason; one without such a word stays as it is."""
         return None if said is None else self.spec.stops.get(said, said)
+
+
+def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `body` with `extra` over it: an object goes into an object of the same name, anything else replaces it."""
+    made = dict(body)
+    for name, value in extra.items():
+        below = made.get(name)
+        inner = isinstance(value, Mapping) and isinstance(below, Mapping)
+        made[name] = _merged(below or {}, value) if inner else value
+    return made
 
 
 def functions_of(request: Request) -> list[Mapping[str, Any]]:

@@ -79,8 +79,9 @@ def test_every_field_of_every_spec_names_the_page_that_says_so() -> None:
 def test_openrouter_is_asked_for_no_other_host_and_no_dropped_params() -> None:
     routing = {"allow_fallbacks": False, "require_parameters": True}
     assert body("openrouter.ai", top_k=20)["provider"] == routing
-    own = {"order": ["anthropic"], "allow_fallbacks": False}
-    assert body("openrouter.ai", extra_body={"provider": own})["provider"] == own
+    own = {"order": ["anthropic"], "allow_fallbacks": True}
+    merged = {"require_parameters": True, **own}
+    assert body("openrouter.ai", extra_body={"provider": own})["provider"] == merged
     assert "provider" not in body("gateway.example")
 
 

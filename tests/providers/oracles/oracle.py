@@ -24,6 +24,13 @@ from promptops.testing.connection import Received
 
 KEY = "sk-oracle-0123456789abcdef"
 ANYWHERE = ("",)
+OPEN: list[Any] = []  # clients that the end of the test closes
+
+
+def closed_later(client: Any) -> Any:
+    """Return `client`, whose sockets the end of the test closes."""
+    OPEN.append(client)
+    return client
 
 
 def served(document: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

@@ -27,6 +27,7 @@ from tests.providers.oracles.calls import (
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
+    closed_later,
     conversation,
     events,
     read,
@@ -155,7 +156,7 @@ CALLS["one tool"] = (CALLS["one tool"][0], {**CALLS["two calls"][1], **CALLS["on
 
 
 def client(url: str) -> Any:
-    return anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0)
+    return closed_later(anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0))
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -14,6 +14,7 @@ from tests.providers.oracles.calls import FILE, IMAGE, PDF, PNG, Booking, lookin
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
+    closed_later,
     conversation,
     events,
     read,
@@ -153,7 +154,7 @@ CALLS: dict[str, tuple[Request, Any, dict[str, Any]]] = {
 
 
 def client(url: str) -> Any:
-    return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url))
+    return closed_later(genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url)))
 
 
 def ask(url: str, contents: Any, config: dict[str, Any], model: str = MODEL) -> Any:

@@ -84,6 +84,12 @@ def test_a_conversation_and_the_sampling() -> None:
     assert ours == their_body(messages=MESSAGES, options=options, think="high", logprobs=True, top_logprobs=2)
 
 
+def test_what_only_the_server_knows_goes_into_the_options_beside_the_sampling() -> None:
+    ours = our_body(conversation(MODEL, temperature=0.2, extra_body={"options": {"num_ctx": 8192}, "keep_alive": "5m"}))
+    options = {"temperature": 0.2, "num_ctx": 8192}
+    assert ours == their_body(messages=MESSAGES, options=options, keep_alive="5m")
+
+
 def test_thinking_is_switched_off_by_a_word() -> None:
     assert our_body(conversation(MODEL, reasoning_effort="none")) == their_body(messages=MESSAGES, think=False)
 

@@ -16,6 +16,7 @@ from tests.providers.oracles.calls import BOOKED, FILE, IMAGE, PDF, PNG, Booking
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
+    closed_later,
     conversation,
     events,
     read,
@@ -139,7 +140,7 @@ CHAT_CALLS: dict[str, tuple[Request, dict[str, Any]]] = {
 
 
 def client(url: str) -> Any:
-    return openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
+    return closed_later(openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0))
 
 
 @pytest.mark.parametrize("name", CHAT_CALLS)
