@@ -82,6 +82,10 @@ def check_params(params: Mapping[str, Any], document: Document, *, path: str) ->
             found.append(Problem(path, line, f"extra_body may not set {', '.join(taken)}", hint))
     if "top_logprobs" in params and params.get("logprobs") is not True:
         found.append(Problem(path, document.line("params", "top_logprobs"), "top_logprobs needs logprobs: true"))
+    for other in ("response_format", "grammar"):
+        if "structured_output" in params and other in params:
+            message = f"structured_output and {other} both say what the answer looks like"
+            found.append(Problem(path, document.line("params", other), message, "take one of them out"))
     return found
 
 
