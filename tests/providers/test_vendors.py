@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from promptops.config import Config, ProviderConfig
+from promptops.config import Config, ModelLimits, ProviderConfig
 from promptops.core.redact import secrets_of
 from promptops.core.wire.dialects import SPECS, spec_for
 from promptops.core.wire.endpoints import KNOWN
@@ -16,13 +16,15 @@ from promptops.core.wire.gateways import BY_HOST
 from promptops.core.wire.vendors import KEY_HOSTS, VENDORS
 from promptops.errors import ConfigError, ProviderError
 from promptops.models import Pin, Reply
+from promptops.providers.client import Client
 from promptops.providers.formats import FORMATS, format_for
 from promptops.providers.keys import check_key_goes_home, parse_endpoint
 from promptops.providers.openai_chat import OpenAIChat
 from promptops.providers.registry import check_providers, check_settings, provider_for
 from promptops.providers.wire import Wire
-from promptops.testing import LoopbackServer
-from tests.providers.kit import PIN, request
+from promptops.testing import Answer, LoopbackServer
+from tests.providers.kit import PIN, Still, planned, request
+from tests.providers.kit import reply as reply_to
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -230,3 +232,29 @@ def test_a_bedrock_key_goes_to_amazon_alone() -> None:
     check_key_goes_home("BEDROCK_API_KEY", parse_endpoint("https://bedrock-runtime.us-east-1.amazonaws.com"))
     with pytest.raises(ValueError, match="BEDROCK_API_KEY goes to"):
         check_key_goes_home("BEDROCK_API_KEY", parse_endpoint("https://amazonaws.com.evil.example"))
+
+
+def test_a_deployment_of_azure_answers_for_the_pin_where_its_own_endpoint_refuses() -> None:
+    model, deployment = "gpt-4.1-2025-04-14", "our-deployment"
+    pin = Pin("acme", model)
+
+    async def ask(own: str, azure: str) -> Reply:
+        named = ModelLimits(name=deployment)
+        providers = {
+            "acme": ProviderConfig(base_url=own, failover=["azure"], retries=2),
+            "azure": ProviderConfig(
+                format="azure-openai", base_url=azure, api_version="2024-10-21", models={model: named}
+            ),
+        }
+        client = Client(Config(providers=providers), environ={}, clock=Still().clock())
+        try:
+            return reply_to(await client.sample(planned(pin=pin)))
+        finally:
+            await client.aclose()
+
+    with LoopbackServer(Answer(status=429)) as own, LoopbackServer(Answer("hi", model=model)) as azure:
+        reply = asyncio.run(ask(own.base_url, f"http://127.0.0.1:{azure.port}/openai"))
+    (received,) = azure.requests
+    assert (reply.text, reply.endpoint, reply.served_model) == ("hi", "azure", model)
+    assert received.path == f"/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21"
+    assert received.json["model"] == deployment
