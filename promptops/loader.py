@@ -46,6 +46,9 @@ class Reply:
     `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest. `pin` is the model that was asked;
     `fallback` says that it is not the one that the version pins, but one of `[tool.promptops.fallbacks]`. `endpoint` is
     the provider that answered, where the pin's own failed over to it.
+
+    Of a stream, `first_token` is seconds to its first token, `token_gap` the mean time from one piece to the next.
+    `logprobs` are those of each token, where the version asks for them.
     """
 
     text: str
@@ -61,6 +64,9 @@ class Reply:
     tool_calls: tuple[Mapping[str, Json], ...] = ()
     fallback: bool = False
     endpoint: str | None = None
+    first_token: float | None = None
+    token_gap: float | None = None
+    logprobs: tuple[Mapping[str, Json], ...] = ()
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
 
     @cached_property
@@ -199,6 +205,9 @@ class Prompt:
             tool_calls=reply.tool_calls,
             fallback=fallback,
             endpoint=reply.endpoint,
+            first_token=reply.first_token,
+            token_gap=reply.token_gap,
+            logprobs=reply.logprobs,
             _closure=self._closure,
         )
 
