@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -51,8 +50,10 @@ class Bedrock(Wire):
         region: str | None = None,
     ) -> None:
         super().__init__(spec, drop_unsupported=drop_unsupported)
-        if find_spec("botocore") is None:
-            raise MissingExtra("bedrock", "Amazon Bedrock")
+        try:
+            import botocore.auth  # noqa: F401 - a fifth of a second, not in the middle of other requests
+        except ImportError:
+            raise MissingExtra("bedrock", "Amazon Bedrock") from None
         self._environ, self._region = environ, region
 
     def path(self, model: str, *, stream: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import zlib
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 
 from promptops.errors import MissingExtra, ProviderError
 from promptops.models import Media, Message, Pin, Request
-from promptops.providers import bedrock
 from promptops.providers.aws import Credentials, region_of
 from promptops.providers.bedrock import Bedrock
 from promptops.testing.connection import Received
@@ -447,6 +447,6 @@ def test_top_k_of_nova_has_a_place_of_its_own() -> None:
 
 
 def test_without_botocore_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bedrock, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "botocore.auth", None)
     with pytest.raises(MissingExtra, match=r"pytest-promptops\[bedrock\]"):
         Bedrock(environ=ENVIRON)
