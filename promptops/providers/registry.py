@@ -70,6 +70,8 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
         raise ValueError("api_version is for the format 'azure-openai' alone")
     if settings.api_key_env:
         check_key_goes_home(settings.api_key_env, endpoint)
+    elif settings.format == "bedrock-converse" and not endpoint.loopback:
+        check_key_goes_home("AWS_SECRET_ACCESS_KEY", endpoint)
 
 
 def _check_failover(name: str, settings: ProviderConfig, config: Config) -> None:

@@ -228,6 +228,13 @@ def test_bedrock_is_asked_by_the_credentials_of_the_environment() -> None:
     assert secrets_of({**environ, "AWS_SESSION_TOKEN": "a-token"}) == ("secret-secret", "a-token")
 
 
+@pytest.mark.parametrize("host", ["evil.example", "amazonaws.com.evil.example", "xamazonaws.com"])
+def test_nothing_is_signed_by_the_environments_credentials_for_a_stranger(host: str) -> None:
+    stranger = ProviderConfig(format="bedrock-converse", base_url=f"https://{host}")
+    with pytest.raises(ConfigError, match="AWS_SECRET_ACCESS_KEY goes to"):
+        check_providers(Config(providers={"aws": stranger}))
+
+
 def test_a_bedrock_key_goes_to_amazon_alone() -> None:
     check_key_goes_home("BEDROCK_API_KEY", parse_endpoint("https://bedrock-runtime.us-east-1.amazonaws.com"))
     with pytest.raises(ValueError, match="BEDROCK_API_KEY goes to"):

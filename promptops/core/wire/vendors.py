@@ -117,6 +117,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
 
 # Keys of vendors that are not in the table, or that more than one endpoint there takes.
 MORE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "AWS_SECRET_ACCESS_KEY": ("amazonaws.com", "amazonaws.com.cn", "api.aws"),
     "AZURE_OPENAI_API_KEY": ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
     "BEDROCK_API_KEY": ("amazonaws.com", "amazonaws.com.cn", "api.aws"),
     "CEREBRAS_API_KEY": ("api.cerebras.ai",),
