@@ -5,8 +5,10 @@ The service model is that of botocore: data/bedrock-runtime/2023-09-30/service-2
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from promptops.core.wire.anthropic import ANTHROPIC
 from promptops.core.wire.spec import Field, ModelRule, Spec
 
 PAGE: Final = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"
@@ -57,6 +59,8 @@ BEDROCK: Final = Spec(
         "cache_write_tokens": (("cacheWriteInputTokens",),),
     },
     models=(
+        # What Anthropic's models refuse at home, they refuse here.
+        *(replace(rule, models=rf"([a-z-]+\.)?anthropic\.({rule.models})(-v\d+)?(:\d+)*") for rule in ANTHROPIC.models),
         # Those that the page does not list: vendors without, and Claude before 4.5.
         ModelRule(r"([a-z-]+\.)?(ai21|amazon|cohere|meta|writer)\..*", SCHEMAS, native_schema=False),
         ModelRule(

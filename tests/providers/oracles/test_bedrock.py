@@ -99,26 +99,31 @@ def our_post(request: Request, **settings: Any) -> Received:
     return received
 
 
-@pytest.mark.parametrize("model", [MODEL, ARN])
-def test_a_conversation_and_the_sampling(model: str) -> None:
-    params = {
-        "temperature": 0.2,
-        "top_p": 0.9,
-        "max_tokens": 300,
-        "stop": "\n\n",
-        "top_k": 20,
-        "reasoning_effort": "low",
-    }
-    ours = our_post(conversation(model, **params), seed=7)
-    inference = {"temperature": 0.2, "topP": 0.9, "maxTokens": 300, "stopSequences": ["\n\n"]}
-    theirs = their_post(
-        model,
-        system=SYSTEM,
-        messages=MESSAGES,
-        inferenceConfig=inference,
-        additionalModelRequestFields={"top_k": 20},
-        outputConfig={"effort": "low"},
-    )
+LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
+OPUS = "global.anthropic.claude-opus-4-5-20251101-v1:0"
+LIMITS: dict[str, Any] = {"max_tokens": 300, "stop": "\n\n"}
+SENT: dict[str, Any] = {"maxTokens": 300, "stopSequences": ["\n\n"]}
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "inference", "more"),
+    [
+        (
+            MODEL,
+            {"temperature": 0.2, "top_k": 20},
+            {"temperature": 0.2},
+            {"additionalModelRequestFields": {"top_k": 20}},
+        ),
+        (ARN, {"top_p": 0.9}, {"topP": 0.9}, {}),
+        (LLAMA, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2, "topP": 0.9}, {}),
+        (OPUS, {"reasoning_effort": "low"}, {}, {"outputConfig": {"effort": "low"}}),
+    ],
+)
+def test_a_conversation_and_the_sampling(
+    model: str, params: dict[str, Any], inference: dict[str, Any], more: dict[str, Any]
+) -> None:
+    ours = our_post(conversation(model, **LIMITS, **params), seed=7)
+    theirs = their_post(model, system=SYSTEM, messages=MESSAGES, inferenceConfig={**SENT, **inference}, **more)
     assert ours.json == theirs.json
     assert ours.path == theirs.path
 
@@ -433,6 +438,10 @@ def test_what_is_no_reply_is_refused(document: dict[str, Any]) -> None:
         ({"top_k": 5}, "meta.llama3-3-70b-instruct-v1:0", "is not taken"),
         ({"frequency_penalty": 0.5}, MODEL, "is not taken"),
         ({"logprobs": True}, MODEL, "is not taken"),
+        ({"temperature": 0.5, "top_p": 0.9}, MODEL, "cannot be set together"),
+        ({"temperature": 0.5}, "us.anthropic.claude-opus-4-7-v1:0", "is not taken"),
+        ({"reasoning_effort": "low"}, "anthropic.claude-3-haiku-20240307-v1:0", "is not taken"),
+        ({"reasoning_effort": "low"}, "anthropic.claude-opus-4-1-20250805-v1:0", "is not taken"),
     ],
 )
 def test_what_is_not_taken_is_refused_before_anything_is_sent(params: dict[str, Any], model: str, why: str) -> None:
