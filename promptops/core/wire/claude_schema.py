@@ -73,17 +73,21 @@ def _object(rest: dict[str, Any], made: dict[str, Any], depth: int) -> None:
 
 
 def _string(rest: dict[str, Any], made: dict[str, Any], _depth: int) -> None:
-    if rest.get("format") in _FORMATS:
-        made["format"] = rest.pop("format")
-    elif "format" in rest and not rest["format"]:
-        del rest["format"]
+    name = rest.pop("format", None)
+    if name in _FORMATS:
+        made["format"] = name
+    elif name:
+        rest["format"] = name  # after the others, where the SDK has it too
 
 
 def _array(rest: dict[str, Any], made: dict[str, Any], depth: int) -> None:
     if (items := rest.pop("items", None)) is not None:
         made["items"] = _transformed(items, depth + 1)
-    if rest.get("minItems") in (0, 1):
-        made["minItems"] = rest.pop("minItems")
+    fewest = rest.pop("minItems", None)
+    if fewest in (0, 1):
+        made["minItems"] = fewest
+    elif fewest is not None:
+        rest["minItems"] = fewest
 
 
 def _nothing(_rest: dict[str, Any], _made: dict[str, Any], _depth: int) -> None:

@@ -36,10 +36,8 @@ def _strict(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError(f"the output schema nests deeper than {MAX_DEPTH} levels, its references followed")
     made: dict[str, Any] = dict(schema)
-    reference = made.get("$ref")
-    if isinstance(reference, str) and len(made) > 1:
-        beside = {key: value for key, value in made.items() if key != "$ref"}
-        return _strict({**_resolved(root, reference), **beside}, root, depth + 1)
+    if "default" in made and made["default"] is None:
+        del made["default"]  # says nothing that the type does not
     for name, value in made.items():
         if name in _MAPPINGS and isinstance(value, Mapping):
             made[name] = {key: _strict(below, root, depth + 1) for key, below in value.items()}
@@ -53,8 +51,9 @@ def _strict(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
         made["required"] = list(made["properties"])
     if len(made.get("allOf") or ()) == 1:
         made |= made.pop("allOf")[0]
-    if "default" in made and made["default"] is None:
-        del made["default"]
+    if isinstance(reference := made.get("$ref"), str) and len(made) > 1:
+        del made["$ref"]
+        return _strict({**_resolved(root, reference), **made}, root, depth + 1)
     return made
 
 
