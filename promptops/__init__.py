@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from promptops.errors import OutputInvalid, PromptopsError, ProviderError, TemplateRefused, UsageError
     from promptops.loader import Prompt, Reply, load
-    from promptops.models import Message, Usage
+    from promptops.models import Media, Message, ToolCall, Usage
 
 #: Where each public name lives: imported when it is first used, so that `import promptops` costs nothing.
 _HOMES = {
+    "Media": "promptops.models",
     "Message": "promptops.models",
     "OutputInvalid": "promptops.errors",
     "Prompt": "promptops.loader",
@@ -19,12 +20,14 @@ _HOMES = {
     "ProviderError": "promptops.errors",
     "Reply": "promptops.loader",
     "TemplateRefused": "promptops.errors",
+    "ToolCall": "promptops.models",
     "Usage": "promptops.models",
     "UsageError": "promptops.errors",
     "load": "promptops.loader",
 }
 
 __all__ = [
+    "Media",
     "Message",
     "OutputInvalid",
     "Prompt",
@@ -32,6 +35,7 @@ __all__ = [
     "ProviderError",
     "Reply",
     "TemplateRefused",
+    "ToolCall",
     "Usage",
     "UsageError",
     "load",

@@ -24,6 +24,9 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]*$
 PositiveInt = Annotated[int, Field(ge=1)]
 Concurrency = Annotated[int, Field(ge=1, le=1024)]
 
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9\-]{0,63}$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,998}[\x21-\x7e])?$")]
+
 
 class ModelLimits(Strict):
     """`[tool.promptops.providers.<name>.models."<model id>"]`: what an endpoint says of one model.
@@ -44,9 +47,13 @@ class ModelLimits(Strict):
 class ProviderConfig(Strict):
     """One `[tool.promptops.providers.<name>]`: an endpoint that speaks `format`.
 
+    `api_version` is for the format `azure-openai` alone: without one it is the v1 API that is asked.
+
     `api_key_env` names the environment variable with the key; left out, no key is sent. `seed` false sends no seed, for
-    an endpoint that refuses one; `stream` asks for a stream, which measures the first token. `idempotency_header` is a
-    header in which every attempt at one sample carries the same value.
+    an endpoint that refuses one; `drop_unsupported` leaves out params that the endpoint does not take for a model, in
+    place of an error when a version with them is read; `stream` asks for a stream, which measures the first token.
+    `headers` go with every request, for what a gateway wants to be told; `idempotency_header` is one in which every
+    attempt at one sample carries the same value.
 
     Limits, of all processes of one user together: `concurrency` is requests in flight, `rpm` and `tpm` requests and
     tokens in any 60 seconds; `models` has those of single models. `adaptive` lowers the concurrency while the endpoint
@@ -64,11 +71,25 @@ class ProviderConfig(Strict):
     answered by then, for at most `hedge_share` of all requests.
     """
 
-    format: Literal["openai-chat"] = "openai-chat"
+    format: Literal[
+        "openai-chat",
+        "openai-responses",
+        "anthropic-messages",
+        "gemini",
+        "azure-openai",
+        "bedrock-converse",
+        "cohere",
+        "deepseek",
+        "mistral",
+        "ollama",
+    ] = "openai-chat"
     base_url: str
+    api_version: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] | None = None
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
     seed: bool = True
+    drop_unsupported: bool = False
     stream: bool = False
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     idempotency_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9\-]{0,63}$")] | None = None
     concurrency: Concurrency = 16
     rpm: PositiveInt | None = None

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptops.config import environment_name
-from promptops.core.closure import render
+from promptops.core.closure import render, request_of
 from promptops.core.digest import request_digest, version_digest
 from promptops.errors import OutputInvalid, Problem, ProblemsError, ProviderError, UsageError, did_you_mean
 from promptops.formats import Closure, Manifest
-from promptops.models import Json, Message, Pin, PlannedSample, Request, Sample, SampleKey, Usage
+from promptops.models import Json, Message, Pin, PlannedSample, Sample, SampleKey, Usage
 from promptops.project.manifest import load_manifest, manifest_path
+from promptops.project.media_files import with_files
 from promptops.project.released import load_closure, released_path, released_versions
 from promptops.project.root import Project, load_project
 
@@ -45,6 +46,9 @@ class Reply:
     `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest. `pin` is the model that was asked;
     `fallback` says that it is not the one that the version pins, but one of `[tool.promptops.fallbacks]`. `endpoint` is
     the provider that answered, where the pin's own failed over to it.
+
+    Of a stream, `first_token` is seconds to its first token, `token_gap` the mean time from one piece to the next.
+    `logprobs` are those of each token, where the version asks for them.
     """
 
     text: str
@@ -60,6 +64,9 @@ class Reply:
     tool_calls: tuple[Mapping[str, Json], ...] = ()
     fallback: bool = False
     endpoint: str | None = None
+    first_token: float | None = None
+    token_gap: float | None = None
+    logprobs: tuple[Mapping[str, Json], ...] = ()
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
 
     @cached_property
@@ -99,17 +106,20 @@ class Prompt:
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
     _project: Project = field(repr=False, compare=False, kw_only=True)
 
-    def render(self, **inputs: Json) -> list[Message]:
+    def render(self, **inputs: Json | Path) -> list[Message]:
         """The messages for `inputs`, for anybody's SDK.
 
+        A `Path` is an image or a file that the caller hands over; a text names one only in the prompt's own folder.
         An input that only other released versions use is left out, so that a rollback breaks no caller. Raises
         `TemplateRefused` for missing, mistyped and unknown inputs.
         """
         return list(self._messages(inputs))
 
-    def _messages(self, inputs: Mapping[str, Json]) -> tuple[Message, ...]:
+    def _messages(self, inputs: Mapping[str, Json | Path]) -> tuple[Message, ...]:
         unknown = inputs.keys() - self._closure.inputs.keys()
-        return render(self._closure, inputs, refuse_unknown=bool(unknown) and not unknown <= self._other_inputs)
+        strange = bool(unknown) and not unknown <= self._other_inputs
+        plain, read = with_files(self._project, self.name, inputs)
+        return render(self._closure, plain, refuse_unknown=strange, read=read)
 
     @cached_property
     def _other_inputs(self) -> frozenset[str]:
@@ -135,7 +145,7 @@ class Prompt:
         """The JSON Schema of the output, as it was at release; None where there is no contract."""
         return self._closure.output_schema
 
-    def run(self, **inputs: Json) -> Reply:
+    def run(self, **inputs: Json | Path) -> Reply:
         """Ask the model and wait for the reply; works inside a running event loop too, such as Jupyter's.
 
         Raises `TemplateRefused` for wrong inputs and `ProviderError` where there is no answer.
@@ -148,7 +158,7 @@ class Prompt:
                 return self._reply(sample)
         return self._reply(ask(self._project.config, last).result())
 
-    async def arun(self, **inputs: Json) -> Reply:
+    async def arun(self, **inputs: Json | Path) -> Reply:
         """`run`, awaited; cancelling it cancels the request."""
         import asyncio
 
@@ -160,14 +170,14 @@ class Prompt:
                 return self._reply(sample)
         return self._reply(await asyncio.wrap_future(ask(self._project.config, last)))
 
-    def _planned(self, inputs: Mapping[str, Json]) -> Iterator[PlannedSample]:
+    def _planned(self, inputs: Mapping[str, Json | Path]) -> Iterator[PlannedSample]:
         """What is asked: the pinned model, then its fallbacks.
 
         Each call is a sample of its own: its number decides the seed, where a provider takes one.
         """
         messages, number = self._messages(inputs), int.from_bytes(os.urandom(4), "big")
         for pin in dict.fromkeys([self.pin, *self._project.config.fallbacks.get(self.pin, ())]):
-            request = Request(Pin.parse(pin), messages, self._closure.params, tuple(self._closure.tools))
+            request = request_of(self._closure, messages, Pin.parse(pin))
             key = SampleKey(self.name, self.version, pin, "run", number)
             yield PlannedSample(key, request, request_digest(request), released=True)
 
@@ -195,6 +205,9 @@ class Prompt:
             tool_calls=reply.tool_calls,
             fallback=fallback,
             endpoint=reply.endpoint,
+            first_token=reply.first_token,
+            token_gap=reply.token_gap,
+            logprobs=reply.logprobs,
             _closure=self._closure,
         )
 

@@ -46,21 +46,55 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a file in a message: what it holds, and its digest (`sha256:<hex>` of the bytes).
+
+    `media_type` is what the bytes are, such as `image/png`; `name` is its file name, as some vendors want one.
+    """
+
+    kind: Literal["image", "file"]
+    media_type: str
+    data: bytes = field(repr=False)
+    digest: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool in a turn that is shown to the model. `id` ties its result to it."""
+
+    name: str
+    arguments: Mapping[str, Json]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message. `content` is text as it is sent: never HTML-escaped."""
+    """One chat message. `content` is text as it is sent: never HTML-escaped.
+
+    `parts` are text and media in their order, where there are media; `content` is then the text alone. `tool_calls`
+    are those of a shown assistant turn, `tool_call_id` the call that a tool's message answers.
+    """
 
     role: Role
     content: str
+    parts: tuple[str | Media, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of a model, independent of the wire format. Its digest keys recordings."""
+    """What is asked of a model, independent of the wire format. Its digest keys recordings.
+
+    `output_schema` is the JSON Schema that the answer is asked to have, where the param `structured_output` is set.
+    """
 
     pin: Pin
     messages: tuple[Message, ...]
     params: Mapping[str, Json] = field(default_factory=dict)
     tools: tuple[Mapping[str, Json], ...] = ()
+    output_schema: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +117,16 @@ class Usage:
 class Reply:
     """What a model answered.
 
+    `finish_reason` is `stop`, `length`, `tool_calls` or `content_filter` in every wire format; what has no such
+    meaning stays the vendor's own word. `tool_calls` have the shape of OpenAI's, the arguments as the text that the
+    model wrote. `logprobs` has an entry for each token where they were asked for: `token`, `logprob` and `top`, the
+    likeliest tokens with theirs.
+
     `latency` is seconds from sending to the last byte of the successful attempt, `first_token` to its first token
-    (None: not streamed). `attempts` counts requests, retries and hedges included. `endpoint` is the provider that
-    served it where that is not the pin's own: another endpoint of the same model. `fingerprint` is what the vendor
-    calls the configuration that answered, `host` whom a gateway asked (None: the reply does not say).
+    (None: not streamed), `token_gap` the mean time from one piece of a stream to the next (None: fewer than two).
+    `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
+    the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
+    answered, `host` whom a gateway asked (None: the reply does not say).
     """
 
     text: str
@@ -100,6 +140,8 @@ class Reply:
     endpoint: str | None = None
     fingerprint: str | None = None
     host: str | None = None
+    logprobs: tuple[Mapping[str, Json], ...] = ()
+    token_gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def _varying(target: Target, result: CaseResult) -> int:
 
 def _asked(target: Target, case: Case) -> str:
     try:
-        messages = render(target.closure, case.inputs)
+        messages = render(target.closure, case.inputs, read=target.read)
     except PromptopsError:
         return ""
     return next((message.content for message in reversed(messages) if message.role == "user"), "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from promptops.core.digest import canonical_json
 from promptops.core.inputs import check_inputs, infer_inputs, with_defaults
+from promptops.core.media import MediaReader
 from promptops.core.template import Template, compile_template
 from promptops.errors import TemplateRefused
 from promptops.formats import Closure
@@ -64,8 +65,14 @@ def template_of(closure: Closure) -> Template:
     return _compiled(closure.template, _items(closure.includes), f"{closure.prompt}@{closure.version} (template)")
 
 
-def render(closure: Closure, inputs: Mapping[str, Json], *, refuse_unknown: bool = False) -> tuple[Message, ...]:
-    """Return the messages for `inputs`, defaults filled in.
+def render(
+    closure: Closure,
+    inputs: Mapping[str, Json],
+    *,
+    refuse_unknown: bool = False,
+    read: MediaReader | None = None,
+) -> tuple[Message, ...]:
+    """Return the messages for `inputs`, defaults filled in. `read` reads the images and files that the template names.
 
     Inputs that the closure does not know are left out, because the cases of a dataset serve all versions of a prompt;
     with `refuse_unknown` they are refused, as for a caller who wrote them by hand.
@@ -74,20 +81,23 @@ def render(closure: Closure, inputs: Mapping[str, Json], *, refuse_unknown: bool
     """
     if problems := check_inputs(closure.inputs, inputs, unknown=refuse_unknown):
         raise TemplateRefused("; ".join(problems), path=f"{closure.prompt}@{closure.version}")
-    return template_of(closure).render(with_defaults(closure.inputs, inputs))
+    return template_of(closure).render(with_defaults(closure.inputs, inputs), read)
 
 
-def request_for(closure: Closure, inputs: Mapping[str, Json], *, pin: Pin | None = None) -> Request:
+def request_for(
+    closure: Closure, inputs: Mapping[str, Json], *, pin: Pin | None = None, read: MediaReader | None = None
+) -> Request:
     """Return what is asked of the model (`pin` instead of the closure's own) for the inputs of one case.
 
     Inputs that only other versions use are left out. Raises `TemplateRefused` as `render` does.
     """
-    return Request(
-        pin=pin or Pin.parse(closure.model),
-        messages=render(closure, inputs),
-        params=closure.params,
-        tools=tuple(closure.tools),
-    )
+    return request_of(closure, render(closure, inputs, read=read), pin or Pin.parse(closure.model))
+
+
+def request_of(closure: Closure, messages: tuple[Message, ...], pin: Pin) -> Request:
+    """Return what is asked of the model `pin` with these messages: for the contract's schema where params say so."""
+    schema = closure.output_schema if "structured_output" in closure.params else None
+    return Request(pin=pin, messages=messages, params=closure.params, tools=tuple(closure.tools), output_schema=schema)
 
 
 def closure_differences(old: Closure, new: Closure) -> list[str]:

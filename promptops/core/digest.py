@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from promptops.models import Json, Request
+from promptops.models import Json, Media, Message, Request
 
 if TYPE_CHECKING:
     from promptops.formats import Closure
@@ -45,16 +45,40 @@ def short_digest(digest: str) -> str:
 def request_digest(request: Request) -> str:
     """Return the digest that keys a recording: pin, messages, params and tools as they are sent.
 
-    The seed that is derived for each sample is no part of it: all samples of a case share one request digest.
+    An image or a file counts by its media type and the sha256 of its bytes, whatever its path; a
+    file by its name too, which is sent. The seed that is
+    derived for each sample is no part of it: all samples of a case share one request digest.
     """
-    return sha256_of(
-        {
-            "model": str(request.pin),
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "params": request.params,
-            "tools": request.tools,
-        }
-    )
+    asked: dict[str, Json] = {
+        "model": str(request.pin),
+        "messages": [message_json(message) for message in request.messages],
+        "params": request.params,
+        "tools": request.tools,
+    }
+    if request.output_schema is not None:
+        asked["output_schema"] = request.output_schema
+    return sha256_of(asked)
+
+
+def message_json(message: Message) -> dict[str, Json]:
+    """Return what a message is; a plain one is role and text. Media are named by type and digest."""
+    made: dict[str, Json] = {"role": message.role, "content": message.content}
+    if message.parts:
+        made["content"] = [_part(part) for part in message.parts]
+    if message.tool_calls:
+        made["tool_calls"] = [
+            {"name": call.name, "arguments": call.arguments, "id": call.id} for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        made["tool_call_id"] = message.tool_call_id
+    return made
+
+
+def _part(part: str | Media) -> Json:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    made: dict[str, Json] = {"type": part.kind, "media_type": part.media_type, "digest": part.digest}
+    return {**made, "name": part.name} if part.kind == "file" else made
 
 
 def version_digest(closure: Closure) -> str:

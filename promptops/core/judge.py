@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from promptops.core.checks import CheckContext, run_check
 from promptops.core.checks.base import Resolver
 from promptops.core.contract import Contract, Parsed
-from promptops.models import Case, CheckResult, CheckSpec, Judgement, Outcome, Sample
+from promptops.models import Case, CheckResult, CheckSpec, Judgement, Outcome, Reply, Sample
 
 _SCHEMA = CheckSpec("schema")
 _MATCHES = CheckSpec("matches")
@@ -16,9 +17,17 @@ NOTHING = "nothing is checked: give the case `expected`, or the prompt `checks` 
 
 
 def judge(
-    sample: Sample, case: Case, contract: Contract, checks: Sequence[CheckSpec], resolve_python: Resolver
+    sample: Sample,
+    case: Case,
+    contract: Contract,
+    checks: Sequence[CheckSpec],
+    resolve_python: Resolver,
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> Judgement:
     """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own.
+
+    A reply that calls one of `tools` with other arguments than its schema allows, or none of them, fails.
 
     A stale, edited or unreadable recording is an `error`, any other missing reply `unmeasurable`. Any check that errors
     makes the outcome `error`; one that cannot judge this output makes it `unmeasurable` where none fails.
@@ -33,6 +42,7 @@ def judge(
     context = CheckContext(case, sample.reply, sample.cost, parsed, resolve_python, has_contract, copied)
     results = [run_check(spec, context) for spec in specs]
     results += _own_errors(parsed, specs)
+    results += _wrong_calls(sample.reply, tools)
     return Judgement(
         sample,
         _outcome(results),
@@ -58,6 +68,16 @@ def checks_for(case: Case, *, has_contract: bool, checks: Sequence[CheckSpec]) -
 
 def _without_reply(sample: Sample) -> Outcome:
     return "error" if sample.failure is not None and sample.failure.kind in _RECORDING else "unmeasurable"
+
+
+def _wrong_calls(reply: Reply, tools: Sequence[Mapping[str, Any]]) -> list[CheckResult]:
+    """What the calls of a reply do not keep to, told without being asked for; nothing where they do."""
+    if not reply.tool_calls or not tools:
+        return []
+    from promptops.core.tools import call_problems
+
+    problems = call_problems(tools, reply.tool_calls)
+    return [CheckResult("tool_calls", "fail", "; ".join(problems))] if problems else []
 
 
 def _own_errors(parsed: Parsed, specs: Sequence[CheckSpec]) -> list[CheckResult]:

@@ -29,19 +29,23 @@ class Param:
 PARAMS: Final[Mapping[str, Param]] = {
     "temperature": Param((int, float), "a number from 0 to 2", 0, 2),
     "top_p": Param((int, float), "a number from 0 to 1", 0, 1),
+    "top_k": Param((int,), "a whole number from 1 to 1000", 1, 1000),
     "max_tokens": Param((int,), "a whole number from 1", 1, 10_000_000),
     "seed": Param((int,), "a whole number from 0 to 2147483647", 0, 2**31 - 1),
     "stop": Param((str, list), "a text or a list of one to four texts"),
     "frequency_penalty": Param((int, float), "a number from -2 to 2", -2, 2),
     "presence_penalty": Param((int, float), "a number from -2 to 2", -2, 2),
     "response_format": Param((dict,), "a mapping with a type"),
+    "structured_output": Param((str,), "auto, native or instruction", choices=("auto", "native", "instruction")),
+    "tool_choice": Param((str,), "auto, none, required or the name of a tool"),
+    "parallel_tool_calls": Param((bool,), "true or false"),
     "grammar": Param((str,), "a text: a GBNF grammar"),
     "logprobs": Param((bool,), "true or false"),
     "top_logprobs": Param((int,), "a whole number from 0 to 20", 0, 20),
     "reasoning_effort": Param(
         (str,),
-        "none, minimal, low, medium, high or xhigh",
-        choices=("none", "minimal", "low", "medium", "high", "xhigh"),
+        "none, minimal, low, medium, high, xhigh or max",
+        choices=("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     ),
     "extra_body": Param((dict,), "a mapping of what only this provider knows"),
 }
@@ -65,6 +69,10 @@ def check_params(params: Mapping[str, Any], document: Document, *, path: str) ->
             found.append(Problem(path, line, f"extra_body may not set {', '.join(taken)}", hint))
     if "top_logprobs" in params and params.get("logprobs") is not True:
         found.append(Problem(path, document.line("params", "top_logprobs"), "top_logprobs needs logprobs: true"))
+    for other in ("response_format", "grammar"):
+        if "structured_output" in params and other in params:
+            message = f"structured_output and {other} both say what the answer looks like"
+            found.append(Problem(path, document.line("params", other), message, "take one of them out"))
     return found
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from promptops.core.closure import request_for
 from promptops.core.digest import request_digest
+from promptops.core.media import MediaReader
 from promptops.errors import PromptopsError
 from promptops.formats import Closure
 from promptops.models import Case, CheckSpec, Failure, Pin, PlannedSample, Sample, SampleKey
@@ -27,14 +28,15 @@ def plan_samples(
     pin: Pin | None = None,
     released: bool = False,
     timed: bool = False,
+    read: MediaReader | None = None,
 ) -> Iterator[Planned]:
     """Yield `samples` (≥ 1) planned samples for each case, case by case, lazily.
 
     `pin` replaces the model that the version names; `timed` says that the latency of every sample is judged. A case is
-    rendered and digested once, whatever the samples.
+    rendered and digested once, whatever the samples. `read` reads the images and files that cases name.
     """
     for case in cases:
-        yield from plan_case(closure, case, indices=range(samples), pin=pin, released=released, timed=timed)
+        yield from plan_case(closure, case, indices=range(samples), pin=pin, released=released, timed=timed, read=read)
 
 
 def plan_case(
@@ -45,12 +47,13 @@ def plan_case(
     pin: Pin | None = None,
     released: bool = False,
     timed: bool = False,
+    read: MediaReader | None = None,
 ) -> Iterator[Planned]:
     """Yield the samples `indices` (from 0) of one case."""
     model = str(pin) if pin else closure.model
     keys = (SampleKey(closure.prompt, closure.version, model, case.id, index) for index in indices)
     try:
-        request = request_for(closure, case.inputs, pin=pin)
+        request = request_for(closure, case.inputs, pin=pin, read=read)
         digest = request_digest(request)
     except PromptopsError as error:
         failure = Failure("template", str(error), f"promptops render {closure.prompt}@{closure.version}")

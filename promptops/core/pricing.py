@@ -18,6 +18,9 @@ Prices = Mapping[str, Price]
 
 UNSTATED_OUTPUT = 32_768  # tokens an answer is taken to have at worst where `max_tokens` is not set
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# Tokens of one image at most. Source: https://platform.claude.com/docs/en/build-with-claude/vision (4,784 at high
+# resolution); OpenAI and Gemini count fewer.
+_IMAGE = 6_000
 _MESSAGE_OVERHEAD = 16  # tokens at most that a chat template writes around one message
 
 
@@ -81,11 +84,16 @@ def input_bound(request: Request) -> int:
     """Return the most input tokens that `request` can have: bytes of messages, tools and schemas, and a little each."""
     text = sum([_bytes(message) + _MESSAGE_OVERHEAD for message in request.messages])
     structured = [value for value in request.params.values() if isinstance(value, (Mapping, list, tuple))]
-    return text + sum([len(repr(part).encode("utf-8", "replace")) for part in (*request.tools, *structured)])
+    schemas = [request.output_schema] if request.output_schema is not None else []
+    return text + sum([len(repr(part).encode("utf-8", "replace")) for part in (*request.tools, *structured, *schemas)])
 
 
 def _bytes(message: Message) -> int:
-    return len(message.content.encode("utf-8", "replace"))
+    """The bytes of text and calls; of an image no more than any vendor counts, of a file all."""
+    media = [part for part in message.parts if not isinstance(part, str)]
+    size = sum(min(len(part.data), _IMAGE) if part.kind == "image" else len(part.data) for part in media)
+    calls = sum(len(repr(call).encode("utf-8", "replace")) for call in message.tool_calls)
+    return len(message.content.encode("utf-8", "replace")) + size + calls
 
 
 def output_bound(request: Request) -> int:

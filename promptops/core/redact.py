@@ -14,12 +14,14 @@ from promptops.models import Json
 
 REPLACEMENT = "[redacted]"
 TOO_SLOW = "[redacted: a redact pattern took too long on this text]"
+_MORE_SECRETS = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 SHORTEST_SECRET = 8  # characters; anything shorter would tear ordinary words apart
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all `*_API_KEY` variables."""
-    return tuple(value for name, value in sorted(environ.items()) if name.endswith("_API_KEY") and value)
+    """Return the values of all `*_API_KEY` variables, and of what AWS requests are signed by."""
+    named = (value for name, value in sorted(environ.items()) if name.endswith("_API_KEY") or name in _MORE_SECRETS)
+    return tuple(value for value in named if value)
 
 
 class Redactor:

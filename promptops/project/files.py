@@ -53,7 +53,7 @@ def read_text(root: Path, path: Path, shown: str, *, limit: int = MAX_BYTES) -> 
     missing, no file, outside of the project (through a symbolic link), too large, binary, no UTF-8 or begins with a
     byte order mark.
     """
-    data = _read_bytes(root, path, shown, limit)
+    data = read_bytes(root, path, shown, limit)
     if b"\0" in data:
         _refuse(shown, data[: data.index(b"\0")].count(b"\n") + 1, "is binary: it holds a NUL byte", "text files only")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -72,7 +72,8 @@ def read_text(root: Path, path: Path, shown: str, *, limit: int = MAX_BYTES) -> 
     return text
 
 
-def _read_bytes(root: Path, path: Path, shown: str, limit: int) -> bytes:
+def read_bytes(root: Path, path: Path, shown: str, limit: int) -> bytes:
+    """Return the bytes of a file below `root`, at most `limit`; raises `ProblemsError` as `read_text` does."""
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root.resolve()):

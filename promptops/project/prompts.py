@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -95,7 +95,7 @@ def load_readable(project: Project, name: str) -> Prompt:
         if version is None:
             all_used = False
         else:
-            found.found += _undeclared(version, settings)
+            found.found += [*_undeclared(version, settings), *_unstructured(project, version, settings)]
             versions.append(version)
         if found.found:
             broken[path.stem] = tuple(found.found)
@@ -131,10 +131,17 @@ def load_version(project: Project, name: str, version: str) -> PromptVersion:
         raise UsageError(f"{name} has no version {version!r}{did_you_mean(version, names)} (there is: {listed})")
     settings = read_prompt_file(project, folder, Problems())
     loaded = read_version(project, path, task=settings.spec.task)
-    if found := list(_undeclared(loaded, settings)):
+    if found := [*_undeclared(loaded, settings), *_unstructured(project, loaded, settings)]:
         raise ProblemsError(found)
     task, dataset = settings.spec.task, settings.spec.dataset
     return keeping(project, loaded, task, settings.inputs, dataset) if task else loaded
+
+
+def _unstructured(project: Project, version: PromptVersion, settings: PromptSettings) -> Iterator[Problem]:
+    """A version whose answer is to have the structure of a contract that there is not."""
+    if "structured_output" in version.params and settings.spec.output is None:
+        hint = "write output: schema.py:Booking (or schema.json) in prompt.yaml"
+        yield Problem(project.relative(version.path), 0, "structured_output needs an output contract", hint)
 
 
 def name_problem(name: str) -> tuple[str, str] | None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from promptops.config import Config
 from promptops.core.aliases import floating_alias, snapshot_note
 from promptops.core.inputs import schema_problem
 from promptops.core.params import check_params
-from promptops.core.presets import with_presets
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.core.template import Template, compile_template, included_names
+from promptops.core.wire.problems import params_in_force, params_problems, tool_problems
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import FrontMatter
 from promptops.models import Pin
@@ -54,8 +55,10 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
     text = read_text(project.root, path, shown)
     problems = Problems()
     head, body, first_line = split_front_matter(text, shown)
-    front = problems.catch(lambda: _front_matter(head, shown))
+    front = problems.catch(lambda: _front_matter(head, shown, project.config))
     tools = problems.catch(lambda: _tools(project, path, str(front.tools))) if front and front.tools else ()
+    if front is not None and tools is not None:
+        problems.found += tool_problems(front.params, tools, path=shown)
     includes = _Includes(project, path.parent, problems)
     includes.follow(body, shown, first_line)
     template = problems.catch(
@@ -70,7 +73,7 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
         number=int(path.stem[1:]),
         path=path,
         pin=Pin.parse(front.model),
-        params=with_presets(front.params, task, Pin.parse(front.model)),
+        params=params_in_force(Pin.parse(front.model), front.params, task, project.config),
         written=front.params,
         tools=tuple(tools or ()),
         template=body,
@@ -96,16 +99,18 @@ def split_front_matter(text: str, shown: str) -> tuple[str, str, int]:
     raise ProblemsError([Problem(shown, 1, "has front matter without an end", "end it with a line of ---")])
 
 
-def _front_matter(text: str, shown: str) -> FrontMatter:
+def _front_matter(text: str, shown: str, config: Config) -> FrontMatter:
     document = parse_yaml(text, path=shown, first_line=2)
     problems = Problems()
     front = problems.catch(lambda: validate(FrontMatter, document, path=shown))
     written = document.data if isinstance(document.data, dict) else {}
-    model, params = written.get("model"), written.get("params")
+    model, params = written.get("model"), written.get("params", {})
     if isinstance(model, str):
         problems.catch(lambda: _check_pin(model, shown, document.line("model")))
     if isinstance(params, dict):
         problems.found += check_params(params, document, path=shown)
+        if isinstance(model, str) and not problems.found:
+            problems.found += params_problems(Pin.parse(model), params, config, document, path=shown)
     problems.raise_any()
     assert front is not None
     return front

@@ -56,6 +56,11 @@ class Receiver(Protocol):
         ...
 
     @property
+    def pieces(self) -> int:
+        """How many pieces of what the model wrote are in: 0 before the first token; without a stream, 1 at most."""
+        ...
+
+    @property
     def begun(self) -> bool:
         """Whether the first token is in; for a body that is no stream, the first byte."""
         ...
@@ -81,11 +86,12 @@ class Whole:
         self.body = bytearray()
         self.limit = limit
         self.begun = self.complete = False
+        self.pieces = 0
         self._cut = cut
 
     def feed(self, piece: bytes) -> None:
         """Keep `piece`."""
-        self.begun = True
+        self.begun, self.pieces = True, 1
         if len(self.body) + len(piece) > self.limit:
             if not self._cut:
                 raise too_large(self.limit)

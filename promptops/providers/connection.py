@@ -31,11 +31,15 @@ _room = Room()
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[R]):
-    """What came back: `latency` is seconds from sending to the last byte, `first_token` to the first token."""
+    """What came back: `latency` is seconds from sending to the last byte, `first_token` to the first token.
+
+    `token_gap` is the mean time from one piece to the next.
+    """
 
     body: R
     latency: float
     first_token: float | None
+    token_gap: float | None = None
 
 
 class Connection:
@@ -92,7 +96,7 @@ class Connection:
         except Exception as error:
             if receiver is None or 200 <= (exchange.status or 0) < 300:
                 raise self._told(error, watch, exchange.status) from error
-        return Received(receiver, watch.end(), watch.first_token)
+        return Received(receiver, watch.end(), watch.first_token, watch.token_gap)
 
     async def aclose(self) -> None:
         """Close all connections. May be called twice."""
@@ -151,7 +155,7 @@ async def _read(
                 _room.take(size - len(part), len(part))
                 receiver.feed(part)
             if receiver.begun:
-                watch.token()
+                watch.token(receiver.pieces)
             if receiver.complete:
                 watch.end()
                 limit.reschedule(None)

@@ -28,6 +28,8 @@ class Watch:
         self._clock = clock
         self.began = self._clock()
         self.first_token: float | None = None
+        self._pieces = 0
+        self._last_token = 0.0
         self._ended: float | None = None
         self.has_steps = waits.first_token is not None or waits.idle is not None
         self._waits, self._deadline = waits, deadline
@@ -50,10 +52,19 @@ class Watch:
         """Return the time until which the body of an error is waited for."""
         return min(self._deadline, self._clock() + EXCUSE)
 
-    def token(self) -> None:
-        """Note that a token is here."""
+    def token(self, pieces: int = 1) -> None:
+        """Note that the first token is here, and how many pieces are by now."""
+        if pieces != self._pieces:
+            self._pieces, self._last_token = pieces, self._clock() - self.began
         if self.first_token is None:
             self.first_token = self._clock() - self.began
+
+    @property
+    def token_gap(self) -> float | None:
+        """Seconds from one piece of the reply to the next, in the mean; None with fewer than two."""
+        if self._pieces < 2 or self.first_token is None:
+            return None
+        return max(0.0, self._last_token - self.first_token) / (self._pieces - 1)
 
     def end(self) -> float:
         """Return how many seconds the reply took, up to the first time that this was asked."""

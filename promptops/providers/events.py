@@ -2,23 +2,31 @@
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
-Written here because httpx-sse reads a response of httpx's own: unbounded, unpacked without a limit, and with broken
-UTF-8 mended in silence.
+httpx-sse says what an event is. It reads text without a bound, which somebody else decoded, so what it gets are
+whole events: lines are cut, counted and decoded here, and broken UTF-8 is an error, not mended in silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from promptops.errors import ProviderError
 from promptops.providers.bodies import MAX_BODY, too_large
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_STREAM = 64 * 1024 * 1024  # bytes: each token has a frame of a few hundred
 
 
 class Chunks(Protocol):
     """Puts the events of one streamed reply together."""
+
+    @property
+    def pieces(self) -> int:
+        """How many events brought something that the model wrote."""
+        ...
 
     @property
     def begun(self) -> bool:
@@ -31,7 +39,7 @@ class Chunks(Protocol):
         ...
 
     def add(self, event: str, data: str) -> None:
-        """Take the next event; raises `ProviderError` for what the format does not promise."""
+        """Take the next event (its name empty where it has none); raises `ProviderError` for what must not be."""
         ...
 
     def document(self) -> Mapping[str, Any]:
@@ -47,8 +55,15 @@ class Events:
     def __init__(self, chunks: Chunks) -> None:
         self.chunks = chunks
         self._lines = Lines()
-        self._event, self._data = "", list[str]()
+        self._block: list[bytes] = []
+        self._ready: list[bytes] = []
+        self._marked = False
         self._taken = self._held = 0
+
+    @property
+    def pieces(self) -> int:
+        """How many events brought something that the model wrote."""
+        return self.chunks.pieces
 
     @property
     def begun(self) -> bool:
@@ -65,16 +80,18 @@ class Events:
         self._taken += len(piece)
         if self._taken > self.limit:
             raise too_large(self.limit)
+        if self.complete:
+            return
         for line in self._lines.feed(piece):
-            if self.complete:
-                return
             self._take(line)
+        self._hand_on()
 
     def finish(self) -> None:
         """Hand on the last event, which some servers end without the empty line."""
         if not self.complete:
             for line in (*self._lines.finish(), b""):
                 self._take(line)
+            self._hand_on()
 
     def document(self) -> Mapping[str, Any]:
         """Return what an unstreamed reply would be."""
@@ -82,24 +99,57 @@ class Events:
 
     def _take(self, line: bytes) -> None:
         if not line:
-            event, data, self._event, self._data, self._held = self._event, self._data, "", [], 0
-            if data:
-                self.chunks.add(event, "\n".join(data))
+            if self._block:
+                self._ready.append(b"\n".join(self._block))
+                self._block, self._held = [], 0
             return
-        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
-        if name not in (b"data", b"event"):
+        if not self._marked:  # only the first line may begin with a mark
+            line, self._marked = line.removeprefix(b"\xef\xbb\xbf"), True
+        if line.startswith(b":"):  # a comment: some servers send nothing else for minutes
             return
         self._held += len(line)
         if self._held > MAX_BODY:
             raise too_large(MAX_BODY)
-        try:
-            text = value.removeprefix(b" ").decode("utf-8")
-        except UnicodeDecodeError:
-            raise ProviderError("bad_reply", f"the stream is not UTF-8: {value[:40]!r}") from None
-        if name == b"data":
-            self._data.append(text)
-        else:
-            self._event = text
+        self._block.append(line)
+
+    def _hand_on(self) -> None:
+        """Hand on what is ready, up to the last event by its own word."""
+        if not self._ready:
+            return
+        from httpx_sse import EventSource
+
+        ready, self._ready = self._ready, []
+        for text in _decoded(ready):
+            for found in EventSource(cast("httpx.Response", _Text(text))).iter_sse():
+                if found.data:
+                    self.chunks.add("" if found.event == "message" else found.event, found.data)
+                if self.complete:
+                    return
+
+
+def _decoded(events: list[bytes]) -> Iterator[str]:
+    """All events as one text, which is quicker; one by one where a byte is wrong, so that those before it count."""
+    try:
+        yield b"\n\n".join(events).decode("utf-8")
+    except UnicodeDecodeError:
+        for event in events:
+            try:
+                yield event.decode("utf-8")
+            except UnicodeDecodeError as error:
+                where = event[error.start :][:40]
+                raise ProviderError("bad_reply", f"the stream is not UTF-8: {where!r}") from None
+
+
+class _Text:
+    """Stands for the response that httpx-sse reads: the text of whole events."""
+
+    headers = {"content-type": "text/event-stream"}  # noqa: RUF012 - as httpx has it
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def iter_text(self) -> Iterator[str]:
+        yield self._text + "\n\n"
 
 
 class Lines:

@@ -17,8 +17,32 @@ _STATUS: Mapping[int, FailureKind] = {
     404: "not_found",
     408: "timeout",
     409: "server",
+    424: "server",  # Bedrock: the model, and not the request, failed
     425: "server",
     429: "rate_limit",
+}
+# What vendors call an error that comes without a status: in the middle of a stream, or in a reply of status 200.
+# Sources: https://platform.claude.com/docs/en/api/errors, https://developers.openai.com/api/docs/guides/error-codes,
+# https://ai.google.dev/gemini-api/docs/troubleshooting
+_CODES: Mapping[str, FailureKind] = {
+    "invalid_request_error": "request",
+    "invalid_prompt": "request",
+    "context_length_exceeded": "request",
+    "request_too_large": "request",
+    "INVALID_ARGUMENT": "request",
+    "FAILED_PRECONDITION": "request",
+    "authentication_error": "auth",
+    "permission_error": "auth",
+    "billing_error": "auth",
+    "invalid_api_key": "auth",
+    "PERMISSION_DENIED": "auth",
+    "UNAUTHENTICATED": "auth",
+    "not_found_error": "not_found",
+    "model_not_found": "not_found",
+    "NOT_FOUND": "not_found",
+    "timeout_error": "timeout",
+    "DEADLINE_EXCEEDED": "timeout",
+    "RESOURCE_EXHAUSTED": "rate_limit",
 }
 _WORDS: Mapping[FailureKind, str] = {
     "auth": "refuses the key",
@@ -47,6 +71,7 @@ def of_error_object(where: str, error: Any) -> ProviderError:
     said, code = error_words(error)
     status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
     kind: FailureKind = "rate_limit" if "rate_limit" in code else kind_of_status(status if status >= 400 else 500, code)
+    kind = _CODES.get(code, kind)
     return ProviderError(kind, f"{where}: {said}")
 
 

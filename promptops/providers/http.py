@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from promptops.errors import ProviderError
-from promptops.models import Pin, Reply, Request
+from promptops.models import Reply, Request
 from promptops.providers.base import Exchange, Limits
 from promptops.providers.bodies import MAX_EXCUSE, Whole
 from promptops.providers.connection import Connection, preload
 from promptops.providers.deadlines import Waits
-from promptops.providers.events import Events
 from promptops.providers.failures import of_status
-from promptops.providers.formats import WireFormat, format_for
+from promptops.providers.formats import format_for
 from promptops.providers.identity import check_identity
 from promptops.providers.keys import KeySource, parse_endpoint
 from promptops.providers.replies import parse_object
+from promptops.providers.streams import Stream, stream_for
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -27,7 +28,9 @@ class HttpProvider:
 
     `key` None sends no key; `takes_seed` False sends no seed; `stream` asks for streams, which measures the first
     token; `waits` bounds what the deadline of an attempt consists of. `names` maps a pin's model id to what this
-    endpoint calls the model; `idempotency_header` carries the exchange's idempotency key.
+    endpoint calls the model; `idempotency_header` carries the exchange's idempotency key. `drop_unsupported` leaves out
+    the params that the endpoint does not take for a model; `format_settings` are those that only this format has,
+    `headers` go with every request.
 
     Raises `ValueError` for a base URL that may not be asked (see `keys.parse_endpoint`), `KeyError` for an unknown
     format.
@@ -46,14 +49,19 @@ class HttpProvider:
         waits: Waits | None = None,
         names: Mapping[str, str] | None = None,
         idempotency_header: str | None = None,
+        drop_unsupported: bool = False,
+        format_settings: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         endpoint = parse_endpoint(base_url)
         preload()
-        self.name = name
-        self._wire: WireFormat = format_for(format_name, endpoint.host)
+        self.name, self._url = name, endpoint.url
+        settings = format_settings or {}
+        self._wire = format_for(format_name, endpoint.host, drop_unsupported=drop_unsupported, **settings)
         self._connection = Connection(name, endpoint, waits=waits)
         self._key, self._limits, self._takes_seed, self._stream = key, limits or Limits(), takes_seed, stream
         self._names, self._idempotency_header = names or {}, idempotency_header
+        self._more_headers = {name.lower(): value for name, value in (headers or {}).items()}
 
     def limits(self) -> Limits:
         """The limits given to the constructor."""
@@ -65,57 +73,60 @@ class HttpProvider:
         """Send `request` once; see `Provider.ask`."""
         exchange = exchange or Exchange()
         called = self._names.get(request.pin.model)
-        body = self._encoded(request if called is None else _by_name(request, called), seed)
+        path = self._wire.path(called or request.pin.model, stream=self._stream)
+        body = self._encoded(request, called, seed)
         received = await self._connection.post(
-            self._wire.path,
+            path,
             body,
-            self._headers(exchange),
+            self._wire.signed(self._url + path, self._headers(request, exchange), body),
             deadline=deadline,
             exchange=exchange,
             receive=self._receive,
         )
         reply = self._read(received.body, exchange, request.pin.model)
-        check_identity(request.pin, reply.served_model, exchange.headers, called=called)
-        first_token = received.first_token if isinstance(received.body, Events) else None
-        return replace(reply, latency=round(received.latency, 6), first_token=first_token)  # µs, as files have it
+        served = reply.served_model if reply.served_model or self._wire.says_model else request.pin.model
+        check_identity(request.pin, served, exchange.headers, called=called)
+        latency = round(received.latency, 6)  # µs, as files have it
+        if isinstance(received.body, Whole):
+            return replace(reply, latency=latency)
+        return replace(reply, latency=latency, first_token=received.first_token, token_gap=received.token_gap)
 
     async def aclose(self) -> None:
         """Close every connection. May be called twice."""
         await self._connection.aclose()
 
-    def _encoded(self, request: Request, seed: int | None) -> bytes:
+    def _encoded(self, request: Request, called: str | None, seed: int | None) -> bytes:
+        seed = seed if self._takes_seed else None
         try:
-            return _ENCODE(self._wire.body(request, seed if self._takes_seed else None, stream=self._stream)).encode()
+            return _ENCODE(self._wire.body(request, seed, stream=self._stream, called=called)).encode()
+        except ProviderError as error:
+            raise ProviderError(error.kind, f"{self.name}: {error}") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise ProviderError("request", f"{self.name}: the request cannot be written as JSON: {error}") from None
 
-    def _headers(self, exchange: Exchange) -> dict[str, str]:
-        headers = self._wire.headers(self._key.read(self.name) if self._key else None)
-        headers["accept"] = "text/event-stream, application/json" if self._stream else "application/json"
+    def _headers(self, request: Request, exchange: Exchange) -> dict[str, str]:
+        headers = self._wire.headers_for(request, self._key.read(self.name) if self._key else None)
+        headers.update(self._more_headers)
+        headers["accept"] = f"{self._wire.stream_type}, application/json" if self._stream else "application/json"
         if self._idempotency_header and exchange.idempotency:
             headers[self._idempotency_header] = exchange.idempotency
         return headers
 
-    def _receive(self, status: int, headers: Mapping[str, str]) -> Whole | Events:
+    def _receive(self, status: int, headers: Mapping[str, str]) -> Whole | Stream:
         """What takes the body: what it is, its head says, and not what was asked for."""
         if not 200 <= status < 300:
             return Whole(MAX_EXCUSE, cut=True)
-        is_stream = headers.get("content-type", "").lower().startswith("text/event-stream")
-        return Events(self._wire.chunks()) if is_stream else Whole()
+        return stream_for(headers.get("content-type", ""), self._wire.chunks) or Whole()
 
-    def _read(self, body: Whole | Events, exchange: Exchange, model: str) -> Reply:
+    def _read(self, body: Whole | Stream, exchange: Exchange, model: str) -> Reply:
         status = exchange.status or 0
         if not 200 <= status < 300:
             said = body.body if isinstance(body, Whole) else b""
-            key = self._key.variable if self._key else None
+            key = self._key.variable if self._key else self._wire.credentials
             raise of_status(status, exchange.headers, said, provider=self.name, model=model, key=key)
         try:
-            return self._wire.reply(body.document() if isinstance(body, Events) else parse_object(body.body))
+            return self._wire.reply(parse_object(body.body) if isinstance(body, Whole) else body.document())
         except ProviderError as error:
             raise ProviderError(error.kind, f"{self.name}: {error}", status=status) from None
         except RecursionError:
             raise ProviderError("bad_reply", f"{self.name}: the reply is nested too deeply", status=status) from None
-
-
-def _by_name(request: Request, called: str) -> Request:
-    return replace(request, pin=Pin(request.pin.provider, called))

@@ -7,30 +7,19 @@ a pull request writes into pyproject.toml; and nothing leaves this machine unenc
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from promptops.core.wire.vendors import KEY_HOSTS
 from promptops.errors import ProviderError
 
-# The hosts (and their subdomains) that a vendor's key may be sent to.
-VENDOR_HOSTS: Mapping[str, tuple[str, ...]] = {
-    "ANTHROPIC_API_KEY": ("api.anthropic.com",),
-    "CEREBRAS_API_KEY": ("api.cerebras.ai",),
-    "COHERE_API_KEY": ("api.cohere.com", "api.cohere.ai"),
-    "DEEPSEEK_API_KEY": ("api.deepseek.com",),
-    "FIREWORKS_API_KEY": ("api.fireworks.ai",),
-    "GEMINI_API_KEY": ("generativelanguage.googleapis.com",),
-    "GOOGLE_API_KEY": ("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
-    "GROQ_API_KEY": ("api.groq.com",),
-    "MISTRAL_API_KEY": ("api.mistral.ai",),
-    "OPENAI_API_KEY": ("api.openai.com",),
-    "OPENROUTER_API_KEY": ("openrouter.ai",),
-    "PORTKEY_API_KEY": ("api.portkey.ai",),
-    "TOGETHER_API_KEY": ("api.together.xyz", "api.together.ai"),
-    "TOKENMIX_API_KEY": ("api.tokenmix.ai",),
-    "XAI_API_KEY": ("api.x.ai",),
-}
+_OUR_HEADERS = re.compile(
+    r"authorization|proxy-.*|.*(api-?key|token|secret).*|cookie|host|connection|expect|te|upgrade|"
+    r"content-.*|transfer-.*|accept|accept-encoding",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +72,18 @@ def parse_endpoint(base_url: str) -> Endpoint:
 
 def check_key_goes_home(variable: str, endpoint: Endpoint) -> None:
     """Raise `ValueError` where a known vendor's key would be sent to a host that is not that vendor's."""
-    hosts = VENDOR_HOSTS.get(variable)
+    hosts = KEY_HOSTS.get(variable)
     if hosts is None or any(endpoint.host == host or endpoint.host.endswith(f".{host}") for host in hosts):
         return
     raise ValueError(
         f"{variable} goes to {' or '.join(hosts)} only, not to {endpoint.host!r}: name another variable for its key"
     )
+
+
+def check_header(name: str) -> None:
+    """Raise `ValueError` for a header that the configuration may not set: those of keys, and of HTTP itself."""
+    if _OUR_HEADERS.fullmatch(name):
+        raise ValueError(f"headers may not set {name!r}: keys come from api_key_env, the rest is not for you to say")
 
 
 def _clean(url: str) -> bool:

@@ -1,6 +1,6 @@
 """The wire format of OpenAI chat completions, which most gateways and local servers speak too.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create
+Source: https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
 """
 
 from __future__ import annotations
@@ -8,76 +8,87 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptops.models import Reply, Request
+from promptops.core.wire.openai_chat import OPENAI_CHAT
+from promptops.core.wire.spec import Spec
+from promptops.models import Json, Reply, Request
+from promptops.providers.openai_chat_body import chat_message, chat_schema, chat_tool_choice
 from promptops.providers.openai_chat_shape import (
     first,
-    mapping,
     refuse_broken_choice,
     refuse_errors,
-    string,
-    string_or_none,
     text_of,
     tool_calls,
-    usage,
 )
 from promptops.providers.openai_chat_stream import ChatChunks
+from promptops.providers.reading import listing, mapping, number, string, string_or_none, usage_of
+from promptops.providers.wire import Wire
 
 # A reply without text is what the model said when it ran into its limit or a filter; otherwise it is no reply.
 _EMPTY_IS_AN_ANSWER = frozenset({"length", "content_filter"})
 
 
-class OpenAIChat:
-    """`POST /chat/completions`, streamed or not.
+class OpenAIChat(Wire):
+    """`POST /chat/completions`, streamed or not."""
 
-    `limit_name` is how `max_tokens` is called on the wire: OpenAI's newer models want `max_completion_tokens`.
-    """
+    route = "/chat/completions"
 
-    path = "/chat/completions"
+    def __init__(self, spec: Spec = OPENAI_CHAT, *, drop_unsupported: bool = False) -> None:
+        super().__init__(spec, drop_unsupported=drop_unsupported)
 
-    def __init__(self, *, limit_name: str = "max_tokens") -> None:
-        self._limit_name = limit_name
-
-    def headers(self, key: str | None) -> dict[str, str]:
-        """The key as a bearer token."""
-        return {"authorization": f"Bearer {key}"} if key else {}
-
-    def body(self, request: Request, seed: int | None, *, stream: bool = False) -> dict[str, Any]:
-        """Params under their own names, `extra_body` merged last; a `seed` among them goes before the sample's."""
+    def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
+        """Messages as they are, tools in our own shape, which is OpenAI's."""
         body: dict[str, Any] = {
             "model": request.pin.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": [chat_message(message, self.spec.roles) for message in self.messages(request, params)],
         }
-        if seed is not None:
-            body["seed"] = seed
         if stream:
             body["stream"], body["stream_options"] = True, {"include_usage": True}
-        for name, value in request.params.items():
-            if name != "extra_body":
-                body[self._limit_name if name == "max_tokens" else name] = value
         if request.tools:
             body["tools"] = [dict(tool) for tool in request.tools]
-        extra = request.params.get("extra_body")
-        return {**body, **extra} if isinstance(extra, Mapping) else body
+        if "tool_choice" in params:
+            body["tool_choice"] = chat_tool_choice(params["tool_choice"])
+        if (schema := self.native_schema(request, params)) is not None:
+            body["response_format"] = chat_schema(schema)
+        return body
 
     def reply(self, document: Mapping[str, Any]) -> Reply:
         """Read the first choice; raises `ProviderError` for an error in a reply of status 200, or a wrong shape."""
         refuse_errors(document)
         choice = mapping(first(document.get("choices"), "choices"), "choices[0]")
-        reason = string_or_none(choice.get("finish_reason"), "choices[0].finish_reason")
+        reason = self.stop_reason(string_or_none(choice.get("finish_reason"), "choices[0].finish_reason"))
         refuse_broken_choice(choice)
         message = mapping(choice.get("message"), "choices[0].message")
         calls = tool_calls(message.get("tool_calls"))
         return Reply(
             text=_text(message, reason, calls),
             finish_reason=reason,
-            usage=usage(document.get("usage")),
+            usage=usage_of(self.spec.usage, document.get("usage")),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
+            logprobs=logprobs_of(choice.get("logprobs")),
         )
 
     def chunks(self) -> ChatChunks:
         """What adds up the chunks of one streamed reply."""
         return ChatChunks()
+
+
+def logprobs_of(value: Any) -> tuple[Mapping[str, Json], ...]:
+    """Return the log probabilities of a choice; none where it has none, or those of an older format."""
+    if not isinstance(value, dict):
+        return ()
+    return tuple(token_of(item) for item in listing(value.get("content"), "choices[0].logprobs.content"))
+
+
+def token_of(value: Any) -> Mapping[str, Json]:
+    """Return one token with its log probability and those of the likeliest ones in its place."""
+    item = mapping(value, "a token's log probability")
+    top = listing(item.get("top_logprobs"), "a token's top_logprobs")
+    return {**_pair(item), "top": [_pair(mapping(other, "a token's top_logprobs")) for other in top]}
+
+
+def _pair(item: Mapping[str, Any]) -> dict[str, Json]:
+    return {"token": string(item.get("token"), "a token"), "logprob": number(item.get("logprob"), "a log probability")}
 
 
 def _text(message: Mapping[str, Any], reason: str | None, calls: tuple[Mapping[str, Any], ...]) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptops.errors import ProviderError
-from promptops.models import Usage
 from promptops.providers.failures import of_error_object
-from promptops.providers.replies import excerpt
+from promptops.providers.reading import mapping, string, wrong
 
 
 def refuse_errors(document: Mapping[str, Any]) -> None:
@@ -42,49 +41,8 @@ def tool_calls(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(mapping(call, "a tool call") for call in value)
 
 
-def usage(value: Any) -> Usage:
-    """Return the counted tokens."""
-    if value is None:
-        return Usage()
-    counts = mapping(value, "usage")
-    return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
-
-
 def first(value: Any, name: str) -> Any:
     """Return the first item of a list that has one."""
     if not isinstance(value, list) or not value:
         raise wrong(name, "a list with one choice", value)
     return value[0]
-
-
-def mapping(value: Any, name: str) -> Mapping[str, Any]:
-    """Return `value` if it is an object."""
-    if not isinstance(value, dict):
-        raise wrong(name, "an object", value)
-    return value
-
-
-def string(value: Any, name: str) -> str:
-    """Return `value` if it is a text."""
-    if not isinstance(value, str):
-        raise wrong(name, "a text", value)
-    return value
-
-
-def string_or_none(value: Any, name: str) -> str | None:
-    """Return `value` if it is a text, or missing."""
-    return None if value is None else string(value, name)
-
-
-def wrong(name: str, wanted: str, value: Any) -> ProviderError:
-    """The error for a part that is not what the format promises."""
-    found = "missing" if value is None else excerpt(repr(value)[:200])
-    return ProviderError("bad_reply", f"the reply is no chat completion: {name} must be {wanted}, and is {found}")
-
-
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise wrong("usage", "counts of tokens", value)
-    return value

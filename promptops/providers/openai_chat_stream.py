@@ -11,18 +11,10 @@ from io import StringIO
 from typing import Any
 
 from promptops.errors import ProviderError
-from promptops.providers.openai_chat_shape import (
-    mapping,
-    refuse_broken_choice,
-    refuse_errors,
-    string,
-    text_of,
-    tool_calls,
-    wrong,
-)
+from promptops.providers.openai_chat_shape import refuse_broken_choice, refuse_errors, text_of, tool_calls
+from promptops.providers.reading import MAX_CALLS, listing, mapping, string, wrong
 from promptops.providers.replies import parse_object, well_formed
 
-MAX_CALLS = 1024  # tool calls of one reply
 _TEXTS = ("content", "refusal")
 # What a model says while it thinks: it goes nowhere, but the model has begun.
 _THOUGHTS = ("reasoning_content", "reasoning")
@@ -57,13 +49,20 @@ class ChatChunks:
     """Adds up the chunks of one reply."""
 
     def __init__(self) -> None:
-        self.begun = self.complete = False
+        self.complete = False
+        self.pieces = 0
+        self._logprobs: list[Any] = []
         self._top: dict[str, Any] = {}
         self._reason: str | None = None
         self._texts: dict[str, StringIO] = {}
         self._calls: list[_Call] = []
         self._places: dict[int | None, int] = {}
         self._has_choice = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first token is in."""
+        return self.pieces > 0
 
     def add(self, event: str, data: str) -> None:
         """Take one event; raises `ProviderError` for an error among them, a wrong shape, or a second model."""
@@ -90,7 +89,10 @@ class ChatChunks:
         message: dict[str, Any] = {name: text.getvalue() for name, text in self._texts.items()}
         if self._calls:
             message["tool_calls"] = [call.document() for call in self._calls]
-        choices = [{"message": message, "finish_reason": self._reason}] if self._has_choice else []
+        choice = {"message": message, "finish_reason": self._reason}
+        if self._logprobs:
+            choice["logprobs"] = {"content": self._logprobs}
+        choices = [choice] if self._has_choice else []
         document: dict[str, Any] = well_formed({**self._top, "choices": choices})
         return document
 
@@ -106,15 +108,18 @@ class ChatChunks:
         self._has_choice = True
         if (reason := choice.get("finish_reason")) is not None:
             self._reason = string(reason, "choices[0].finish_reason")
+        if isinstance(logprobs := choice.get("logprobs"), dict):
+            self._logprobs += listing(logprobs.get("content"), "choices[0].logprobs.content")
         delta = mapping(choice.get("delta") or {}, "choices[0].delta")
+        said = any(delta.get(name) for name in _THOUGHTS)
         for name in _TEXTS:
             if (piece := text_of(delta.get(name))) is not None:
                 self._texts.setdefault(name, StringIO()).write(string(piece, f"choices[0].delta.{name}"))
-                self.begun = self.begun or bool(piece)
+                said = said or bool(piece)
         for call in tool_calls(delta.get("tool_calls")):
             self._call(call).add(call)
-            self.begun = True
-        self.begun = self.begun or any(delta.get(name) for name in _THOUGHTS)
+            said = True
+        self.pieces += said
 
     def _call(self, delta: Mapping[str, Any]) -> _Call:
         """The call that `delta` belongs to, by its index; another id at the same index is another call."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from promptops.config import Config, ProviderConfig, line_of
+from promptops.core.wire.endpoints import KNOWN, settings_of
 from promptops.errors import ConfigError, Problem, UsageError, did_you_mean
 from promptops.models import Pin
 from promptops.providers.base import Limits, Provider
 from promptops.providers.deadlines import Waits
 from promptops.providers.http import HttpProvider
-from promptops.providers.keys import KeySource, check_key_goes_home, parse_endpoint
+from promptops.providers.keys import KeySource, check_header, check_key_goes_home, parse_endpoint
 from promptops.times import parse_duration
 
-KNOWN: Mapping[str, ProviderConfig] = {
-    "openai": ProviderConfig(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
-}
-"""What needs no configuration. An entry of the same name in pyproject.toml replaces it whole."""
+__all__ = ["KNOWN", "bucket_of", "check_providers", "known_providers", "limits_of", "provider_for"]
 
 
 def provider_for(pin: Pin, config: Config, environ: Mapping[str, str]) -> Provider:
@@ -27,7 +26,7 @@ def provider_for(pin: Pin, config: Config, environ: Mapping[str, str]) -> Provid
     """
     if pin.provider == "local":
         return _local(pin, environ)
-    settings = config.providers.get(pin.provider) or KNOWN.get(pin.provider)
+    settings = settings_of(pin.provider, config)
     if settings is None:
         known = known_providers(config)
         raise UsageError(
@@ -65,8 +64,14 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
     if name == "local":
         raise ValueError("the name 'local' is taken by the models on this machine; choose another")
     endpoint = parse_endpoint(settings.base_url)
+    for header in settings.headers:
+        check_header(header)
+    if settings.api_version and settings.format != "azure-openai":
+        raise ValueError("api_version is for the format 'azure-openai' alone")
     if settings.api_key_env:
         check_key_goes_home(settings.api_key_env, endpoint)
+    elif settings.format == "bedrock-converse" and not endpoint.loopback:
+        check_key_goes_home("AWS_SECRET_ACCESS_KEY", endpoint)
 
 
 def _check_failover(name: str, settings: ProviderConfig, config: Config) -> None:
@@ -97,7 +102,7 @@ def limits_of(settings: ProviderConfig) -> Limits:
 
 def bucket_of(pin: Pin, config: Config, environ: Mapping[str, str], fingerprint: Callable[[str], str]) -> str:
     """Name what limits are counted for: an endpoint and a key, the key by its `fingerprint` only."""
-    settings = config.providers.get(pin.provider) or KNOWN.get(pin.provider)
+    settings = settings_of(pin.provider, config)
     if settings is None:
         return str(pin)
     key = environ.get(settings.api_key_env or "", "").strip()
@@ -130,7 +135,17 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         ),
         names={model: limits.name for model, limits in settings.models.items() if limits.name},
         idempotency_header=settings.idempotency_header,
+        drop_unsupported=settings.drop_unsupported,
+        format_settings=_format_settings(settings, environ),
+        headers=settings.headers,
     )
+
+
+def _format_settings(settings: ProviderConfig, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what only this format wants to know."""
+    if settings.format == "bedrock-converse":
+        return {"environ": environ}
+    return {"api_version": settings.api_version} if settings.format == "azure-openai" else {}
 
 
 def _local(pin: Pin, environ: Mapping[str, str]) -> Provider:

@@ -60,6 +60,8 @@ def error_message(body: bytes | bytearray) -> tuple[str, str]:
     """Return message and code of an error body, as the many dialects write them: `error.message`, `detail`, text."""
     try:
         value = json.loads(body)
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+            (value,) = value  # Gemini's, where a stream was asked for
         return error_words(value.get("error", value) if isinstance(value, dict) else value)
     except (ValueError, RecursionError):
         return excerpt(body), ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptops.core.closure import build_closure, render
+from promptops.core.media import MediaReader, shown_message
 from promptops.core.strict_yaml import dump_yaml
 from promptops.formats import Closure
 from promptops.models import Json
@@ -28,9 +29,9 @@ def version_diff(old: Closure, new: Closure) -> list[str]:
     return _unified(_lines(old), _lines(new), f"{old.prompt}@{old.version}", f"{new.prompt}@{new.version}")
 
 
-def rendered_diff(old: Closure, new: Closure, inputs: Mapping[str, Json]) -> list[str]:
+def rendered_diff(old: Closure, new: Closure, inputs: Mapping[str, Json], read: MediaReader | None = None) -> list[str]:
     """A unified diff of the messages that `inputs` render to; raises `TemplateRefused`."""
-    texts = [[f"[{m.role}]\n{m.content}" for m in render(closure, inputs)] for closure in (old, new)]
+    texts = [[f"[{m.role}]\n{shown_message(m)}" for m in render(closure, inputs, read=read)] for closure in (old, new)]
     before, after = ("\n".join(text).splitlines() for text in texts)
     return _unified(before, after, f"{old.prompt}@{old.version}", f"{new.prompt}@{new.version}")
 

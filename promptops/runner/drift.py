@@ -92,7 +92,9 @@ def recorded_samples(session: Session, target: Target, case: Case) -> list[Sampl
     """All valid recorded samples of one case, as asked today; a copy is no further sample of what it copies."""
     lines = session.recordings(target).lines
     indices = [index for index in range(MOST_RECORDED) if (case.id, index) in lines]
-    plan: Iterator[Planned] = plan_case(target.closure, case, indices=indices, released=target.released)
+    plan: Iterator[Planned] = plan_case(
+        target.closure, case, indices=indices, released=target.released, read=target.read
+    )
     found = [session.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
     return [sample for sample in found if sample.reply is not None and sample.source != "cached"]
 

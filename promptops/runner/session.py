@@ -287,7 +287,8 @@ class Session:
         if target.prompt not in self._resolvers:
             self._resolvers[target.prompt] = resolver(target.source)
         resolve = self._resolvers[target.prompt]
-        judged = tuple(judge(sample, case, target.contract, target.checks, resolve) for sample in samples)
+        tools = target.closure.tools
+        judged = tuple(judge(sample, case, target.contract, target.checks, resolve, tools=tools) for sample in samples)
         return CaseResult(case.id, judged)
 
     def stand(self, target: Target, result: CaseResult, case: Case, *, varying: int = 1) -> Stood:
@@ -307,6 +308,7 @@ def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator
         pin=pin,
         released=target.released,
         timed=limits_latency(target.checks) or target.spec.budgets.p95_latency is not None,
+        read=target.read,
     )
 
 

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from promptops.core.baseline import Baseline, Layer
 from promptops.core.closure import build_closure, closure_differences
 from promptops.core.digest import version_digest
+from promptops.core.document import Document
 from promptops.core.measurement import dataset_digest, measurement_of
 from promptops.core.select import served_versions
-from promptops.errors import GitError, Problem
+from promptops.core.wire.problems import params_problems
+from promptops.errors import GitError, Problem, ProblemsError
 from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.evidence import load_evidence
+from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
 from promptops.project.user_code import check_sources, contract_source, load_contract
@@ -79,6 +82,8 @@ class TargetFiles:
         dataset = self.dataset(source)
         cases = dataset.cases if dataset else ()
         own_pin = pin or Pin.parse(closure.model)
+        if str(own_pin) != closure.model:
+            self._require_params_taken(own_pin, closure)
         digest = version_digest(closure)
         target = Target(
             source=source,
@@ -97,9 +102,16 @@ class TargetFiles:
             contract=contract,
             measurement=self._measurement(source, contract, dataset),
             recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
+            read=media_reader(self.project, prompt, dataset.path if dataset else None),
             baseline=self._baseline(prompt, version, digest),
         )
         return self._compared(target, built, working) if released else target
+
+    def _require_params_taken(self, pin: Pin, closure: Closure) -> None:
+        """Raise `ProblemsError` where another model than the version's own does not take its params."""
+        path = self.project.relative(self.project.prompts_dir / closure.prompt / f"{closure.version}.j2")
+        if found := params_problems(pin, closure.params, self.project.config, Document(None), path=path):
+            raise ProblemsError(found)
 
     def _working(self, source: Prompt, version: str, *, released: bool) -> PromptVersion | None:
         """The version's file; None where only its release can be read."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.baseline import Baseline
 from promptops.core.context import Fits
+from promptops.core.media import MediaReader
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
 from promptops.models import Case, CheckSpec, Pin, SampleKey, Usage
@@ -33,9 +34,10 @@ class Target:
 
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
     `cases` are those selected (read from their file where they are many), `total` how many the dataset has, `samples`
-    how many of each are asked. `baseline` is what outcomes are compared with; `notices` are worth a line and change
-    nothing. `frozen` is set where the working file was edited after its release. `fits` refuses what is longer than
-    the model takes (None: nobody knows, or nobody is asked); `saving` is the US dollars that a provider's cache saved.
+    how many of each are asked. `read` reads the images and files that they name. `baseline` is what outcomes are
+    compared with; `notices` are worth a line and change nothing. `frozen` is set where the working file was edited
+    after its release. `fits` refuses what is longer than the model takes (None: nobody knows, or nobody is asked);
+    `saving` is the US dollars that a provider's cache saved.
     """
 
     source: Prompt = field(repr=False)
@@ -54,6 +56,7 @@ class Target:
     contract: Contract = field(repr=False)
     measurement: Measurement = field(repr=False)
     recordings_path: Path
+    read: MediaReader | None = field(default=None, repr=False, compare=False)
     baseline: Baseline = field(default=Baseline(), repr=False)
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()

@@ -37,14 +37,16 @@ _OPTIONAL: Final[Mapping[str, Any]] = {
     "output_tokens": None,
     "cost": None,
     "cached": None,
-    "cached_tokens": None,
-    "cache_write_tokens": None,
-    "reasoning_tokens": None,
 }
-# Only where there is something to say: lines of before they were known keep their digest.
-_COUNTED: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+# What stands in a line only where there is something to say: lines that were written before it keep their digest.
+_WHERE_SAID: Final[Mapping[str, type]] = {
+    "cached_tokens": int,
+    "cache_write_tokens": int,
+    "reasoning_tokens": int,
+    "logprobs": list,
+}
 _KEYS: Final = frozenset(RecordingLine.model_fields)
-_REQUIRED: Final = _KEYS - _OPTIONAL.keys()
+_REQUIRED: Final = _KEYS - _OPTIONAL.keys() - _WHERE_SAID.keys()
 _TEXT: Final = (str,)
 _TEXT_OR_NOTHING: Final = (str, type(None))
 _COUNT_OR_NOTHING: Final = (int, type(None))
@@ -120,9 +122,11 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
-    for name in _COUNTED:
-        if (count := getattr(reply.usage, name)) is not None:
-            fields[name] = count
+    for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens"):
+        if (counted := getattr(reply.usage, name)) is not None:
+            fields[name] = counted
+    if reply.logprobs:
+        fields["logprobs"] = [dict(token) for token in reply.logprobs]
     if sample.source == "cached":
         fields["cached"] = True
     return {**fields, "digest": line_digest(fields)}
@@ -133,10 +137,17 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
     reply = Reply(
         text=fields["text"],
         finish_reason=fields["finish_reason"],
-        usage=Usage(fields["input_tokens"], fields["output_tokens"], *map(fields.get, _COUNTED)),
+        usage=Usage(
+            fields["input_tokens"],
+            fields["output_tokens"],
+            fields.get("cached_tokens"),
+            fields.get("cache_write_tokens"),
+            fields.get("reasoning_tokens"),
+        ),
         served_model=fields["served_model"],
         tool_calls=tuple(fields["tool_calls"]),
         latency=fields["latency"],
+        logprobs=tuple(fields.get("logprobs") or ()),
     )
     return Sample(
         key,
@@ -241,7 +252,7 @@ def _parse(raw: bytes, path: str, number: int) -> Fields:
         raise _problem(path, number, f"is not a JSON object but {type(fields).__name__}")
     if not _is_plain(fields):
         _explain(fields, path, number)
-    if is_too_deep(fields.get("tool_calls")):
+    if is_too_deep(fields.get("tool_calls")) or is_too_deep(fields.get("logprobs")):
         raise _problem(path, number, "is nested too deeply")
     try:
         return _normal(fields)
@@ -264,6 +275,7 @@ def _is_plain(fields: Fields) -> bool:
         and _DIGEST.fullmatch(fields["request"]) is not None
         and _DIGEST.fullmatch(fields["digest"]) is not None
         and all(type(call) is dict for call in fields.get("tool_calls", ()))
+        and all(type(token) is dict for token in fields.get("logprobs", ()))
         and fields.get("cached", True) is True
     )
 
@@ -277,7 +289,7 @@ def _has_plain_types(names: tuple[str, ...], types: tuple[type, ...]) -> bool:
         of.keys() <= _KEYS
         and of.keys() >= _REQUIRED
         and all((of.get(key) or usual[key]) in kinds for key, kinds in _TYPES)
-        and all(of.get(key, int) in _COUNT_OR_NOTHING for key in _COUNTED)
+        and all(of.get(key, kind) is kind for key, kind in _WHERE_SAID.items())
     )
 
 
@@ -297,15 +309,13 @@ def _worded(item: Any, path: str, number: int) -> Problem:
 
 
 def _normal(fields: Mapping[str, Any]) -> Fields:
-    """All keys, in the order of the file, with floats where a float is meant; those of `_COUNTED` only where set."""
+    """All keys, in the order of the file, with floats where a float is meant; those of `_WHERE_SAID` only where set."""
     full: Fields = {key: fields[key] if key in fields else _OPTIONAL.get(key) for key, _ in _TYPES if key != "digest"}
     full["tool_calls"] = list(full["tool_calls"] or ())
     full["latency"] = float(full["latency"])
     if full["cost"] is not None:
         full["cost"] = float(full["cost"])
-    for name in _COUNTED:
-        if fields.get(name) is not None:
-            full[name] = fields[name]
+    full |= {key: fields[key] for key in _WHERE_SAID if fields.get(key) is not None}
     if fields.get("cached"):
         full["cached"] = True
     if "digest" in fields:

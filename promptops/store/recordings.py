@@ -199,8 +199,10 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
     except (ValueError, TypeError, RecursionError) as error:
         failure = Failure("bad_reply", f"a tool call in the reply is not JSON: {error}")
         return replace(sample, reply=None, failure=failure)
+    text = _clean_text(reply.text, redactor)
     cleaned = {
-        "text": _clean_text(reply.text, redactor),
+        "text": text,
+        "logprobs": reply.logprobs if text == reply.text else (),  # a secret stands in its tokens, piece by piece
         "tool_calls": calls,
         "finish_reason": None if reply.finish_reason is None else _clean_text(reply.finish_reason, redactor),
         "served_model": None if reply.served_model is None else _clean_text(reply.served_model, redactor),

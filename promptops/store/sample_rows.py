@@ -88,4 +88,5 @@ def _fields(record: Reply | Usage | Failure | Attempt) -> dict[str, Any]:
 def _reply(fields: dict[str, Any]) -> Reply:
     fields["usage"] = Usage(**fields["usage"])
     fields["tool_calls"] = tuple(fields["tool_calls"])
+    fields["logprobs"] = tuple(fields.get("logprobs") or ())
     return Reply(**fields)

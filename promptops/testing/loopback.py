@@ -32,7 +32,8 @@ class LoopbackServer:
     `answer` is a text, an `Answer`, or a function of the request's JSON body that returns one of them (it runs in the
     server's thread). `latency` is seconds before each answer, `port` 0 takes a free one, `models` are the ids (or
     whole entries) that `GET /models` lists; with `record=False` requests are counted, not kept. `watch` is called (in
-    the server's thread) for each request once it is answered, or its client has left.
+    the server's thread) for each request once it is answered, or its client has left. `paths` are the ends of the paths
+    that are answered: for another wire format give its paths, and each `Answer` its `body` or `raw`.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class LoopbackServer:
         models: tuple[str | Mapping[str, Any], ...] = ("model-1",),
         record: bool = True,
         watch: Watching | None = None,
+        paths: tuple[str, ...] = ("/chat/completions",),
     ) -> None:
-        self._desk = _Desk(answer, latency, models, watch, record=record)
+        self._desk = _Desk(answer, latency, models, watch, paths, record=record)
         self._port = port
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
@@ -148,6 +150,7 @@ class _Desk:
         latency: float,
         models: tuple[str | Mapping[str, Any], ...],
         watch: Watching | None,
+        paths: tuple[str, ...],
         *,
         record: bool,
     ) -> None:
@@ -155,7 +158,7 @@ class _Desk:
         self.received: list[Received] = []
         self.count = self.in_flight = self.peak = self.connections = 0
         self._answer, self._latency, self._models, self._record = answer, latency, models, record
-        self._watch = watch
+        self._watch, self._paths = watch, paths
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -202,7 +205,7 @@ class _Desk:
             entries = [{"id": model} if isinstance(model, str) else model for model in self._models]
             listed = [{"object": "model", "owned_by": "loopback", **entry} for entry in entries]
             return Answer(delay=0.0, body=json.dumps({"object": "list", "data": listed}).encode())
-        if received.method != "POST" or not received.path.split("?")[0].endswith("/chat/completions"):
+        if received.method != "POST" or not received.path.split("?")[0].endswith(self._paths):
             return Answer(status=404, error=f"no such path: {received.method} {received.path}")
         if not received.json:
             return Answer(status=400, error="the body is not a JSON object")

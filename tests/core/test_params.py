@@ -22,6 +22,10 @@ GOOD: list[dict[str, Any]] = [
     {"grammar": "root ::= x"},
     {"logprobs": True, "top_logprobs": 20},
     {"reasoning_effort": "low"},
+    {"reasoning_effort": "max"},
+    {"top_k": 40},
+    {"tool_choice": "book", "parallel_tool_calls": False},
+    {"structured_output": "native"},
     {"extra_body": {"anything": [1]}},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -44,6 +48,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs must be"),
     ({"top_logprobs": 2}, "top_logprobs needs logprobs: true"),
     ({"reasoning_effort": "extreme"}, "reasoning_effort must be"),
+    ({"top_k": 0}, "top_k must be a whole number from 1 to 1000, not 0"),
+    ({"tool_choice": 1}, "tool_choice must be auto, none, required or the name of a tool"),
+    ({"parallel_tool_calls": "yes"}, "parallel_tool_calls must be true or false"),
+    ({"structured_output": "json"}, "structured_output must be auto, native or instruction"),
+    ({"structured_output": "auto", "grammar": "root ::= x"}, "structured_output and grammar both say"),
+    ({"structured_output": "auto", "response_format": {"type": "text"}}, "structured_output and response_format both"),
     ({"extra_body": []}, "extra_body must be"),
     ({"extra_body": {"model": "other", "stream": True, "x": 1}}, "extra_body may not set model, stream"),
 ]

@@ -19,6 +19,7 @@ class Notes:
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
         self.begun = self.complete = False
+        self.pieces = 0
 
     def add(self, event: str, data: str) -> None:
         self.events.append((event, data))

@@ -157,6 +157,7 @@ def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: 
         (b'{"detail": [{"msg": "x"}]}', ('[{"msg": "x"}]', "")),
         (b'"text"', ("text", "")),
         (b"[1]", ("[1]", "")),
+        (b'[{"error": {"code": 429, "message": "slow"}}]', ("slow", "429")),
         (b"plain \x1b[31mred\x07 text\n\nnext", ("plain [31mred text next", "")),
         (b"[" * 100_000, ("[" * (MAX_MESSAGE - 1) + "…", "")),
     ],

@@ -97,7 +97,8 @@ def test_asking_for_a_stream_changes_nothing_but_the_times(name: str) -> None:
     whole, streamed, server = ask_both(ANSWERS[name])
     assert whole.kind == streamed.kind
     if whole.reply and streamed.reply:
-        timeless = [replace(reply, latency=0.0, first_token=None) for reply in (whole.reply, streamed.reply)]
+        both = (whole.reply, streamed.reply)
+        timeless = [replace(reply, latency=0.0, first_token=None, token_gap=None) for reply in both]
         assert timeless[0] == timeless[1]
         assert whole.reply.first_token is None
     assert "stream" not in server.requests[0].json

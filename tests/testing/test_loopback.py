@@ -296,3 +296,13 @@ def test_a_wrong_option_is_a_usage_error(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_other_paths_are_answered_where_a_test_names_them() -> None:
+    with LoopbackServer(Answer(body=b'{"done": true}'), paths=("/api/chat", "/v2/chat")) as server:
+        assert post(server, path="/api/chat") == (200, b'{"done": true}')
+        assert post(server, path="/v2/chat?x=1") == (200, b'{"done": true}')
+        assert post(server)[0] == 404
+        assert server.count == 3
+    with LoopbackServer(paths=("",)) as server:
+        assert post(server, path="/anything")[0] == 200

@@ -67,18 +67,20 @@ def _one(project: Project, text: str) -> tuple[str, str]:
 
 def _text(project: Project, prompt: str, before: str, after: str, case: str | None) -> list[str]:
     from promptops.errors import UsageError, did_you_mean
-    from promptops.project.datasets import cases_of
+    from promptops.project.datasets import dataset_of
+    from promptops.project.media_files import media_reader
     from promptops.project.prompts import load_prompt
     from promptops.release.diff import closure_of, rendered_diff, version_diff
 
     old, new = closure_of(project, prompt, before), closure_of(project, prompt, after)
     if case is None:
         return version_diff(old, new)
-    cases = cases_of(project, load_prompt(project, prompt))
+    dataset = dataset_of(project, load_prompt(project, prompt))
+    cases = dataset.cases if dataset else ()
     if (found := next((item for item in cases if item.id == case), None)) is None:
         near = did_you_mean(case, (item.id for item in cases[:10_000]))
         raise UsageError(f"the dataset of {prompt!r} has no case {case!r}{near}")
-    return rendered_diff(old, new, found.inputs)
+    return rendered_diff(old, new, found.inputs, media_reader(project, prompt, dataset.path if dataset else None))
 
 
 def _outputs(project: Project, prompt: str, before: str, after: str, case: str | None) -> list[dict[str, Any]]:

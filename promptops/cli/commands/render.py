@@ -14,6 +14,7 @@ from promptops.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from promptops.cli.commands._version import Chosen
+    from promptops.core.media import MediaReader
     from promptops.project.root import Project
 
 EXAMPLES = (
@@ -39,8 +40,9 @@ def render(
     """Show the messages that a version sends, as they are sent. Asks nothing and runs no Python of the repository."""
     from promptops.cli.commands._version import choose
     from promptops.core.closure import request_for
-    from promptops.core.digest import request_digest
+    from promptops.core.digest import message_json, request_digest
     from promptops.core.inputs import check_inputs
+    from promptops.core.media import shown_message
 
     project = current_project()
     chosen = choose(project, ref)
@@ -51,7 +53,7 @@ def render(
     unknown = [text for text in check_inputs(schemas, by_hand) if text.startswith("unknown")]
     if problems := [*check_inputs(chosen.closure.inputs, values, unknown=False), *unknown]:
         raise UsageError(f"{chosen.name}: " + f"\n{chosen.name}: ".join(problems))
-    request = request_for(chosen.closure, values)
+    request = request_for(chosen.closure, values, read=_reader(project, chosen))
     if as_json:
         emit_json(
             {
@@ -60,7 +62,7 @@ def render(
                 "model": str(request.pin),
                 "params": dict(request.params),
                 "tools": list(request.tools),
-                "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+                "messages": [message_json(message) for message in request.messages],
                 "request": request_digest(request),
             }
         )
@@ -68,8 +70,18 @@ def render(
     note(f"{chosen.name}  {request.pin}")
     for message in request.messages:
         say(message.role)
-        for line in message.content.split("\n"):
+        for line in shown_message(message).split("\n"):
             say(f"  │ {line}")  # so that no content looks like the head of a message
+
+
+def _reader(project: Project, chosen: Chosen) -> MediaReader:
+    """What reads the images and files that template and case name: below the dataset's folder, where there is one."""
+    from promptops.project.datasets import find_dataset
+    from promptops.project.media_files import media_reader
+
+    name = chosen.closure.prompt
+    written = chosen.prompt.spec.dataset if chosen.prompt else None
+    return media_reader(project, name, find_dataset(project, name, written))
 
 
 def _case_inputs(project: Project, chosen: Chosen, case: str) -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ from typing import Final
 import jinja2
 from jinja2 import meta, nodes
 
+from promptops.core.media import MediaReader
+from promptops.core.template.attachments import is_attachment, refuse_halves
 from promptops.core.template.inline import STRIDE, Inliner, references
 from promptops.core.template.limits import MAX_OUTPUT, MAX_VALUE, Run, current, weigh
 from promptops.core.template.rewrite import rewrite
@@ -29,20 +31,22 @@ class Template:
     first (file and line), `includes` which files went into it.
     """
 
-    def __init__(self, compiled: jinja2.Template, sources: _Sources, names: Mapping[str, int], *, roles: bool) -> None:
-        self._compiled, self._sources, self._roles = compiled, sources, roles
+    def __init__(
+        self, compiled: jinja2.Template, sources: _Sources, names: Mapping[str, int], *, roles: bool, attaches: bool
+    ) -> None:
+        self._compiled, self._sources, self._roles, self._attaches = compiled, sources, roles, attaches
         compiled.globals = dict(compiled.globals)  # copied for each rendering, and the chain it was is slow at that
         self.variable_lines: Mapping[str, tuple[str, int]] = {name: sources.place(line) for name, line in names.items()}
         self.variables = frozenset(names)
         self.includes = frozenset(sources.used)
 
-    def render(self, inputs: Mapping[str, Json]) -> tuple[Message, ...]:
-        """Render the messages for `inputs`, which are plain JSON.
+    def render(self, inputs: Mapping[str, Json], read: MediaReader | None = None) -> tuple[Message, ...]:
+        """Render the messages for `inputs`, which are plain JSON. `read` reads the images and files that are named.
 
         Raises `TemplateRefused` for a missing value, whatever the sandbox refuses, any cap, and a text outside of
         the role tags.
         """
-        run = Run()
+        run = Run(read)
         token = current.set(run)
         try:
             self._fill(run, inputs)
@@ -58,6 +62,8 @@ class Template:
 
     def _fill(self, run: Run, inputs: Mapping[str, Json]) -> None:
         weigh([dict(inputs)], MAX_VALUE)
+        if self._attaches:
+            refuse_halves(inputs)
         context = self._compiled.new_context(dict(inputs))
         rest, size = [], 0
         for piece in self._compiled.root_render_func(context):
@@ -132,10 +138,11 @@ def _compiled(environment: Sandbox, tree: nodes.Template, sources: _Sources, *, 
     rewrite(tree)
     tree.set_environment(environment)
     names = _variables(tree)
+    attaches = any(is_attachment(call) for call in tree.find_all(nodes.Call))
     file_name = f"<promptops template {next(_numbers)}>"
     code = environment.compile(tree, filename=file_name)
     template = environment.template_class.from_code(environment, code, environment.make_globals(None))
-    return Template(template, sources, names, roles=roles)
+    return Template(template, sources, names, roles=roles, attaches=attaches)
 
 
 def _problems(found: list[Found], sources: _Sources) -> Iterator[Problem]:

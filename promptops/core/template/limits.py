@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from jinja2 import Undefined
 
+from promptops.core.media import MediaReader
 from promptops.errors import TemplateRefused
-from promptops.models import Message
+from promptops.models import Media, Message, ToolCall
 
 MAX_OUTPUT: Final = 1_000_000  # characters of all messages of one rendering
 MAX_VALUE: Final = 2_000_000  # characters and elements of one value, shared parts counted each time
@@ -30,10 +31,16 @@ _LOOK_AT_CLOCK: Final = 16  # steps
 class Run:
     """One rendering: what it used and the messages it made. Messages never travel as text (see `roles`)."""
 
-    __slots__ = ("calls", "deadline", "messages", "open_role", "output", "produced", "steps")
+    __slots__ = (
+        *("attached", "calls", "deadline", "depth", "media", "messages", "open_role", "output", "produced", "read"),
+        "steps",
+    )
 
-    def __init__(self) -> None:
-        self.steps = self.produced = self.output = self.calls = 0
+    def __init__(self, read: MediaReader | None = None) -> None:
+        self.steps = self.produced = self.output = self.depth = self.attached = 0
+        self.read = read
+        self.media: list[Media] = []
+        self.calls: list[ToolCall] = []  # of the message that is open
         self.deadline = time.thread_time() + MAX_SECONDS
         self.messages: list[Message] = []
         self.open_role: str | None = None
@@ -56,12 +63,12 @@ class Run:
         self.step(max(size, 0))
 
     def enter(self) -> None:
-        self.calls += 1
-        if self.calls > MAX_CALLS:
+        self.depth += 1
+        if self.depth > MAX_CALLS:
             raise TemplateRefused(f"calls itself or nests calls deeper than {MAX_CALLS}")
 
     def leave(self) -> None:
-        self.calls -= 1
+        self.depth -= 1
 
 
 current: ContextVar[Run] = ContextVar("promptops_template_run")

@@ -1,7 +1,7 @@
 """Role tags: `{% system %}…{% endsystem %}`, user, assistant, tool, and `{% message EXPR %}…{% endmessage %}`.
 
 A message is handed over as an object to the `Run` in force, never marked in the text: what a variable holds cannot
-open or close one.
+open or close one. What stands in messages beside text has tags in `attachments`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
+from promptops.core.template.attachments import check_attachments, parts_of
 from promptops.core.template.limits import MAX_OUTPUT, current
 from promptops.errors import TemplateRefused
 from promptops.models import Message, Role
@@ -30,12 +31,13 @@ class RoleExtension(Extension):
         token = next(parser.stream)
         tag = token.value
         role = parser.parse_expression() if tag == "message" else nodes.Const(tag)
+        answers = _call_id(parser, tag)
         body = parser.parse_statements((f"name:end{tag}",), drop_needle=True)
-        call = self.call_method("message", [role, nodes.Const(tag == "message")], lineno=token.lineno)
+        call = self.call_method("message", [role, nodes.Const(tag == "message"), answers], lineno=token.lineno)
         return nodes.CallBlock(call, [], [], body).set_lineno(token.lineno)
 
-    def message(self, role: Any, from_data: bool, caller: Callable[[], str]) -> str:  # noqa: FBT001
-        """Collect one message; the text that remains in its place is empty."""
+    def message(self, role: Any, from_data: bool, answers: Any, caller: Callable[[], str]) -> str:  # noqa: FBT001
+        """Collect one message; the text that remains in its place is empty. `answers` is the id of a tool's call."""
         run = current.get()
         if from_data and (type(role) is not str or role not in ROLES_FROM_DATA):
             allowed = ", ".join(ROLES_FROM_DATA)
@@ -47,19 +49,23 @@ class RoleExtension(Extension):
             content = caller()
         finally:
             run.open_role = None
-        add_message(cast("Role", role), content)
+        add_message(cast("Role", role), content, answers)
         return ""
 
 
-def add_message(role: Role, content: str) -> None:
+def add_message(role: Role, content: str, answers: Any = None) -> None:
     """Keep a message without the line ends around its content; other white space is content."""
     run = current.get()
-    content = content.strip("\r\n")
+    parts = parts_of(content.strip("\r\n"), run)
+    content = "".join(part for part in parts if isinstance(part, str))
     try:
         content.encode()
     except UnicodeEncodeError as error:
         raise TemplateRefused("a message holds half a surrogate pair, which is not text") from error
-    run.messages.append(Message(role, content))
+    calls, run.calls = tuple(run.calls), []
+    check_attachments(role, parts, calls, answers)
+    media = () if all(isinstance(part, str) for part in parts) else parts
+    run.messages.append(Message(role, content, media, calls, answers or ""))
     run.output += len(content)
     if run.output > MAX_OUTPUT:
         raise TemplateRefused(f"makes more than {MAX_OUTPUT:,} characters of messages")
@@ -70,9 +76,18 @@ def is_role_block(node: nodes.Node) -> bool:
     return isinstance(node, nodes.CallBlock) and isinstance(node.call.node, nodes.ExtensionAttribute)
 
 
+def _call_id(parser: Parser, tag: str) -> nodes.Expr:
+    """The id of the call that a tool's message answers: `{% tool "call_1" %}`, `{% message turn.role, turn.call %}`."""
+    if tag == "message" and parser.stream.skip_if("comma"):
+        return parser.parse_expression()
+    if tag == "tool" and parser.stream.current.type != "block_end":
+        return parser.parse_expression()
+    return nodes.Const(None)
+
+
 def tag_of(node: nodes.CallBlock) -> tuple[str, nodes.Expr]:
     """Return the tag of a role block (`system` … `message`) and the expression of its role."""
-    role, from_data = node.call.args
+    role, from_data, _ = node.call.args
     if isinstance(from_data, nodes.Const) and from_data.value:
         return "message", role
     return str(role.value) if isinstance(role, nodes.Const) else "message", role

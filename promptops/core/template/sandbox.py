@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
 from promptops.core.template import text
+from promptops.core.template.attachments import AttachmentExtension
 from promptops.core.template.filters import FILTERS, FUNCTIONS, TESTS, call_method
 from promptops.core.template.limits import MAX_BITS, checked, current, text_of, weigh
 from promptops.core.template.roles import RoleExtension
@@ -40,7 +41,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=False,
-            extensions=[RoleExtension],
+            extensions=[RoleExtension, AttachmentExtension],
             optimized=False,
             cache_size=0,
         )
@@ -81,6 +82,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 run.leave()
         if any(obj is function for function in FUNCTIONS.values()):
             return obj(*args, **kwargs)
+        if getattr(obj, "__func__", None) is AttachmentExtension.attach:
+            return obj(*args)
         if isinstance(obj, StrictUndefined):
             str(obj)
         raise TemplateRefused(f"a {type(obj).__name__} cannot be called here")

@@ -8,6 +8,7 @@ from typing import Final
 
 from jinja2 import nodes
 
+from promptops.core.template.attachments import is_attachment
 from promptops.core.template.filters import FILTER_HINTS, FILTERS, FUNCTIONS, METHOD_NAMES, TESTS
 from promptops.core.template.limits import MAX_BITS
 from promptops.core.template.roles import ROLES_FROM_DATA, is_role_block, tag_of
@@ -50,11 +51,15 @@ def _nodes(node: nodes.Node) -> Iterator[Found]:
         message, hint = _REFUSED.get(kind, (f"{kind} is not supported in prompts", ""))
         yield node.lineno, message, hint
         return
+    if is_attachment(node):
+        for child in getattr(node, "args", ()):
+            yield from _nodes(child)
+        return
     if rule := _RULES.get(kind):
         yield from rule(node)
     if isinstance(node, nodes.CallBlock) and is_role_block(node):
         yield from _role(node)
-        children: Iterator[nodes.Node] = iter([tag_of(node)[1], *node.body])
+        children: Iterator[nodes.Node] = iter([tag_of(node)[1], node.call.args[2], *node.body])
     else:
         children = node.iter_child_nodes()
     for child in children:

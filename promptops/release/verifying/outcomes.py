@@ -9,12 +9,14 @@ from promptops.core.contract import Contract, JsonSchemaContract, TextContract
 from promptops.core.digest import version_digest
 from promptops.core.judge import judge
 from promptops.core.measurement import dataset_digest, holds_together, judged_alike, measurement_of
+from promptops.core.media import MediaReader
 from promptops.core.plan import plan_samples
 from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
 from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
 from promptops.project.datasets import Dataset, cases_of, dataset_of
 from promptops.project.evidence import evidence_path
 from promptops.project.files import matching
+from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt
 from promptops.release.verifying.findings import Collector
 from promptops.release.verifying.times import time_of
@@ -103,7 +105,8 @@ def _recompute(
     dataset = dataset_of(found.project, prompt)
     cases = dataset.cases if dataset else ()
     measured = _measurement(prompt, dataset, closure)
-    _check_requests(found, version, closure, accepted, cases, recordings)
+    read = media_reader(found.project, found.prompt, dataset.path if dataset else None)
+    _check_requests(found, version, closure, accepted, cases, recordings, read)
     _notice_older(found, version, accepted, cases, measured)
     if not judged_alike(accepted.measurement, measured):
         found.skipped.append(f"{name}: accepted outcomes, because checks or contract changed since they were accepted")
@@ -118,7 +121,7 @@ def _recompute(
         if entry is None or entry.case != case.digest or len(entry.samples) != entry.of:
             continue
         count += 1
-        if told := _compare(entry, _again(case, entry, closure, prompt.checks, contract, recordings)):
+        if told := _compare(entry, _again(case, entry, closure, prompt.checks, contract, recordings, read)):
             wrong.append(f"{case.id} ({told})")
     if wrong:
         path = evidence_path(found.project, found.prompt, version)
@@ -134,6 +137,7 @@ def _check_requests(
     accepted: Accepted,
     cases: Sequence[Case],
     recordings: Recordings,
+    read: MediaReader,
 ) -> None:
     """Each accepted sample answers the request that closure and case give; one that is recorded is named."""
     other, unnamed = [], []
@@ -141,7 +145,7 @@ def _check_requests(
         entry = accepted.cases.get(case.id)
         if entry is None or entry.case != case.digest:
             continue
-        plan = plan_samples(closure, [case], samples=entry.of, released=True)
+        plan = plan_samples(closure, [case], samples=entry.of, released=True, read=read)
         samples = [recordings.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
         if any(sample.failure and sample.failure.kind == "stale_recording" for sample in samples):
             other.append(case.id)
@@ -184,11 +188,14 @@ def _again(
     checks: Sequence[CheckSpec],
     contract: Contract,
     recordings: Recordings,
+    read: MediaReader,
 ) -> CaseResult:
     """Judge the recorded samples of one case."""
-    plan = plan_samples(closure, [case], samples=entry.of, released=True)
+    plan = plan_samples(closure, [case], samples=entry.of, released=True, read=read)
     found = [recordings.find(planned) if isinstance(planned, PlannedSample) else planned for planned in plan]
-    return CaseResult(case.id, tuple(judge(sample, case, contract, checks, _no_python) for sample in found))
+    return CaseResult(
+        case.id, tuple(judge(sample, case, contract, checks, _no_python, tools=closure.tools) for sample in found)
+    )
 
 
 def _no_python(reference: str) -> Callable[..., Any]:
