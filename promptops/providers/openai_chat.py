@@ -66,11 +66,18 @@ class OpenAIChat(Wire):
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
             logprobs=logprobs_of(choice.get("logprobs")),
+            fingerprint=_named(document.get("system_fingerprint")),
+            host=_named(document.get("provider")),
         )
 
     def chunks(self) -> ChatChunks:
         """What adds up the chunks of one streamed reply."""
         return ChatChunks()
+
+
+def _named(value: Any) -> str | None:
+    """Who served, by name: OpenAI's `system_fingerprint`, OpenRouter's `provider`. What is no text says nothing."""
+    return value[:200] if isinstance(value, str) and value else None
 
 
 def logprobs_of(value: Any) -> tuple[Mapping[str, Json], ...]:

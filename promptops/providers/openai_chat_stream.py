@@ -16,6 +16,7 @@ from promptops.providers.reading import MAX_CALLS, listing, mapping, string, wro
 from promptops.providers.replies import parse_object, well_formed
 
 _TEXTS = ("content", "refusal")
+_WHO_SERVED = ("system_fingerprint", "provider")
 # What a model says while it thinks: it goes nowhere, but the model has begun.
 _THOUGHTS = ("reasoning_content", "reasoning")
 
@@ -74,6 +75,9 @@ class ChatChunks:
         self._note_model(chunk.get("model"))
         if chunk.get("usage") is not None:
             self._top["usage"] = chunk["usage"]
+        for name in _WHO_SERVED:
+            if chunk.get(name):
+                self._top[name] = chunk[name]
         choices = chunk.get("choices")
         if choices is not None and not isinstance(choices, list):
             raise wrong("choices", "a list", choices)
