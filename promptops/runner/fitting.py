@@ -27,10 +27,10 @@ def fits_for(project: Project, pin: Pin) -> Fits | None:
     return None if window is None else fits_into(window, counter_for(pin, project.config, project.root))
 
 
-def fitting(plan: Iterable[Planned], fits: Fits | None) -> Iterator[Planned]:
+def fitting(plan: Iterable[Planned], fits: Fits) -> Iterator[Planned]:
     """Yield the plan, with the failure in place of each sample that is too long."""
     for planned in plan:
-        if fits is not None and isinstance(planned, PlannedSample) and (failure := fits(planned.request)):
+        if isinstance(planned, PlannedSample) and (failure := fits(planned.request)):
             yield Sample(planned.key, planned.digest, failure=failure)
         else:
             yield planned
@@ -45,17 +45,13 @@ def rules_of(settings: IdentitySettings) -> ServedRules | None:
     )
 
 
-def counted(plan: Iterable[Planned], target: Target) -> Iterator[Planned]:
+def counted(plan: Iterable[Planned], rules: ServedRules) -> Iterator[Planned]:
     """Say with each sample which replies count.
 
     Where the prompt has rules of its own each sample is asked: a reply that counts here may not count elsewhere.
     """
-    rules = rules_of(target.spec.identity)
     for planned in plan:
-        if rules is not None and isinstance(planned, PlannedSample):
-            yield replace(planned, served=rules, timed=True)
-        else:
-            yield planned
+        yield replace(planned, served=rules, timed=True) if isinstance(planned, PlannedSample) else planned
 
 
 def fitted(plan: Plan) -> Callable[..., Iterator[Planned]]:
@@ -63,6 +59,9 @@ def fitted(plan: Plan) -> Callable[..., Iterator[Planned]]:
 
     @functools.wraps(plan)
     def planned(target: Target, cases: Iterable[Case] | None = None) -> Iterator[Planned]:
-        return fitting(counted(plan(target, cases), target), target.fits)
+        found, rules = plan(target, cases), rules_of(target.spec.identity)
+        if rules is not None:
+            found = counted(found, rules)
+        return found if target.fits is None else fitting(found, target.fits)
 
     return planned
