@@ -22,8 +22,11 @@ DRAWS = 199
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`again` repeats with five times as many fresh streams where `false` alone would contradict alpha: of many cells
-    one in two hundred does by chance. `exact` is the mean error spent, the exact level of a sign test; `naive` is McNemar at .05 after each case."""
+    """`exact` is the mean error spent, the exact level of a sign test; `naive` is McNemar at .05 after each case.
+
+    `again` repeats with five times as many fresh streams where `false` alone would contradict alpha: of many cells one
+    in two hundred does by chance.
+    """
 
     kind: str
     cases: int
