@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from promptops.core.canary import CanaryDecision, Pairs
@@ -114,6 +114,7 @@ class CanaryResult:
     gates: tuple[str, ...]
     finished: RunFinished
     candidate_written: int
+    _decisions: dict[int, CanaryDecision] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def licenses(self) -> bool:
@@ -129,11 +130,12 @@ class CanaryResult:
 
     def decision(self, attempt: int) -> CanaryDecision:
         """Decide as attempt `attempt` (from 1) at this comparison."""
-        comparison = self.comparison
-        settings = comparison.candidate.spec.canary
-        return decide_in_order(
-            self.pairs, settings, comparison.order, asked=self.asked, attempt=attempt, gates=self.gates
-        )
+        if attempt not in self._decisions:
+            comparison, settings = self.comparison, self.comparison.candidate.spec.canary
+            self._decisions[attempt] = decide_in_order(
+                self.pairs, settings, comparison.order, asked=self.asked, attempt=attempt, gates=self.gates
+            )
+        return self._decisions[attempt]
 
     def flips(self, decision: CanaryDecision) -> Iterator[Flip]:
         """The flipped cases, the broken ones first."""

@@ -10,18 +10,24 @@ import functools
 import math
 
 from promptops.core.statistics.tango import non_inferiority
-from promptops.core.stats import binomial_probability, mcnemar_exact
+from promptops.core.stats import binomial_probability, mcnemar_exact, normal_tail, z_value
+
+_MANY = 2_000
 
 
 def power_to_regress(pairs: int, drop: float, noise: float, alpha: float) -> float:
     """Return the chance that McNemar's exact test at `alpha` finds a true `drop` of the pass rate.
 
-    `noise` is the share of pairs that flip for no reason, half each way; the drop comes on top of it.
+    `noise` is the share of pairs that flip for no reason, half each way; the drop comes on top of it. Exact up to 2,000
+    pairs, beyond by the normal approximation.
     """
     worse = min(1.0, noise / 2 + drop)
     flips = min(1.0, worse + noise / 2)
     if flips <= 0:
         return 0.0
+    if pairs > _MANY:
+        most_by_chance, spread = z_value(alpha) * math.sqrt(pairs * flips), math.sqrt(pairs * (flips - drop * drop))
+        return normal_tail((most_by_chance - pairs * drop) / spread) if spread else 1.0
     return sum(
         chance * _share_at_least(_critical(count, alpha), count, worse / flips)
         for count, chance in _likely(pairs, flips)
@@ -43,8 +49,10 @@ def detectable_drop(pairs: int, noise: float, alpha: float, *, power: float = 0.
     """Return the smallest drop that is found with `power`; None where not even a drop of 100 points is."""
     if not pairs or power_to_regress(pairs, 1.0, 0.0, alpha) < power:
         return None
-    low, high = 0.0, 1.0
-    for _ in range(12):
+    low, high = 0.0, min(1.0, 16 / pairs)
+    while high < 1 and power_to_regress(pairs, high, noise, alpha) < power:  # small drops are the cheap ones to reckon
+        low, high = high, min(1.0, 2 * high)
+    while high - low > 0.01 * high:
         middle = (low + high) / 2.0
         low, high = (middle, high) if power_to_regress(pairs, middle, noise, alpha) < power else (low, middle)
     return high
@@ -83,4 +91,5 @@ def _likely(trials: int, rate: float) -> list[tuple[int, float]]:
 
 
 def _share_at_least(least: int, count: int, rate: float) -> float:
-    return min(1.0, sum(binomial_probability(k, count, rate) for k in range(max(0, least), count + 1)))
+    most = min(count, math.ceil(count * rate + 9 * math.sqrt(count * rate * (1 - rate))) + 9)  # beyond is nothing
+    return min(1.0, sum(binomial_probability(k, count, rate) for k in range(max(0, least), most + 1)))
