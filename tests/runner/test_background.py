@@ -22,6 +22,14 @@ def live(asker: Asker, concurrency: int = 4) -> EngineSettings:
     return EngineSettings("live", concurrency=concurrency, open_client=lambda: asker)
 
 
+def settled(asker: Asker, count: int) -> None:
+    """Wait until so many were asked for, and then a little longer, in which there should be no more."""
+    deadline = time.monotonic() + 20
+    while len(asker.asked) < count and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.1)
+
+
 @pytest.mark.parametrize("order", ["forward", "backward"])
 def test_every_sample_is_fetched_once_in_any_order(order: str) -> None:
     asker = Asker(0.001)
@@ -40,7 +48,7 @@ def test_it_asks_no_further_ahead_than_allowed() -> None:
     asker = Asker()
     with BackgroundEngine(plan(100), live(asker), look_ahead=10) as engine:
         engine.get(key(0), timeout=5)
-        time.sleep(0.1)
+        settled(asker, 10)
         assert 10 <= len(asker.asked) <= 11
 
 
@@ -53,7 +61,7 @@ def test_dropped_samples_make_room() -> None:
     asker = Asker()
     with BackgroundEngine(plan(30), live(asker), look_ahead=10) as engine:
         engine.drop([key(number) for number in range(10)])
-        time.sleep(0.1)
+        settled(asker, 20)
         assert len(asker.asked) == 20
 
 
@@ -127,10 +135,10 @@ def test_a_paced_stream_waits_for_what_is_consumed_but_not_for_ever() -> None:
     with EventStream(plan(30), live(asker, 2), paced=4) as events:
         listed = threading.Thread(target=lambda: list(events))
         listed.start()
-        time.sleep(0.3)
+        settled(asker, 4)
         assert len(asker.asked) == 4
         events.consumed(6)
-        time.sleep(0.3)
+        settled(asker, 10)
         assert len(asker.asked) == 10
         listed.join(20)
     assert len(asker.asked) == 30
