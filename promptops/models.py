@@ -166,6 +166,15 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run has cost so far, as far as it is known: US dollars, tokens in and out, requests."""
+
+    dollars: float = 0.0
+    tokens: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request that was sent for a sample.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from promptops.core.pricing import input_bound, output_bound
 from promptops.errors import FailureKind
-from promptops.models import Caps, Failure, Reply, Request
+from promptops.models import Caps, Failure, Reply, Request, Spent
 
 _MAY_HAVE_COST: frozenset[FailureKind] = frozenset({"timeout", "bad_reply", "identity", "server", "cancelled"})
 _AGAIN = "raise the budget and run again: what was measured is not asked again"
@@ -31,7 +31,8 @@ class Budget:
 
     `worst_case` returns the most dollars that a request can cost, `cost` those of a reply, None where no price is
     known: with a cap in dollars such a request is refused, because a cap that cannot be kept is no cap. Every attempt
-    counts, retries and hedges too. Implements `providers.base.Allowance`; belongs to one event loop.
+    counts, retries and hedges too, and so does what was `spent` before this process went on with the run. Implements
+    `providers.base.Allowance`; belongs to one event loop.
     """
 
     def __init__(
@@ -39,10 +40,13 @@ class Budget:
         caps: Caps,
         worst_case: Callable[[Request], float | None],
         cost: Callable[[Request, Reply], float | None],
+        *,
+        spent: Spent | None = None,
     ) -> None:
         self.caps = caps
         self._worst_case, self._cost = worst_case, cost
-        self._spent, self._held = _Amount(), _Amount()
+        before = spent or Spent()
+        self._spent, self._held = _Amount(before.dollars, before.tokens, before.requests), _Amount()
         self._worst: dict[int, tuple[_Amount, int]] = {}
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()

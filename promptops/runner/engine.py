@@ -80,12 +80,12 @@ class Engine:
         self._ending: asyncio.Task[None] | None = None
         self._stopping = self._dropped = False
         self._broken: Exception | None = None
-        self._asking = 0
+        self._asking = self._handing = 0
 
     @property
     def in_flight(self) -> int:
         """Samples that are being looked for, asked or written, and will be handed on without anybody's help."""
-        return self._asking + (self._commits.pending if self._commits is not None else 0)
+        return self._asking + self._handing + (self._commits.pending if self._commits is not None else 0)
 
     def cancel(self) -> None:
         """Start nothing more; what is in flight gets half a second, then is dropped. What is done is kept."""
@@ -115,6 +115,7 @@ class Engine:
                 for writer in writers:
                     await writer.add(sample)
                 yield SampleDone(sample)
+                self._handing -= 1
                 if not self._external:
                     self.gate.consumed()
                 if time.monotonic() >= said + SAY_EVERY:
@@ -138,7 +139,7 @@ class Engine:
     async def _samples(self) -> AsyncGenerator[Sample, None]:
         """Run the workers and hand on what they find, once it is durable, until the last of them ends."""
         if self._settings.journal is not None:
-            self._commits = GroupCommit(self._settings.journal, self._found.put_nowait)
+            self._commits = GroupCommit(self._settings.journal, self._deliver)
         count = 1 if self._settings.open_client is None else _PER_PLACE * self._settings.concurrency
         self._workers = [asyncio.create_task(self._work()) for _ in range(count)]
         self._ending = asyncio.create_task(self._end())
@@ -177,7 +178,11 @@ class Engine:
             if not self._stopping:
                 raise
         except BaseException as error:  # carried to the consumer after what was found before, raised there
-            (self._commits.add if self._commits is not None else self._found.put_nowait)(error)
+            (self._commits.add if self._commits is not None else self._deliver)(error)
+
+    def _deliver(self, item: Item) -> None:
+        self._handing += isinstance(item, Sample)
+        self._found.put_nowait(item)
 
     def _was_stopped(self, sample: Sample) -> bool:
         """Whether the client was told to stop before it asked for this sample."""
@@ -187,7 +192,7 @@ class Engine:
         if self._commits is not None and self._settings.journal is not None and self._settings.journal.wants(sample):
             self._commits.add(sample)
         else:
-            self._found.put_nowait(sample)
+            self._deliver(sample)
 
     def _next(self) -> Planned | None:
         """The next of the plan; where it raises, what is on its way is finished first."""

@@ -81,6 +81,8 @@ class StoredRun:
             if digest and not resume.never:
                 record = store.claim(digest, run=resume.run, within=None if resume.demanded else within)
             if record is not None:
+                if session.caps:
+                    session.spent = store.spent(record.id)
                 return cls(store, record, store.replies(record.id))
             if resume.demanded:
                 raise UsageError(_none_to_go_on_with(store, kind, resume.run))

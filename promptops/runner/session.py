@@ -17,7 +17,7 @@ from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
-from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample
+from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample, Spent
 from promptops.project.dataset_cases import choose
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
@@ -77,6 +77,7 @@ class Session:
         self._files = TargetFiles(self.project, self.manifest, self.environment)
         self._recordings: dict[tuple[str, str, str], Recordings | PromptopsError] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
+        self.spent = Spent()  # before this process went on with a run
         self._redactors: dict[str, Redactor] = {}
         self._resolvers: dict[str, Callable[[str], Callable[..., Any]]] = {}
 
@@ -216,7 +217,7 @@ class Session:
             concurrency=self.choices.concurrency,
             ledger=limits,
             fingerprint=limits.fingerprint,
-            allowance=Budget(caps, self.worst_case, self._cost) if caps else None,
+            allowance=Budget(caps, self.worst_case, self._cost, spent=self.spent) if caps else None,
             time_limit=parse_duration(config.run_timeout) if config.run_timeout else None,
         )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from promptops.errors import FailureKind, StoreError
-from promptops.models import Json, Sample, SampleKey
+from promptops.models import Json, Sample, SampleKey, Spent
 from promptops.store import run_tables
 from promptops.store.run_locks import RunLocks
 from promptops.store.sample_rows import SELECT, dump, row_of, sample_of, upsert
@@ -239,6 +239,18 @@ class RunStore:
         """How many samples of a run have a reply so far."""
         with self._database.reading() as db:
             return int(db.execute("SELECT count(reply) FROM samples WHERE run = ?", [run]).fetchone()[0])
+
+    def spent(self, run: str) -> Spent:
+        """What the samples of a run have cost so far; what failed cost requests, and nobody knows what else."""
+        dollars, tokens, requests = 0.0, 0, 0
+        with self._database.reading() as db:
+            rows = db.execute(f"{SELECT} WHERE run = ? AND source = 'live'", [run])
+            for sample in map(sample_of, rows):
+                dollars += sample.cost or 0.0
+                requests += len(sample.attempts)
+                if sample.reply is not None:
+                    tokens += (sample.reply.usage.input_tokens or 0) + (sample.reply.usage.output_tokens or 0)
+        return Spent(dollars, tokens, requests)
 
     # --- samples
 

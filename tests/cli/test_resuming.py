@@ -107,8 +107,8 @@ def test_a_run_that_an_outage_made_unmeasurable_asks_for_the_rest(
 
 
 def test_a_budget_that_ran_out_is_raised_by_running_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    for left in (40, 20, 0):
-        code, _, _ = told(capsys, "run", "greet@v1", "--mode", "live", "--budget-requests", "20")
+    for budget, left in ((20, 40), (20, 40), (40, 20), (60, 0)):  # what was spent before counts
+        code, _, _ = told(capsys, "run", "greet@v1", "--mode", "live", "--budget-requests", str(budget))
         assert code == (10 if left else 0)
         assert world.server.count == CASES - left
 
