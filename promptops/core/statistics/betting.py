@@ -23,8 +23,8 @@ class BettingTest:
     H0: mean difference ≤ -margin. In detail: the expected difference of the next unit, given those before, is at most
     -margin.
     Assumes: differences in [-1, 1], units drawn independently from the cases that the suite stands for, in a random
-    order; nothing about their distribution, no variance is estimated. (Taken as drawn without replacement from the
-    suite itself, it erred less often in simulation; that is not proven.)
+    order; nothing about their distribution, and no variance is estimated. (Drawn without replacement from the suite
+    itself it erred less often in simulation; that is not proven.)
     Guarantee: under H0 the wealth is a supermartingale that starts at 1, so P(it ever reaches 1 / alpha) ≤ alpha
     (Ville): looking after every case, stopping for any reason and going on later cost nothing.
     Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024), 1-27, §3
