@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "promptops"
 
 ORDER: list[set[str]] = [
-    {"errors", "times"},
+    {"errors", "startup", "times"},
     {"models", "formats", "config", "scratch"},
     {"core"},
     {"project", "providers", "store"},

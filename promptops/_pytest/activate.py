@@ -24,8 +24,7 @@ from promptops.project.root import Project, load_project
 from promptops.reporting.files import check_report_path
 from promptops.reporting.safe import terminal
 from promptops.runner.session import Choices, Session
-
-_COLLECT_AFTER = 20_000  # objects: tens of thousands of items and rows stay, and hardly anything is garbage
+from promptops.startup import collect_rarely, leave_out_httpx_command_line
 
 
 def activate(config: pytest.Config) -> None:
@@ -36,8 +35,8 @@ def activate(config: pytest.Config) -> None:
     except PromptopsError as error:
         raise pytest.UsageError(terminal(str(error))) from None
     config.stash[RUN] = run
-    config.add_cleanup(functools.partial(gc.set_threshold, *gc.get_threshold()))
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    config.add_cleanup(functools.partial(gc.set_threshold, *collect_rarely()))
+    leave_out_httpx_command_line()
     if config.args_source is not pytest.Config.ArgsSource.ARGS and not _covered(config, run.project.prompts_dir):
         config.args.append(str(run.project.prompts_dir))
     for hooks in _hooks(run, told):
