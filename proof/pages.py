@@ -105,13 +105,14 @@ guarantee and source.
 Intervals in brackets are 99 % Clopper-Pearson. A share is never exactly its promise: a cell contradicts "at most .05"
 when its lower limit is above .05.
 
-Some rows are judged by rules that were made after a first whole run had been seen, so that their "yes" is no independent
-confirmation. False REGRESS: one cell (3 samples, 1,000 cases) gave 128 of 2,000, .064 (.051 to .079); since then a cell
-that leaves doubt is repeated with five times as many fresh streams, and that one gave 510 of 10,000. Power: one cell had
-lost 2.4 points in 4,000 rounds; there are 20,000 now, and drops inside the margin, where a PASS may come first, are left
-out (a drop of 2 points, 200 cases, 2 % flips: about 3.3 points are lost). A shift of 4 sd: the row is for 60 calibration
-blocks; with 30 it takes 7 nights. False alarms of a year: judged by the lower limit, as the other shares are. The tables
-were computed in several processes and put together; a cell that was computed twice came out the same.
+Some rows are judged by rules that were made after a first whole run had been seen, so that their "yes" is no
+independent confirmation. False REGRESS: one cell (3 samples, 1,000 cases) gave 128 of 2,000, .064 (.051 to .079);
+since then a cell that leaves doubt is repeated with five times as many fresh streams, and that one gave 510 of
+10,000. Power: one cell had lost 2.4 points in 4,000 rounds; there are 20,000 now, and drops inside the margin,
+where a PASS may come first, are left out (a drop of 2 points, 200 cases, 2 % flips: about 3.3 points are lost). A
+shift of 4 sd: the row is for 60 calibration blocks; with 30 it takes 7 nights. False alarms of a year: judged by
+the lower limit, as the other shares are. The tables were computed in several processes and put together; a cell
+that was computed twice came out the same.
 
 What is not proven here: that your cases are independent and stand for what production sends; that a night is
 independent of the last (measured, see [nightly](nightly.md)); anything about a real provider.
