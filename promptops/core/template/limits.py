@@ -41,7 +41,7 @@ class Run:
         self.read = read
         self.media: list[Media] = []
         self.calls: list[ToolCall] = []  # of the message that is open
-        self.deadline = time.thread_time() + MAX_SECONDS
+        self.deadline: float | None = None  # from the first look at the clock on: most renderings end before it
         self.messages: list[Message] = []
         self.open_role: str | None = None
 
@@ -53,8 +53,11 @@ class Run:
             raise TemplateRefused(f"takes more than {MAX_STEPS:,} steps")
         if self.produced > MAX_PRODUCED:
             raise TemplateRefused(f"makes more than {MAX_PRODUCED:,} characters on the way")
-        if not self.steps % _LOOK_AT_CLOCK and time.thread_time() > self.deadline:
-            raise TemplateRefused(f"takes more than {MAX_SECONDS:g} seconds")
+        if not self.steps % _LOOK_AT_CLOCK:
+            now = time.thread_time()
+            self.deadline = now + MAX_SECONDS if self.deadline is None else self.deadline
+            if now > self.deadline:
+                raise TemplateRefused(f"takes more than {MAX_SECONDS:g} seconds")
 
     def room_for(self, size: int) -> None:
         """Refuse a value of `size` characters or elements before it is made."""
