@@ -247,7 +247,7 @@ _numbers = itertools.count()
 
 
 def _new_key() -> str:
-    """A key that nobody else has: random for the process, counted within it, since every random number costs 40 µs."""
+    """A key that nobody else has: random for the process, counted within it, since the system takes long for every random number."""
     return f"{_process_key()}-{next(_numbers):x}"
 
 

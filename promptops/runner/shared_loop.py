@@ -1,7 +1,7 @@
 """An event loop that runs in the thread of whoever waits for it, and in one of its own while nobody does.
 
 Two threads of one interpreter take turns, and each turn costs both of them: where one reads replies and the other
-judges them, or pytest redirects its files around every test, that is a third of all processor time. So who waits for a
+judges them, or pytest redirects its files around every test, that is a tenth of all processor time. So who waits for a
 sample runs the loop meanwhile, in its own thread, and so does in passing who does not wait; a second thread only takes
 the loop where nobody has run it for a while: a check that computes, a test that sleeps.
 """
