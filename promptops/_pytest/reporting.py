@@ -55,7 +55,7 @@ class Reporting:
         return result
 
     def _let_go(self, report: pytest.TestReport) -> None:
-        """Of setups and teardowns pytest's terminal keeps the reports for `--durations` only: an eighth of all memory."""
+        """Reports of setups and teardowns are kept for `--durations` only: they are an eighth of all memory."""
         reporter = self.run.config.pluginmanager.get_plugin("terminalreporter")
         held = reporter.stats.get("") if reporter is not None else None
         if held and held[-1] is report and ".j2::" in report.nodeid and self.run.config.option.durations is None:

@@ -247,7 +247,7 @@ _numbers = itertools.count()
 
 
 def _new_key() -> str:
-    """A key that nobody else has: random for the process, counted within it, since the system takes long for every random number."""
+    """A key that nobody else has: random for the process, and counted within it."""
     return f"{_process_key()}-{next(_numbers):x}"
 
 
