@@ -152,7 +152,9 @@ def reason(running: FigureTrial, verdict: Verdict, found: Sequence[MetricFinding
     critical = [one for one in found if one.setting.critical]
     if verdict == "regress":
         told = [
-            f"{_worse_words(one)} (error spent {one.spent:.2g} of {settings.alpha:g})" for one in found if one.worse
+            f"{_worse_words(one, trial)} (error spent {one.spent:.2g} of {settings.alpha:g})"
+            for one in critical
+            if one.worse
         ]
         return f"{'; '.join(told)} after {used}: beyond chance, however often one looks"
     if verdict == "pass":
@@ -180,11 +182,13 @@ def margin_of(setting: MetricSetting) -> str:
     return f"{100 * setting.margin:g}%" if setting.relative else f"{setting.margin:g}"
 
 
-def _worse_words(found: MetricFinding) -> str:
+def _worse_words(found: MetricFinding, trial: Trial) -> str:
+    """What the trial has seen of a metric; what was on its way when it ended is not in it."""
     setting = found.setting
     if setting.name in UNBOUNDED:
         side = "above" if setting.worse == "increase" else "below"
-        beyond = f"in {found.beyond} of {found.measured} cases"
+        seen = trial.metrics[key_of(setting)].measured
+        beyond = f"in {sum(room < 0 for room in seen)} of {len(seen)} cases"
         return f"{found.title} is more than {margin_of(setting)} {side} the baseline's {beyond}"
     way = "rose" if setting.worse == "increase" else "fell"
     return f"{found.title} {way} by {100 * abs(found.change or 0.0):.1f} points"
@@ -220,7 +224,7 @@ def warnings(
         if one.setting.critical:
             continue
         if one.worse:
-            yield f"{_worse_words(one)}: beyond chance, and not critical, so it stops nothing"
+            yield f"{_worse_words(one, running.trial)}: beyond chance, and not critical, so it stops nothing"
         elif one.missing > MOST_MISSING * (one.measured + one.missing):
             yield f"{one.title} could not be measured in {one.missing} of {one.measured + one.missing} cases"
     if attempt > 1:

@@ -38,7 +38,7 @@ def test_a_candidate_that_needs_many_more_tokens_regresses_although_every_answer
     world.behaviour.tokens = {"v1": lambda _: 50, "v2": lambda _: 80}
     code, found = canary(capsys)
     assert (code, found["verdict"]) == (1, "regress")
-    assert "tokens is more than 10% above the baseline's in 1" in found["reason"]
+    assert "tokens is more than 10% above the baseline's in 11 of 11 cases" in found["reason"]
     assert finding(found, "tokens")["worse"]
     assert found["asked"] < CASES
     assert run(["verify"]) == 0
