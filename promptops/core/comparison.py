@@ -118,7 +118,7 @@ def _key(key: Any) -> bytes:
     return b"%d:%b" % (len(text), text)
 
 
-def _number(value: float, how: Comparison) -> str:
+def _number(value: int | float, how: Comparison) -> str:
     if how.significant_digits is not None:
         return _rounded(value, how.significant_digits)
     if isinstance(value, float):
