@@ -47,21 +47,13 @@ def differences(
 
 def compare(expected: Json, actual: Json, how: Comparison) -> tuple[Difference, ...]:
     """`differences`, with the options already parsed."""
-    left, right = arranged(expected, actual, how)
-    if right is left:
-        return ()
-    if isinstance(left, str) and isinstance(right, str):
-        return (Difference("root", "values_changed", *_cut(left, right)),)
-    return _worded(left, right) or (Difference("root", "values_changed", left, right),)
-
-
-def arranged(expected: Json, actual: Json, how: Comparison) -> tuple[Any, Any]:
-    """Both values as they are compared: without what is excluded, and `actual` brought as near as the options allow.
-
-    Where a part of `actual` is equal, it is the very object of `expected`.
-    """
     left, right = without(expected, list(how.exclude_paths)), without(actual, list(how.exclude_paths))
-    return left, _arrange(left, right, how)
+    arranged = _arrange(left, right, how)
+    if arranged is left:
+        return ()
+    if isinstance(left, str) and isinstance(arranged, str):
+        return (Difference("root", "values_changed", *_cut(left, arranged)),)
+    return _worded(left, arranged) or (Difference("root", "values_changed", left, arranged),)
 
 
 def _arrange(expected: Any, actual: Any, how: Comparison) -> Any:

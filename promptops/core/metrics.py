@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
+from promptops.core.comparison import Comparison
+from promptops.core.distance import measure
 from promptops.core.statistics.metric import MetricPlan
 from promptops.formats import UNBOUNDED, CanaryEvidence, CanarySettings, MetricName, MetricSetting, Worse
 from promptops.models import Case, CaseResult, CheckResult, Judgement, Outcome
@@ -208,12 +210,11 @@ def _judged(judgement: Judgement, _: Case) -> float | None:
 
 
 def _distance(judgement: Judgement, case: Case) -> float | None:
-    from promptops.core.agreement import agreement
-    from promptops.core.diff import Comparison
-
     if not case.has_expected:
         return None
-    return 1.0 if judgement.valid is False else 1.0 - agreement(case.expected, judgement.value, Comparison(subset=True))
+    if judgement.valid is False:
+        return 1.0
+    return measure(case.expected, judgement.value, Comparison(subset=True)).value
 
 
 def _cost(judgement: Judgement, _: Case) -> float | None:

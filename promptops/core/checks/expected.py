@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from promptops.core.agreement import agreement
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
 from promptops.core.comparison import Comparison, parse_exclude
 from promptops.core.diff import compare
+from promptops.core.distance import measure
 from promptops.core.shown import shown
 from promptops.models import Json
 
@@ -50,7 +50,7 @@ class ExpectedCheck:
         different = compare(wanted, actual, how)
         if not different:
             return Finding("yes", f"the output {self.name} {shown(expected)}", score=1.0)
-        count, score = len(different), agreement(wanted, actual, how)
+        count, score = len(different), 1.0 - measure(wanted, actual, how).value
         return Finding("no", f"{count} difference{'s' if count > 1 else ''}", different[:100], score)
 
     def _comparison(self, options: Json) -> Comparison:
