@@ -126,7 +126,8 @@ class Reply:
     (None: not streamed), `token_gap` the mean time from one piece of a stream to the next (None: fewer than two).
     `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
     the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
-    answered, `host` whom a gateway asked (None: the reply does not say).
+    answered, `host` whom a gateway asked (None: the reply does not say). `batch`: it came from a vendor's batch, at its
+    price, and nobody measured how long it took.
     """
 
     text: str
@@ -142,6 +143,7 @@ class Reply:
     host: str | None = None
     logprobs: tuple[Mapping[str, Json], ...] = ()
     token_gap: float | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

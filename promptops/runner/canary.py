@@ -463,4 +463,4 @@ def _costs(results: Mapping[str, CaseResult]) -> list[float]:
 
 
 def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
-    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached"]
+    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached" and not reply.batch]
