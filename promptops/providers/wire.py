@@ -127,7 +127,7 @@ class Wire:
 
     def stop_reason(self, said: str | None) -> str | None:
         """Return our word for the vendor's stop reason; one without such a word stays as it is."""
-        return None if said is None else self.spec.stops.get(said, said)
+        return self.spec.stops.get(said, said) if said else None
 
 
 def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
