@@ -69,7 +69,7 @@ def test_tokens_are_counted_wherever_a_stream_counts_them(parts: tuple[Any, ...]
         ({"error": {"code": 400, "message": "context", "type": "exceed_context_size_error"}}, "request", "context"),
         ({"error": {"message": "filtered", "code": "content_filter"}}, "request", "filtered"),
         (
-            {"error": {"message": "late", "type": "service_tier_capacity_exceeded", "code": "3505"}},
+            {"error": {"message": "later", "type": "service_tier_capacity_exceeded", "code": "3505"}},
             "rate_limit",
             "later",
         ),
