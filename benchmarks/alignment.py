@@ -2,7 +2,7 @@
 
     python -m benchmarks.alignment [--plain-up-to 400]
 
-Records have no id, and half of them have one field changed, in shuffled order: the hard case, in which nothing but likeness
+Records have no id, half of them have one field changed, and their order is shuffled: the hard case, in which only likeness
 says what belongs together. `with id` has one. DeepDiff alone is run up to the given number of records; it is quadratic.
 """
 
