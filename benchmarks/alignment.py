@@ -2,8 +2,9 @@
 
     python -m benchmarks.alignment [--plain-up-to 400]
 
-Records have no id, half of them have one field changed, and their order is shuffled: the hard case, in which only likeness
-says what belongs together. `with id` has one. DeepDiff alone is run up to the given number of records; it is quadratic.
+Records have no id, half of them have one field changed, and their order is shuffled: the hard case, in which only
+likeness says what belongs together. `with id` has one. DeepDiff alone is run up to the given number of records; it is
+quadratic.
 """
 
 from __future__ import annotations
