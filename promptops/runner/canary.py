@@ -304,7 +304,10 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
         if (key.prompt, key.version, key.pin) != side:
             return False
         line = lines.get((key.case, key.index))
-        return line is None or (not candidate.released and line.fields["request"] != sample.request)
+        if line is None or candidate.released:
+            return line is None
+        asked = [turn["asked"] for turn in line.fields.get("earlier") or ()]
+        return line.fields["request"] != sample.request or asked != [turn.asked for turn in sample.earlier]
 
     return writable
 

@@ -248,8 +248,8 @@ class RunStore:
             for sample in map(sample_of, rows):
                 dollars += sample.cost or 0.0
                 requests += len(sample.attempts)
-                if sample.reply is not None:
-                    tokens += (sample.reply.usage.input_tokens or 0) + (sample.reply.usage.output_tokens or 0)
+                used = [sample.reply.usage] if sample.reply is not None else [turn.usage for turn in sample.earlier]
+                tokens += sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in used)
         return Spent(dollars, tokens, requests)
 
     # --- samples
