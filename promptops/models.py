@@ -296,7 +296,10 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks."""
+    """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks.
+
+    Cases of one `cluster` (such as a source document) come out alike; empty: the case stands for itself.
+    """
 
     id: str
     inputs: Mapping[str, Json]
@@ -307,6 +310,7 @@ class Case:
     path: str = ""
     line: int = 0
     digest: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +328,8 @@ class CheckResult:
     """What one check said of one output.
 
     `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
-    it: a latency that was not measured.
+    it: a latency that was not measured. `score` (0 to 1) is how much of it held, where a check says more than yes or
+    no.
     """
 
     label: str
@@ -332,6 +337,7 @@ class CheckResult:
     message: str = ""
     differences: tuple[Difference, ...] = ()
     traceback: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
