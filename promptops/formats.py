@@ -49,7 +49,18 @@ class Budgets(Strict):
     first_pass_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None  # before the model was asked again
 
 
-MetricName = Literal["pass_rate", "score", "validation", "distance", "judge", "cost", "latency", "tokens", "length"]
+MetricName = Literal[
+    "pass_rate",
+    "score",
+    "validation",
+    "first_pass",
+    "distance",
+    "judge",
+    "cost",
+    "latency",
+    "tokens",
+    "length",
+]
 UNBOUNDED = frozenset({"cost", "latency", "tokens", "length"})
 """Metrics of any size: they are compared with the baseline's own figures, and by the typical case."""
 Worse = Literal["increase", "decrease"]

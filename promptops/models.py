@@ -242,7 +242,8 @@ class PlannedSample:
 
     `released` decides whether a stale recording is an error or unmeasurable. `timed`: its latency is judged, so that a
     copy of another sample's reply will not do. `served` says which replies count (None: only the pin's own, asked now).
-    `reask` is how often the model is asked again at most, for an output that satisfies its contract.
+    `reask` is how often the model is asked again at most, for an output that satisfies its contract; `begun` are the
+    answers that it gave already, before the run was cut short.
     """
 
     key: SampleKey
@@ -252,6 +253,7 @@ class PlannedSample:
     timed: bool = False
     served: ServedRules | None = None
     reask: int = 0
+    begun: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from promptops.core.shown import short
 from promptops.models import Message, PlannedSample, Reply, Request, Sample, Turn, Usage
 
 MAX_ANSWER: Final = 16_000  # characters of the model's answer that it sees again
-MAX_REASONS: Final = 10
-MAX_REASON: Final = 400  # characters of one
+MAX_TOLD: Final = 2_000  # bytes of what it is told
+MAX_REASON: Final = 400  # characters of one reason
 CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
 """Stop reasons of a reply that ended at its limit: asked again, it would end there again."""
 
@@ -30,7 +30,7 @@ _EMPTY: Final = "(no text)"  # not every vendor takes a message without content
 _WORDS: Final = (
     "Your answer does not satisfy the output contract:\n{}\nAnswer again, with the corrected JSON and nothing else."
 )
-_MOST_WORDS: Final = 4 * (MAX_REASONS * (MAX_REASON + 16) + len(_WORDS))  # bytes of what is told
+_MOST_WORDS: Final = MAX_TOLD + len(_WORDS) + 64  # bytes of the message
 
 
 def problems_of(contract: Contract, reply: Reply) -> tuple[str, ...]:
@@ -43,9 +43,14 @@ def problems_of(contract: Contract, reply: Reply) -> tuple[str, ...]:
     parsed = contract.parse(reply.text)
     if parsed.valid or parsed.error:
         return ()
-    reasons = [short(" ".join(plain(problem).split()), MAX_REASON) for problem in parsed.problems[:MAX_REASONS]]
-    if (more := len(parsed.problems) - MAX_REASONS) > 0:
-        reasons.append(f"and {more} more")
+    reasons, room = list[str](), MAX_TOLD
+    for number, problem in enumerate(parsed.problems):
+        reason = short(" ".join(plain(problem).split()), MAX_REASON)
+        room -= len(reason.encode("utf-8", "replace")) + 4
+        if room < 0 and reasons:
+            reasons.append(f"and {len(parsed.problems) - number} more")
+            break
+        reasons.append(reason)
     return tuple(reasons) or ("it is not valid",)
 
 
@@ -121,6 +126,18 @@ def as_today(planned: PlannedSample, sample: Sample, contract: Contract) -> Samp
         if current.digest != sample.earlier[number].asked:
             return None
     return None
+
+
+def go_on(planned: PlannedSample, contract: Contract) -> tuple[PlannedSample, list[Turn]]:
+    """Return what is asked next of a sample that was begun, and the answers before it that count today."""
+    current, kept = planned, list[Turn]()
+    for turn in planned.begun[: planned.reask]:
+        following = next_of(current, turn.text, problems_of(contract, _reply_of(turn)))
+        if following.digest != turn.asked:
+            break
+        kept.append(turn)
+        current = following
+    return current, kept
 
 
 def is_consistent(planned: PlannedSample, sample: Sample) -> bool:

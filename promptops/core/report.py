@@ -233,7 +233,7 @@ class VersionSummary:
     @property
     def suspect(self) -> bool:
         """Whether so many first answers break the contract that prompt or schema is the problem."""
-        return self.first_pass_rate is not None and 1 - self.first_pass_rate > INVALID_SHARE
+        return self.invalid_first > INVALID_SHARE * self.validated
 
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:

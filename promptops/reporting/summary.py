@@ -58,17 +58,18 @@ def _contract(summary: VersionSummary) -> Iterator[Line]:
     """What the output contract found, where it found anything; apart from answers that never came."""
     if not (summary.invalid_first or summary.invalid or summary.repaired):
         return
-    again = f" after {_times(summary.asked_again)} asked again" if summary.asked_again else ""
-    first = f"{summary.invalid_first} invalid at first, " if summary.asked_again else ""
-    said = f"{first}{summary.invalid} invalid{again}, {summary.repaired} repaired"
+    said = f"{summary.invalid} invalid, {summary.repaired} repaired"
+    if summary.asked_again:
+        again = f"after asking again {_times(summary.asked_again)}"
+        said = f"{summary.invalid_first} invalid at first, {summary.invalid} {again}, {summary.repaired} repaired"
     yield Line(f"  output contract: {said}", "warn")
     if summary.suspect:
         share = (
             f"{summary.invalid_first} of {summary.validated} answers ({summary.invalid_first / summary.validated:.1%})"
         )
-        yield Line(
-            f"  {share} break the output contract at first: a problem of prompt or schema, not of the network", "bad"
-        )
+        first = " at first" if summary.asked_again else ""
+        why = "a problem of prompt or schema, not of the network"
+        yield Line(f"  {share} break the output contract{first}: {why}", "bad")
 
 
 def validation(summary: VersionSummary) -> str:

@@ -77,8 +77,8 @@ class Comparison:
     def _unmeasurable(self) -> Iterator[str]:
         """Guardrails that nobody could measure: better told before the first request than after the last."""
         for setting in self.metrics:
-            if setting.name == "validation" and self.candidate.contract.schema is None:
-                yield "canary: validation is measured by an output contract: name one, output: schema.json"
+            if setting.name in ("validation", "first_pass") and self.candidate.contract.schema is None:
+                yield f"canary: {setting.name} is measured by an output contract: name one, output: schema.json"
             if setting.name == "cost" and (pins := list(self._unpriced())):
                 yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
 

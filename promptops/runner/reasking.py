@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from promptops.core.context import Fits
 from promptops.core.contract import Contract
-from promptops.core.reask import joined, next_of, problems_of, turn_of
-from promptops.models import PlannedSample, Reply, Sample, Turn
+from promptops.core.reask import go_on, joined, next_of, problems_of, turn_of
+from promptops.models import PlannedSample, Sample, Turn
 
 if TYPE_CHECKING:
     from promptops.runner.engine import Asker
@@ -63,11 +63,12 @@ async def conversation(
 ) -> Sample:
     """Ask until the output satisfies the contract, asking again cannot help, or the limit of `planned` is reached.
 
-    A request that fails on the way is the failure of the sample, which keeps the answers before it and their cost.
+    A request that fails on the way is the failure of the sample, which keeps the answers before it and their cost: from
+    there a later run goes on.
     """
     clock = asyncio.get_running_loop().time
-    began, current, asked = clock(), planned, list[Sample]()
-    earlier: list[Turn] = []
+    began, asked = clock(), list[Sample]()
+    current, earlier = go_on(planned, rules.contract)
     while True:
         at = clock() - began
         found = await ask(current)
@@ -90,14 +91,12 @@ def _one(planned: PlannedSample, earlier: list[Turn], asked: list[Sample]) -> Sa
     whole = joined(planned, earlier, asked[-1])
     if len(asked) == 1:
         return whole
-    first, last = asked[0].reply, whole.reply
-    if first is not None and last is not None:
-        whole = replace(whole, reply=_timed(last, first, sum(one.reply.attempts for one in asked if one.reply)))
+    first, last = None if planned.begun else asked[0].reply, whole.reply
+    if last is not None:  # a user waits for the first token of the first answer
+        attempts_of_all = sum(one.reply.attempts for one in asked if one.reply)
+        whole = replace(
+            whole, reply=replace(last, attempts=attempts_of_all, first_token=first.first_token if first else None)
+        )
     copied = any(one.source == "cached" for one in asked)
     attempts = tuple(attempt for one in asked for attempt in one.attempts)
     return replace(whole, source="cached" if copied else whole.source, attempts=attempts)
-
-
-def _timed(last: Reply, first: Reply, attempts: int) -> Reply:
-    """A user waits for the first token of the first answer."""
-    return replace(last, attempts=attempts, first_token=first.first_token)
