@@ -144,7 +144,7 @@ def _no_shelf() -> Shelf:
 
 
 def test_prints_of_two_threads_leave_the_streams_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", said := io.StringIO())
     before = sys.stdout
     inside, leave = threading.Event(), threading.Event()
 
@@ -163,4 +163,4 @@ def test_prints_of_two_threads_leave_the_streams_as_they_were(monkeypatch: pytes
 
     call_user(second)
     assert sys.stdout is before
-    assert "from the second" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "from the second" in said.getvalue()
