@@ -262,9 +262,10 @@ class RecordingLine(Strict):
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
     only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
-    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them. `earlier` are the
-    answers that broke the output contract before this one; the line's tokens, latency and cost have theirs. `digest` is
-    the sha256 of the canonical JSON of the other fields, so that an edited line is found.
+    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them; `batch` only
+    where a vendor's batch answered, whose latency nobody measured (it is 0). `earlier` are the answers that broke the
+    output contract before this one; the line's tokens, latency and cost have theirs. `digest` is the sha256 of the
+    canonical JSON of the other fields, so that an edited line is found.
     """
 
     case: CaseId
@@ -284,6 +285,7 @@ class RecordingLine(Strict):
     cost: float | None = None
     recorded_at: str
     cached: Literal[True] | None = None
+    batch: Literal[True] | None = None
     earlier: list[RecordedTurn] | None = None
     digest: Digest
 

@@ -126,7 +126,8 @@ class Reply:
     (None: not streamed), `token_gap` the mean time from one piece of a stream to the next (None: fewer than two).
     `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
     the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
-    answered, `host` whom a gateway asked (None: the reply does not say).
+    answered, `host` whom a gateway asked (None: the reply does not say). `batch`: it came from a vendor's batch, at its
+    price, and nobody measured how long it took.
     """
 
     text: str
@@ -142,6 +143,7 @@ class Reply:
     host: str | None = None
     logprobs: tuple[Mapping[str, Json], ...] = ()
     token_gap: float | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +319,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`."""
+    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`.
+
+    `path` is where it stands in what was expected, for an item that was added where it stands in the output.
+    `actual_path` is its place in the output, where that is another: lists were aligned.
+    """
 
     path: str
     kind: str
     expected: Json = None
     actual: Json = None
+    actual_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

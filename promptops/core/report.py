@@ -21,6 +21,7 @@ from promptops.models import (
     Json,
     Judgement,
     Outcome,
+    Reply,
     Sample,
     Standing,
     Turn,
@@ -114,22 +115,22 @@ def row_of(
     against: str = "",
     asked: str = "",
     whole: bool = True,
-    saving: Callable[[Usage], float | None] | None = None,
+    saving: Callable[[Reply], float | None] | None = None,
 ) -> CaseRow:
     """Return the row of one judged case; the sample shown is the first that came out as the case did.
 
     Not `whole`, it is without what only somebody who looks at this very case reads: its place, what was expected and
     answered, and when. Ten thousand rows of cases that passed then take a third of the memory. `saving` says how many
-    US dollars a provider's cache saved of a usage.
+    US dollars a provider's cache saved of a reply.
     """
     outcome = result.outcome
     shown = next((j for j in result.judgements if j.outcome == outcome), result.judgements[0])
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
     costs = [sample.cost for sample, _ in found]
-    live = [(sample, reply.usage) for sample, reply in found if sample.source != "cached"]
-    used = [usage for sample, total in live if _uses_cache(total) for usage in usages_of(sample, total)]
-    savings = [saving(usage) if saving else None for usage in used]
+    live = [(sample, reply) for sample, reply in found if sample.source != "cached"]
+    used = [each for sample, reply in live if _uses_cache(reply.usage) for each in _replies(sample, reply)]
+    savings = [saving(reply) if saving else None for reply in used]
     return CaseRow(
         prompt=key.prompt,
         version=key.version,
@@ -159,10 +160,10 @@ def row_of(
         input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
         output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
         cut=sum([reply.finish_reason in CUT for _, reply in found]),
-        cached_tokens=sum([usage.cached_tokens or 0 for usage in used]),
+        cached_tokens=sum([reply.usage.cached_tokens or 0 for reply in used]),
         saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
-        latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached"]),
+        latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached" and not reply.batch]),
         sources=tuple([sample.source for sample, _ in found]),
         recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )
@@ -172,9 +173,12 @@ def _told(turn: Turn) -> str:
     return f"{short(turn.text, _EARLIER_LIMIT)}\n{'; '.join(turn.problems)}"[:_TEXT_LIMIT]
 
 
-def usages_of(sample: Sample, total: Usage) -> list[Usage]:
-    """What each request of a sample used: a price may depend on the length of one."""
-    return [turn.usage for turn in sample.earlier] + [last_usage(sample, total)] if sample.earlier else [total]
+def _replies(sample: Sample, reply: Reply) -> list[Reply]:
+    """The reply of each request of a sample, with what that used alone: a price may depend on the length of one."""
+    if not sample.earlier:
+        return [reply]
+    usages = [*(turn.usage for turn in sample.earlier), last_usage(sample, reply.usage)]
+    return [dataclasses.replace(reply, usage=usage) for usage in usages]
 
 
 def _uses_cache(usage: Usage) -> bool:
