@@ -76,8 +76,8 @@ class Comparison:
     def _unmeasurable(self) -> Iterator[str]:
         """Guardrails that nobody could measure: better told before the first request than after the last."""
         for setting in self.metrics:
-            if setting.name == "validation" and self.candidate.contract.schema is None:
-                yield "canary: validation is measured by an output contract: name one, output: schema.json"
+            if setting.name in ("validation", "first_pass") and self.candidate.contract.schema is None:
+                yield f"canary: {setting.name} is measured by an output contract: name one, output: schema.json"
             if setting.name == "cost" and (pins := list(self._unpriced())):
                 yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
 
@@ -361,7 +361,10 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
         if (key.prompt, key.version, key.pin) != side:
             return False
         line = lines.get((key.case, key.index))
-        return line is None or (not candidate.released and line.fields["request"] != sample.request)
+        if line is None or candidate.released:
+            return line is None
+        asked = [turn["asked"] for turn in line.fields.get("earlier") or ()]
+        return line.fields["request"] != sample.request or asked != [turn.asked for turn in sample.earlier]
 
     return writable
 
