@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from promptops.core.paths import Path, parse_path, without
 from promptops.models import Difference, Json
@@ -30,8 +31,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """How to compare.
 
     `significant_digits` counts digits after the decimal point, as in DeepDiff; `subset`: keys that `expected` does not

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import environment_name
 from promptops.core import pricing
@@ -38,8 +41,7 @@ REPLAY_CONCURRENCY = 16
 _PROBLEMS = 10  # malformed lines of a recordings file that a failure names
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """What the user chose for a run; every field left alone means what the project's files say.
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the

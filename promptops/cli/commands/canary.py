@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from promptops.cli.commands._asking import (
     EXIT_CODES,
@@ -269,7 +270,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "baseline": side(comparison.baseline),
         "reason": decision.reason,
         "p_not_worse": decision.p_not_worse,
-        "looks": asdict(decision.looks) if decision.looks else None,
+        "looks": to_builtins(decision.looks) if decision.looks else None,
         "baseline_rate": decision.baseline_rate,
         "candidate_rate": decision.candidate_rate,
         "measured": decision.measured,
