@@ -55,7 +55,7 @@ class Choices(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     limit: int = 0
     concurrency: int | None = None
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = Caps()
     accept: bool = False
     cache: bool | None = None
 
