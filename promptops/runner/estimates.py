@@ -9,10 +9,11 @@ from itertools import islice
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from promptops.core import pricing
 from promptops.core.plan import Planned
 from promptops.core.pricing import input_bound, output_bound
 from promptops.core.stats import median
-from promptops.models import PlannedSample
+from promptops.models import Pin, PlannedSample, Sample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -29,7 +30,7 @@ class Estimate(Struct, frozen=True):
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
     `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
-    none). Not `exact`, it was reckoned from a part of the plan.
+    none). Not `exact`, it was reckoned from a part of the plan. `batch`: at the price of a batch.
     """
 
     requests: int
@@ -43,6 +44,7 @@ class Estimate(Struct, frozen=True):
     seconds: float | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     exact: bool = True
+    batch: bool = False
 
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
@@ -117,6 +119,7 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         expected,
         seconds,
         dict(sorted(missing.items())),
+        batch=session.batch,
     )
 
 
@@ -125,7 +128,18 @@ def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -
     samples = [sample for found in recorded for sample in found if sample.reply and sample.source != "cached"]
     if not samples or not requests:
         return None, None
-    costs = [sample.cost for sample in samples if sample.cost is not None]
-    latencies = [sample.reply.latency for sample in samples if sample.reply]
+    costs = [cost for sample in samples if (cost := _cost(session, sample)) is not None]
+    latencies = [sample.reply.latency for sample in samples if sample.reply and not sample.reply.batch]
     expected = sum(costs) / len(costs) * requests if len(costs) == len(samples) else None
+    if session.batch or not latencies:
+        return expected, None
     return expected, median(latencies) * requests / session.concurrency(targets)
+
+
+def _cost(session: Session, sample: Sample) -> float | None:
+    """What a recorded reply would cost now: one that a batch gave costs more when it is asked for alone."""
+    reply = sample.reply
+    if reply is None or reply.batch == session.batch:
+        return sample.cost
+    pin = Pin.parse(sample.key.pin)
+    return pricing.cost(pin, reply.usage, session.project.config.prices, batch=session.batch)

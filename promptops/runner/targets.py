@@ -14,7 +14,7 @@ from promptops.core.context import Fits
 from promptops.core.media import MediaReader
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
-from promptops.models import Case, CheckSpec, Pin, SampleKey, Usage
+from promptops.models import Case, CheckSpec, Pin, Reply, SampleKey
 
 if TYPE_CHECKING:
     from promptops.core.contract import Contract
@@ -60,7 +60,7 @@ class Target(Struct, frozen=True, eq=False, dict=True):
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
     fits: Fits | None = None
-    saving: Callable[[Usage], float | None] | None = None
+    saving: Callable[[Reply], float | None] | None = None
 
     @property
     def name(self) -> str:

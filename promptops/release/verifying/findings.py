@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from promptops.errors import GitError, ProblemsError, PromptopsError
 from promptops.project.root import Project
@@ -15,8 +16,7 @@ from promptops.store.git import Repo
 Kind = Literal["problem", "notice"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(Struct, frozen=True, order=True):
     """One thing that does not hold (`problem`) or that is worth knowing (`notice`).
 
     `path` is relative to the project, `line` counts from 1 (0: the file as a whole), `hint` says what to do and
@@ -32,8 +32,7 @@ class Finding:
     commit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
+class VerifyReport(Struct, frozen=True):
     """Everything found. `recomputed` says what was, `skipped` what was not recomputed and why."""
 
     findings: tuple[Finding, ...]
@@ -50,8 +49,7 @@ class VerifyReport:
         return tuple(finding for finding in self.findings if finding.kind == "notice")
 
 
-@dataclass
-class Collector:
+class Collector(Struct):
     """Collects findings; `prompt` is the one being looked at."""
 
     project: Project
