@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from promptops.core.align import pair_any_order, pair_in_order
+from promptops.core.align import paired
 from promptops.core.comparison import Comparison, Prints, parse_exclude
 from promptops.core.paths import without
 from promptops.core.subsets import MAX_DEPTH, Fitting
@@ -130,12 +130,3 @@ class _Walk(Struct):
         total = words.total() + others.total()
         shared = (words & others).total()
         return 1 - 2 * shared / total if 2 * shared < total else 1 / (1 + total)
-
-
-def paired(
-    one: list[Any], other: list[Any], how: Comparison, prints: Prints, fitting: Fitting
-) -> list[tuple[int, int]]:
-    """Which items of two lists belong together, by their indices."""
-    if not how.ignore_order:
-        return pair_in_order(one, other, prints)
-    return pair_any_order(one, other, prints, fitting.pairs(one, other).items() if how.subset else ())
