@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,8 @@ class Choices(Struct, frozen=True):
     batch: bool = False
 
 
-class Session(Struct):
+@dataclass
+class Session:
     """One run's view of a project. Files are read once; nothing is asked before an engine is started.
 
     `asker` makes what asks the providers (default: `providers.client.Client`).

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from msgspec import Struct, field
 
 from promptops.errors import GitError, ProblemsError, PromptopsError
 from promptops.project.root import Project
@@ -16,7 +15,8 @@ from promptops.store.git import Repo
 Kind = Literal["problem", "notice"]
 
 
-class Finding(Struct, frozen=True, order=True):
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
     """One thing that does not hold (`problem`) or that is worth knowing (`notice`).
 
     `path` is relative to the project, `line` counts from 1 (0: the file as a whole), `hint` says what to do and
@@ -32,7 +32,8 @@ class Finding(Struct, frozen=True, order=True):
     commit: str = ""
 
 
-class VerifyReport(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
     """Everything found. `recomputed` says what was, `skipped` what was not recomputed and why."""
 
     findings: tuple[Finding, ...]
@@ -49,7 +50,8 @@ class VerifyReport(Struct, frozen=True):
         return tuple(finding for finding in self.findings if finding.kind == "notice")
 
 
-class Collector(Struct):
+@dataclass
+class Collector:
     """Collects findings; `prompt` is the one being looked at."""
 
     project: Project
