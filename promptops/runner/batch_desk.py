@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, TypeVar, cast
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptops.core.digest import sample_seed
@@ -57,7 +58,8 @@ class _Unclear(Exception):
         super().__init__(str(error))
 
 
-class Desk(Struct):
+@dataclass
+class Desk:
     """Everything that one process does for the batches of one run."""
 
     session: Session

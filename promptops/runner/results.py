@@ -22,7 +22,7 @@ _TABLE: Final = (
     "row TEXT NOT NULL)"
 )
 _OF_TARGET: Final = ("prompt", "version", "pin")
-_TEXTS: Final = frozenset(("answered", "expected", "value"))
+_TEXTS: Final = frozenset(("answered", "earlier", "expected", "value"))
 _DEFAULTS: Final = dict(zip(reversed(CaseRow.__struct_fields__), reversed(CaseRow.__struct_defaults__), strict=False))
 _USUAL: Final = [(name, _DEFAULTS.get(name)) for name in CaseRow.__struct_fields__ if name not in _OF_TARGET]
 _values = attrgetter(*(name for name, _ in _USUAL))
