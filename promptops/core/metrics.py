@@ -226,7 +226,9 @@ def _cost(judgement: Judgement, _: Case) -> float | None:
 
 def _latency(judgement: Judgement, _: Case) -> float | None:
     reply = judgement.sample.reply
-    return reply.latency if reply is not None and judgement.sample.source != "cached" else None
+    if reply is None or reply.batch or judgement.sample.source == "cached":
+        return None
+    return reply.latency
 
 
 def _tokens(judgement: Judgement, _: Case) -> float | None:
