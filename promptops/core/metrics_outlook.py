@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.metrics import title_of
 from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
@@ -23,8 +24,7 @@ FLIPS = 0.04
 _MOST = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class MetricOutlook:
+class MetricOutlook(Struct, frozen=True):
     """What can be decided of one metric with so many units, 4 times in 5.
 
     Of a metric without bounds `finds` is the share of cases beyond the margin that is a REGRESS from there on, and

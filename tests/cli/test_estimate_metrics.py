@@ -9,7 +9,9 @@ import pytest
 from promptops.cli.main import run
 from tests.cli.world import CASES, World
 
-YAML = "inputs:\n  text: string\nchecks:\n  - contains: answer\ncanary:\n  guardrails: {tokens: {}, score: {margin: 0.1}}\n"
+YAML = (
+    "inputs: {text: string}\nchecks: [{contains: answer}]\ncanary: {guardrails: {tokens: {}, score: {margin: 0.1}}}\n"
+)
 
 
 def test_a_line_for_each_metric_and_the_same_in_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
