@@ -50,6 +50,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE samples ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE samples ADD COLUMN attempts TEXT",
     ),
+    (
+        "CREATE TABLE drift_log (n INTEGER NOT NULL PRIMARY KEY, line TEXT NOT NULL)",
+        "CREATE TABLE drift_head (head TEXT NOT NULL)",
+    ),
 )
 
 
