@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from promptops.config import Config, DriftConfig
-from promptops.models import Attempt, Failure, Pin, Reply, Sample, Usage
+from promptops.models import Attempt, Failure, Json, Pin, Reply, Sample, Usage
 from promptops.runner.nightly.asking import Probe
 from promptops.runner.nightly.endpoints import Endpoint
 from promptops.runner.nightly.night import Nightly, Seen
@@ -59,7 +59,7 @@ class Model:
             for token, value in TOKENS.items()
         ]
         night.sort(key=lambda entry: -float(str(entry["logprob"])))
-        logprobs = ({**night[0], "top": night},)
+        logprobs: tuple[dict[str, Json], ...] = ({**night[0], "top": night},)
         reply = Reply("yes", "length", usage, self.served, logprobs=logprobs, fingerprint=self.fingerprint)
         return Sample(key, digest, reply=reply, cost=0.00001, attempts=attempts)
 
