@@ -51,7 +51,7 @@ class Model:
             text = "yes" if self.rng.random() < own else "no"
             reply = Reply(text, "length", usage, self.served, fingerprint=self.fingerprint)
             return Sample(key, digest, reply=reply, cost=0.00001, attempts=attempts)
-        night = [
+        night: list[dict[str, Json]] = [
             {
                 "token": token,
                 "logprob": value + (self.shift if token == "no" else 0.0) + self.noise * self.draw(self.rng),
