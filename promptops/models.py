@@ -182,7 +182,8 @@ class Attempt:
 
     `endpoint` is the provider's name, `started` seconds since the sample was first wanted, `seconds` how long it took,
     `failure` what became of it (None: it answered), `status` the HTTP status where there was one. `hedge` marks a
-    second request that was sent because the first was slow.
+    second request that was sent because the first was slow. `turn` counts from 0: how often the model had been asked
+    again for an output that satisfies its contract.
     """
 
     endpoint: str
@@ -191,6 +192,7 @@ class Attempt:
     failure: FailureKind | None = None
     status: int | None = None
     hedge: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -219,11 +221,31 @@ class ServedRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """An answer that broke the output contract, after which the model was asked again.
+
+    `problems` is what it was told about `text`, `asked` the digest of the request that told it. The other fields are
+    those of its reply, `cost` US dollars (None: price unknown).
+    """
+
+    text: str
+    problems: tuple[str, ...]
+    asked: str
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    served_model: str | None = None
+    latency: float = 0.0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSample:
     """A sample that a run wants.
 
     `released` decides whether a stale recording is an error or unmeasurable. `timed`: its latency is judged, so that a
     copy of another sample's reply will not do. `served` says which replies count (None: only the pin's own, asked now).
+    `reask` is how often the model is asked again at most, for an output that satisfies its contract; `begun` are the
+    answers that it gave already, before the run was cut short.
     """
 
     key: SampleKey
@@ -232,6 +254,8 @@ class PlannedSample:
     released: bool = False
     timed: bool = False
     served: ServedRules | None = None
+    reask: int = 0
+    begun: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +267,9 @@ class Sample:
     another one's reply: never an independent sample, and its latency was not measured; latency, cost and `recorded_at`
     are those of the sample that it copies, and nothing was spent on it. `attempts` are the requests of a
     live sample, in the order of sending, those of a failed one too.
+
+    `earlier` are the answers after which the model was asked again. Usage, cost and latency are then those of all of
+    them together, `reply` is the last one; a sample that failed after them has their cost.
     """
 
     key: SampleKey
@@ -254,6 +281,7 @@ class Sample:
     recorded_at: str | None = None
     digest: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    earlier: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +363,11 @@ class Judgement:
     valid: bool | None = None
     repairs: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def first_valid(self) -> bool | None:
+        """Whether the first answer satisfied the contract already, before the model was asked again."""
+        return self.valid and not self.sample.earlier
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,10 @@ def _valid(judgement: Judgement, _: Case) -> float | None:
     return None if judgement.valid is None else float(judgement.valid)
 
 
+def _first_valid(judgement: Judgement, _: Case) -> float | None:
+    return None if judgement.first_valid is None else float(judgement.first_valid)
+
+
 def _judged(judgement: Judgement, _: Case) -> float | None:
     checks = [check for check in judgement.checks if check.label in JUDGES]
     if not checks or any(check.status in ("error", "unmeasured") for check in checks):
@@ -223,7 +227,9 @@ def _cost(judgement: Judgement, _: Case) -> float | None:
 
 def _latency(judgement: Judgement, _: Case) -> float | None:
     reply = judgement.sample.reply
-    return reply.latency if reply is not None and judgement.sample.source != "cached" else None
+    if reply is None or reply.batch or judgement.sample.source == "cached":
+        return None
+    return reply.latency
 
 
 def _tokens(judgement: Judgement, _: Case) -> float | None:
@@ -241,6 +247,7 @@ _ALL = (
     Metric("pass_rate", "pass rate", "decrease", 0.05, _passed, graded=False),
     Metric("score", "score", "decrease", 0.05, _score),
     Metric("validation", "valid outputs", "decrease", 0.05, _valid, graded=False),
+    Metric("first_pass", "valid at first", "decrease", 0.05, _first_valid, graded=False),
     Metric("distance", "distance", "increase", 0.05, _distance),
     Metric("judge", "judge", "decrease", 0.05, _judged),
     Metric("cost", "cost", "increase", "10%", _cost),

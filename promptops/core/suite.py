@@ -51,6 +51,7 @@ def judge_suite(summary: VersionSummary, *, pass_rate: float | None, budgets: Bu
         _cost(summary, budgets.cost_per_request),
         _latency(summary, budgets.p95_latency),
         _validation(summary, budgets.validation_failure_rate),
+        _first_pass(summary, budgets.first_pass_failure_rate),
     )
     return SuiteVerdict(tuple(finding for finding in checks if finding is not None))
 
@@ -96,6 +97,18 @@ def _latency(summary: VersionSummary, limit: float | str | None) -> Finding | No
     recorded = " (as recorded)" if "live" not in summary.sources else ""
     said = f"p95 latency {summary.p95:.3f} s{recorded}, at most {seconds:.3f} s"
     return Finding("p95_latency", "pass" if summary.p95 <= seconds else "fail", said)
+
+
+def _first_pass(summary: VersionSummary, limit: float | None) -> Finding | None:
+    if limit is None:
+        return None
+    if not summary.answered:
+        return Finding(
+            "first_pass_failure_rate", "unmeasurable", "first-pass validation failures: nothing was measured"
+        )
+    rate = summary.invalid_first / summary.answered
+    said = f"first-pass validation failures {summary.invalid_first} of {summary.answered}, at most {limit:.1%}"
+    return Finding("first_pass_failure_rate", "pass" if rate <= limit else "fail", said)
 
 
 def _validation(summary: VersionSummary, limit: float | None) -> Finding | None:

@@ -139,7 +139,7 @@ def load_version(project: Project, name: str, version: str) -> PromptVersion:
 
 def _unstructured(project: Project, version: PromptVersion, settings: PromptSettings) -> Iterator[Problem]:
     """A version whose answer is to have the structure of a contract that there is not."""
-    if "structured_output" in version.params and settings.spec.output is None:
+    if "structured_output" in version.params and settings.spec.contract is None:
         hint = "write output: schema.py:Booking (or schema.json) in prompt.yaml"
         yield Problem(project.relative(version.path), 0, "structured_output needs an output contract", hint)
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from promptops.core.plan import Planned
@@ -46,7 +46,8 @@ class EngineSettings:
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
     fresh sample before anybody sees it. `journal` keeps what was asked before anybody else sees it; `resumed` looks up
-    what the same run measured before this process (None: it has to be asked).
+    what the same run measured before this process (None: it has to be asked; a failure: it goes on after its `earlier`
+    answers).
     """
 
     mode: Mode
@@ -213,9 +214,9 @@ class Engine:
         mine = settings.resumed(planned) if settings.resumed is not None else None
         if recorded is not None and recorded.reply is not None:
             return mine if mine is not None and _is_recording_of(recorded, mine) else recorded
-        if mine is not None:
+        if mine is not None and mine.reply is not None:
             return mine
-        sample = await self._ask(planned)
+        sample = await self._ask(planned if mine is None else replace(planned, begun=mine.earlier))
         return settings.redacted(sample) if settings.redacted is not None else sample
 
     async def _ask(self, planned: PlannedSample) -> Sample:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from promptops.core import pricing
 from promptops.core.plan import Planned
-from promptops.core.pricing import input_bound, output_bound
+from promptops.core.reask import worst_turns
 from promptops.core.stats import median
 from promptops.models import Pin, PlannedSample, Sample
 from promptops.runner.session import Session
@@ -29,7 +29,8 @@ class Estimate:
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
     `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
-    none). Not `exact`, it was reckoned from a part of the plan. `batch`: at the price of a batch.
+    none). Not `exact`, it was reckoned from a part of the plan. `again` more requests may ask again for valid output:
+    tokens and worst case have them. `batch`: at the price of a batch.
     """
 
     requests: int
@@ -43,13 +44,14 @@ class Estimate:
     seconds: float | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     exact: bool = True
+    again: int = 0
     batch: bool = False
 
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
         if factor == 1:
             return self
-        counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens")
+        counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens", "again")
         more: dict[str, int] = {name: round(getattr(self, name) * factor) for name in counts}
         money_and_time: dict[str, float | None] = {
             name: value and value * factor
@@ -86,7 +88,7 @@ def estimate_run(
 
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:
     """Walk the plan without asking anybody; mode `new` counts what is not recorded."""
-    requests = recorded = refused = 0
+    requests = recorded = refused = again = 0
     worst, input_tokens, output_tokens = 0.0, 0, 0
     unpriced: set[str] = set()
     missing: Counter[str] = Counter()
@@ -100,9 +102,11 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
         else:
             requests += 1
-            input_tokens += input_bound(planned.request)
-            output_tokens += output_bound(planned.request)
-            price = session.worst_case(planned.request)
+            again += planned.reask
+            for usage in worst_turns(planned):
+                input_tokens += usage.input_tokens or 0
+                output_tokens += usage.output_tokens or 0
+            price = session.worst_of(planned)
             if price is None:
                 unpriced.add(planned.key.pin)
             worst += price or 0.0
@@ -118,6 +122,7 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         expected,
         seconds,
         dict(sorted(missing.items())),
+        again=again,
         batch=session.batch,
     )
 

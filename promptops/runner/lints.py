@@ -84,7 +84,7 @@ def lint_advice(project: Project, names: Iterable[str]) -> list[Problem]:
 
 
 def _look(project: Project, prompt: Prompt, version: PromptVersion) -> Looked:
-    closure = build_closure(version, prompt.inputs, None)
+    closure = build_closure(version, prompt.inputs, None, prompt.spec)
     try:
         dataset = dataset_of(project, prompt)
     except ProblemsError:

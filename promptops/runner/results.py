@@ -20,7 +20,7 @@ _TABLE: Final = (
     "row TEXT NOT NULL)"
 )
 _OF_TARGET: Final = ("prompt", "version", "pin")
-_TEXTS: Final = frozenset(("answered", "expected", "value"))
+_TEXTS: Final = frozenset(("answered", "earlier", "expected", "value"))
 _USUAL: Final = [(field.name, field.default) for field in fields(CaseRow) if field.name not in _OF_TARGET]
 _values = attrgetter(*(name for name, _ in _USUAL))
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -52,6 +52,7 @@ class StoredRun:
         self.store, self.id, self.plan, self.there = store, record.id, record.plan, there
         self.round = record.round
         self.taken = 0
+        self._begun = there > 0 and store.begun(record.id)
         self._open = True
 
     @classmethod
@@ -116,12 +117,16 @@ class StoredRun:
     def take(self, planned: PlannedSample) -> Sample | None:
         """What this run measured of a planned sample before this process; None where it has to be asked.
 
+        Of one that failed after the model had been asked again, the failure, which has the answers before it.
         Called once for a sample: the store is not looked into any more when everything that was there has been taken.
         """
-        if self.taken >= self.there:
+        if self.taken >= self.there and not (planned.reask and self._begun):
             return None
-        found = _measured(planned, self.store.get(self.id, planned.key))
+        stored = self.store.get(self.id, planned.key)
+        found = _measured(planned, stored)
         self.taken += found is not None
+        if found is None and stored is not None and stored.earlier and stored.request == planned.digest:
+            return stored if stored.reply is None else None
         return found
 
     def missing(self, plan: Iterable[Planned]) -> Iterator[Planned]:

@@ -242,6 +242,12 @@ class RunStore:
         with self._database.reading() as db:
             return int(db.execute("SELECT count(reply) FROM samples WHERE run = ?", [run]).fetchone()[0])
 
+    def begun(self, run: str) -> bool:
+        """Whether samples of a run failed after the model had been asked again: they have answers, and no reply."""
+        asked = "SELECT 1 FROM samples WHERE run = ? AND reply IS NULL AND failure LIKE '%\"earlier\":[%' LIMIT 1"
+        with self._database.reading() as db:
+            return db.execute(asked, [run]).fetchone() is not None
+
     def spent(self, run: str) -> Spent:
         """What the samples of a run have cost so far; what failed cost requests, and nobody knows what else."""
         dollars, tokens, requests = 0.0, 0, 0
@@ -250,8 +256,8 @@ class RunStore:
             for sample in map(sample_of, rows):
                 dollars += sample.cost or 0.0
                 requests += len(sample.attempts) or int(sample.reply is not None and sample.reply.batch)
-                if sample.reply is not None:
-                    tokens += (sample.reply.usage.input_tokens or 0) + (sample.reply.usage.output_tokens or 0)
+                used = [sample.reply.usage] if sample.reply is not None else [turn.usage for turn in sample.earlier]
+                tokens += sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in used)
         return Spent(dollars, tokens, requests)
 
     # --- samples

@@ -51,4 +51,9 @@ def choose(project: Project, text: str) -> Chosen:
         return Chosen(f"{name}@{version}", closure, project.relative(released_path(project, name, version)), prompt)
     prompt = load_readable(project, name)
     found = prompt.version(version)
-    return Chosen(f"{name}@{version}", build_closure(found, prompt.inputs, None), project.relative(found.path), prompt)
+    return Chosen(
+        f"{name}@{version}",
+        build_closure(found, prompt.inputs, None, prompt.spec),
+        project.relative(found.path),
+        prompt,
+    )

@@ -328,6 +328,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "broke": list(decision.broke),
         "fixed": list(decision.fixed),
         "missing": list(decision.missing),
+        "must_pass_unmeasured": list(result.must_pass.unmeasured),
         "same": decision.same,
         "improved": decision.improved,
         "detectable_drop": decision.detectable,
@@ -337,7 +338,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "samples": dict(zip(("done", "planned"), result.samples, strict=True)),
         "cost_ratio": result.cost_ratio,
         "latency_ratio": result.latency_ratio,
-        "cost": result.finished.cost,
+        "cost": result.cost,
         "partial": comparison.partial,
         "evidence": written or None,
         "flips": [
