@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.canary import CanaryDecision, Pairs
 from promptops.core.diff import differences
@@ -41,8 +44,7 @@ from promptops.runner.targets import Target
 BaselineSource = Literal["live", "recorded"]
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True, dict=True):
     """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from.
 
     `attempt` is which try at this comparison it is, as far as is known. At `most_samples` of both sides together, or
@@ -150,8 +152,7 @@ class Comparison:
         return self.session.find(planned) if isinstance(planned, PlannedSample) else planned
 
 
-@dataclass(frozen=True)
-class Flip:
+class Flip(Struct, frozen=True):
     """One case that came out differently, with how the two outputs differ."""
 
     case: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.plan import plan_case
 from promptops.errors import UsageError, did_you_mean
@@ -21,8 +23,7 @@ AGAIN = 2
 """How often a case that failed is asked again: it takes two of three to fail it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MustPass:
+class MustPass(Struct, frozen=True):
     """What came of the must-pass cases: `broken` words those that failed, `unmeasured` names those nobody could see.
 
     True where there is one of either: then nothing else needs to be asked. `cost` is US dollars.
