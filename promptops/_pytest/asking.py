@@ -7,11 +7,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from promptops._pytest.progress import Display, progress_of
 from promptops.core.plan import Planned

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast, get_args
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from promptops.core.quantiles import Quantiles
 from promptops.core.reask import CUT, last_usage
@@ -37,8 +38,7 @@ INVALID_SHARE = 0.05
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(Struct, frozen=True):
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
     `cached_tokens` are input tokens that the provider read from its cache, `saved` the US dollars that this saved
@@ -91,8 +91,8 @@ class CaseRow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, read back by `from_json`."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        plain["checks"] = [dataclasses.asdict(check) for check in self.checks]
+        plain = {name: getattr(self, name) for name in self.__struct_fields__}
+        plain["checks"] = [to_builtins(check) for check in self.checks]
         return plain
 
     @classmethod
@@ -178,7 +178,7 @@ def _replies(sample: Sample, reply: Reply) -> list[Reply]:
     if not sample.earlier:
         return [reply]
     usages = [*(turn.usage for turn in sample.earlier), last_usage(sample, reply.usage)]
-    return [dataclasses.replace(reply, usage=usage) for usage in usages]
+    return [replace(reply, usage=usage) for usage in usages]
 
 
 def _uses_cache(usage: Usage) -> bool:
@@ -191,8 +191,7 @@ def _bounded(judgement: Judgement) -> Json:
     return judgement.value if reply and len(reply.text) <= _TEXT_LIMIT else None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionSummary:
+class VersionSummary(Struct, frozen=True):
     """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`.
 
     The interval is as wide as the cases that were asked make it: one of copies only beside them is no further case.

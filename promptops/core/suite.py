@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from promptops.core.report import VersionSummary
 from promptops.formats import Budgets
@@ -12,8 +13,7 @@ from promptops.times import parse_duration
 Status = Literal["pass", "fail", "undecided", "unmeasurable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One promise: what it says, and whether the run keeps it. `text` is one line."""
 
     name: str
@@ -21,8 +21,7 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteVerdict:
+class SuiteVerdict(Struct, frozen=True):
     """All promises of one version. The worst finding decides: fail, unmeasurable, undecided, pass."""
 
     findings: tuple[Finding, ...]

@@ -7,9 +7,10 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from msgspec import Struct, field
 
 from promptops.core.checks import read_checks
 from promptops.core.checks.python import REFERENCE
@@ -27,8 +28,7 @@ _PYTHON = re.compile(r"(?P<file>[A-Za-z_]\w*\.py):(?P<name>[A-Za-z_]\w*)\Z")
 _JSON = re.compile(r"[\w\-][\w.\-]*\.json\Z")
 
 
-@dataclass(frozen=True)
-class PromptSettings:
+class PromptSettings(Struct, frozen=True):
     """What prompt.yaml says. `inputs` is None where it declares none: then the templates do."""
 
     spec: PromptFile = field(default_factory=PromptFile)

@@ -9,7 +9,8 @@ sample in the store, and judges, records and reports it as ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.errors import UsageError

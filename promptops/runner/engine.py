@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.models import Mode, PlannedSample, Sample
@@ -38,8 +40,7 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True):
     """How an engine works.
 
     `concurrency` is requests in flight, `planned` the number of samples where it is known, `run` the id in the run

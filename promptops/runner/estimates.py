@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core import pricing
 from promptops.core.plan import Planned
@@ -20,8 +22,7 @@ _PART = 200  # where every sample is asked anyhow, and no budget depends on it
 _TELLING = 10_000  # recorded samples of a target that say what the next ones will cost and take
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """`requests` will be sent, `recorded` samples come from recordings, `refused` cannot be rendered.
 
     `missing` counts the samples of a replay that have no recording, by version (`booking@v3`).
@@ -61,7 +62,7 @@ class Estimate:
                 ("seconds", self.seconds),
             )
         }
-        return replace(self, **more, **money_and_time, exact=False)  # type: ignore[arg-type]
+        return replace(self, **more, **money_and_time, exact=False)
 
 
 def estimate_run(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.context import Fits
 from promptops.core.contract import Contract
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from promptops.runner.engine import Asker
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """By what an output is judged, and which conversation is longer than the model takes (None: nobody knows)."""
 
     contract: Contract

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import environment_name
 from promptops.core import pricing
@@ -39,8 +42,7 @@ REPLAY_CONCURRENCY = 16
 _PROBLEMS = 10  # malformed lines of a recordings file that a failure names
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """What the user chose for a run; every field left alone means what the project's files say.
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
@@ -55,7 +57,7 @@ class Choices:
     tags: tuple[str, ...] = ()
     limit: int = 0
     concurrency: int | None = None
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = Caps()
     accept: bool = False
     cache: bool | None = None
     batch: bool = False
@@ -71,7 +73,7 @@ class Session:
     project: Project
     mode: Mode
     environ: Mapping[str, str]
-    choices: Choices = field(default_factory=Choices)
+    choices: Choices = Choices()  # noqa: RUF009  frozen
     asker: Callable[[], Asker] | None = None
 
     def __post_init__(self) -> None:

@@ -6,11 +6,13 @@ import heapq
 import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core.digest import short_digest
 from promptops.errors import Problem, ProblemsError, StoreError
@@ -57,8 +59,7 @@ def recordings_path(fixtures_dir: Path, prompt: str, version: str, pin: Pin | st
     return fixtures_dir / prompt / "recordings" / version / f"{name}.jsonl"
 
 
-@dataclass(frozen=True)
-class Recordings:
+class Recordings(Struct, frozen=True):
     """The recorded samples of one version and pin; empty where the file does not exist.
 
     `shown` is how messages name the file, `lines` maps (case, sample index) to the line. Those of a large file are read

@@ -87,7 +87,7 @@ dump = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 def _fields(record: Reply | Usage | Failure | Attempt | Turn) -> dict[str, Any]:
     """Like `asdict`, which would copy every tool call."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
 def _turn_fields(turn: Turn) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from pydantic import BaseModel, field_validator
 
 from promptops.core.contract import Contract, JsonSchemaContract, PydanticContract
@@ -58,7 +57,7 @@ def planned(reask: int = 2) -> PlannedSample:
 
 
 def reply(text: str, **other: object) -> Reply:
-    return replace(Reply(text, "stop", Usage(10, 5), "model-1", latency=0.5), **other)  # type: ignore[arg-type]
+    return replace(Reply(text, "stop", Usage(10, 5), "model-1", latency=0.5), **other)
 
 
 @pytest.mark.parametrize(

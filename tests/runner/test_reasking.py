@@ -7,9 +7,9 @@ import io
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.contract import JsonSchemaContract
 from promptops.core.user_calls import call_user

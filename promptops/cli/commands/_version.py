@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptops.errors import UsageError
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from promptops.project.root import Project
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """A version; `source` says in words where it was read, `prompt` is its working tree (None: there is none)."""
 
     name: str
