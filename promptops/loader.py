@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -186,7 +186,8 @@ class Prompt:
         By it the model is asked again and a declared value stands in; `reply.parsed` is what it dumps. Its validators
         run in the thread of promptops' event loop.
         """
-        return replace(self, _model=model)
+        known = (self.name, self.environment, self.version, self.pin, self.digest, self.pinned)
+        return Prompt(*known, _closure=self._closure, _project=self._project, _model=model)
 
     def run(self, **inputs: Json | Path) -> Reply:
         """Ask the model and wait for the reply; works inside a running event loop too, such as Jupyter's.

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.contract import Contract, Parsed
 from promptops.core.reask import total_usage
@@ -20,8 +22,7 @@ _FINAL = frozenset({"request", "template", "budget", "cancelled"})
 _PROBLEMS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """How a prompt was served: by the last `sample`, or, where `value` is set, by what prompt.yaml declares.
 
     `why` says why it is not the pinned model's own output (empty: it is), `parsed` is what the contract made of the
