@@ -129,7 +129,8 @@ def floating_alias(pin: Pin) -> str | None:
     """Return what to write instead where `pin` floats, else None.
 
     A pin floats if its name is known to have dated snapshots, ends in `latest` or `nightly`, names a router, or is a
-    local file without its digest. Any other name is taken as it is: endpoints of your own may call a model as they like.
+    local file without its digest. Any other name is taken as it is: endpoints of your own may call a model as they
+    like.
     """
     if pin.provider == "local":
         return None if _LOCAL.match(pin.model) else f"{pin}@<the first 12 hex digits of its file's sha256>"
