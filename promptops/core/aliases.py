@@ -51,7 +51,6 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
         "gpt-5-chat-latest": "gpt-5-2025-08-07",
         "o1": "o1-2024-12-17",
         "o1-mini": "o1-mini-2024-09-12",
-        "o1-preview": "o1-preview-2024-09-12",
         "o1-pro": "o1-pro-2025-03-19",
         "o3": "o3-2025-04-16",
         "o3-mini": "o3-mini-2025-01-31",
