@@ -35,8 +35,9 @@ class ModelRule:
 
     `models` is a regular expression for the whole model id, without the prefixes of gateways. `refuses` are params;
     they are taken all the same where a param of `unless` has one of the given values (None: where it is not set).
-    `either` are params of which only one may be set; `fields` replaces those of the format. `native_schema` False: the
-    models are older than the format's mode for schemas.
+    `either` are params of which only one may be set; `fields` replaces those of the format; `efforts` are those that
+    these models know of the format's words (None: all). `native_schema` False: they are older than the format's mode
+    for schemas.
     """
 
     models: str
@@ -45,7 +46,13 @@ class ModelRule:
     unless: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     either: frozenset[str] = frozenset()
     fields: Mapping[str, Field] = field(default_factory=dict)
+    efforts: frozenset[str] | None = None
     native_schema: bool = True
+
+
+def EffortRule(models: str, page: str, words: str) -> ModelRule:  # noqa: N802 - a kind of ModelRule
+    """Return the rule that these models know only some words for the effort: `words`, with spaces between them."""
+    return ModelRule(models, page, efforts=frozenset(words.split()))
 
 
 @dataclass(frozen=True, slots=True)
