@@ -14,6 +14,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
+    model_validator,
 )
 
 from promptops.times import Duration
@@ -44,14 +45,67 @@ class Budgets(Strict):
 
     cost_per_request: Annotated[float, Field(gt=0)] | None = None
     p95_latency: Annotated[float, Field(gt=0)] | Duration | None = None  # seconds, or "800ms", "2s"
-    validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None  # of final outputs
+    first_pass_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None  # before the model was asked again
+
+
+MetricName = Literal[
+    "pass_rate",
+    "score",
+    "validation",
+    "first_pass",
+    "distance",
+    "judge",
+    "cost",
+    "latency",
+    "tokens",
+    "length",
+]
+UNBOUNDED = frozenset({"cost", "latency", "tokens", "length"})
+"""Metrics of any size: they are compared with the baseline's own figures, and by the typical case."""
+Worse = Literal["increase", "decrease"]
+
+
+class Guardrail(Strict):
+    """What a canary watches beside its primary metric.
+
+    `margin` is how much worse still counts as not worse: points as a share (`0.05`) for a metric between 0 and 1; for
+    the others `10%` of the baseline's figure, or a number in the metric's own unit (US dollars, seconds, tokens,
+    characters). `direction` says which way is worse. One that is not `critical` warns, and decides nothing.
+    """
+
+    margin: Annotated[float, Field(gt=0)] | Annotated[str, StringConstraints(pattern=r"^\d{1,4}(\.\d+)?%$")] | None = (
+        None
+    )
+    direction: Worse | Literal["either"] | None = None
+    critical: bool = True
 
 
 class CanarySettings(Strict):
-    """`alpha` is the chance of each wrong verdict, `delta` the drop in pass rate that still counts as not worse."""
+    """`alpha` is the chance of each wrong verdict.
+
+    `delta` is the drop of the primary metric that still counts as not worse, `guardrails` what is watched beside it.
+    `must_pass` names cases (or `tag:NAME`) that the candidate may not fail; `warn_only` never stops anything.
+    """
 
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    primary: Literal["pass_rate", "score", "validation", "distance", "judge"] = "pass_rate"
+    guardrails: dict[MetricName, Guardrail] = {}
+    must_pass: list[str] = []
+    warn_only: bool = False
+
+    @model_validator(mode="after")
+    def _margins_have_a_unit(self) -> CanarySettings:
+        if self.primary in self.guardrails:
+            raise ValueError(f"{self.primary} is the primary metric already: its margin is delta")
+        for name, guardrail in self.guardrails.items():
+            margin = guardrail.margin
+            if name not in UNBOUNDED and not (margin is None or (isinstance(margin, float) and margin < 1)):
+                raise ValueError(f"the margin of {name} is in points, between 0 and 1: write 0.05 for 5 points")
+            if isinstance(margin, str) and not 0 < float(margin[:-1]) <= 1000:
+                raise ValueError(f"the margin of {name} is more than 0% and at most 1000%")
+        return self
 
 
 class DriftSettings(Strict):
@@ -74,6 +128,24 @@ class IdentitySettings(Strict):
     hosts: list[str] = []
 
 
+class Fallback(Strict):
+    """A value that stands in for an output at run time; `null` is one too."""
+
+    value: Any
+
+
+class OutputSettings(Strict):
+    """`output` at length: what an answer must be (`schema`, as the short form names it), and what becomes of another.
+
+    The model is asked again at most `reask` times with what is wrong; at run time `fallback` then stands in for the
+    output. No test uses it.
+    """
+
+    contract: Annotated[str, Field(alias="schema")]
+    reask: Annotated[int, Field(ge=0, le=5)] = 0
+    fallback: Any = None
+
+
 class PromptFile(Strict):
     """`prompt.yaml`: the contract and the tests of a prompt. Every key is optional.
 
@@ -84,7 +156,7 @@ class PromptFile(Strict):
     owner: str = ""
     task: Literal["extraction", "classification", "writing", "creative"] | None = None
     inputs: dict[str, str | dict[str, Any]] | None = None
-    output: str | None = None
+    output: str | OutputSettings | None = None
     dataset: str | None = None
     checks: list[Any] | None = None
     samples: Annotated[int, Field(ge=1, le=100)] = 1
@@ -95,6 +167,23 @@ class PromptFile(Strict):
     drift: DriftSettings = DriftSettings()
     identity: IdentitySettings = IdentitySettings()
     redact: list[str] = []
+
+    @property
+    def contract(self) -> str | None:
+        """What `output` names: `schema.py:Booking`, `schema.json`."""
+        return self.output.contract if isinstance(self.output, OutputSettings) else self.output
+
+    @property
+    def reask(self) -> int:
+        """How often the model is asked again at most for an output that satisfies the contract."""
+        return self.output.reask if isinstance(self.output, OutputSettings) else 0
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What stands in for an output at run time; None where nothing does."""
+        if not isinstance(self.output, OutputSettings) or "fallback" not in self.output.model_fields_set:
+            return None
+        return Fallback(value=self.output.fallback)
 
 
 class FrontMatter(Strict):
@@ -112,7 +201,9 @@ class Closure(Strict):
     """A version with everything it needs: what is rendered, asked, digested and served.
 
     `inputs` maps each input to its JSON Schema, `includes` each included template's name to its text,
-    `output_schema` is the compiled JSON Schema of the output contract (None: there is none).
+    `output_schema` is the compiled JSON Schema of the output contract (None: there is none). `reask` and `fallback`
+    are those of prompt.yaml, `identity` is which replies count at run time; all three are left out of the file where
+    prompt.yaml does not name them.
     """
 
     format: Literal[1] = 1
@@ -125,6 +216,18 @@ class Closure(Strict):
     template: str
     includes: dict[str, str] = {}
     output_schema: dict[str, Any] | None = None
+    reask: Annotated[int, Field(ge=0, le=5)] = 0
+    fallback: Fallback | None = None
+    identity: IdentitySettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The digest of a version from before there were these fields is what it was."""
+        fields: dict[str, Any] = handler(self)
+        for name in ("reask", "fallback", "identity"):
+            if not fields.get(name):
+                fields.pop(name, None)
+        return fields
 
 
 class ClosureFile(Strict):
@@ -137,13 +240,32 @@ class ClosureFile(Strict):
 # --- recordings -------------------------------------------------------------------------------------------------------
 
 
+class RecordedTurn(Strict):
+    """An answer of a recorded sample after which the model was asked again; `asked` is the digest of that request."""
+
+    text: str
+    problems: list[str]
+    asked: Digest
+    finish_reason: str | None = None
+    served_model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    latency: float
+    cost: float | None = None
+
+
 class RecordingLine(Strict):
     """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
     only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
-    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them. `digest` is
-    the sha256 of the canonical JSON of the other fields, so that an edited line is found.
+    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them; `batch` only
+    where a vendor's batch answered, whose latency nobody measured (it is 0). `earlier` are the answers that broke the
+    output contract before this one; the line's tokens, latency and cost have theirs. `digest` is the sha256 of the
+    canonical JSON of the other fields, so that an edited line is found.
     """
 
     case: CaseId
@@ -163,6 +285,8 @@ class RecordingLine(Strict):
     cost: float | None = None
     recorded_at: str
     cached: Literal[True] | None = None
+    batch: Literal[True] | None = None
+    earlier: list[RecordedTurn] | None = None
     digest: Digest
 
 
@@ -224,6 +348,21 @@ class PairOutcome(Strict):
     candidate: Literal["pass", "fail", "error", "unmeasurable"]
 
 
+class MetricSetting(Strict):
+    """One metric as a canary decided by it: the first of several is the primary one.
+
+    `worse` is the direction that is worse; `margin` is a share of the baseline's figure where it is `relative`. Not
+    `graded`, each case is 0 or 1. See `Guardrail`.
+    """
+
+    name: MetricName
+    worse: Worse
+    margin: Annotated[float, Field(gt=0)]
+    relative: bool = False
+    graded: bool = False
+    critical: bool = True
+
+
 class CanaryEvidence(Strict):
     """One canary. `order` is the random order in which cases were asked, made from `seed`; `attempt` counts from 1.
 
@@ -234,6 +373,9 @@ class CanaryEvidence(Strict):
 
     `test` says how it decided. `sequential` looked after every case in `order` and had `asked` of them when it ended;
     `fixed` looked once, when all were there: then both fields are left out of the file.
+
+    `metrics`, `figures` (metric → case → baseline, candidate) and `clusters` (of the cases that are in one) are there
+    where more than one outcome a case decided.
     """
 
     candidate: Side
@@ -255,6 +397,9 @@ class CanaryEvidence(Strict):
     finished_at: str
     test: Literal["fixed", "sequential"] = "fixed"
     asked: Annotated[int, Field(ge=0)] | None = None
+    metrics: list[MetricSetting] = []
+    figures: dict[MetricName, dict[CaseId, tuple[float | None, float | None]]] = {}
+    clusters: dict[CaseId, str] = {}
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -262,6 +407,9 @@ class CanaryEvidence(Strict):
         fields: dict[str, Any] = handler(self)
         if self.test == "fixed":
             del fields["test"], fields["asked"]
+        for name in ("metrics", "figures", "clusters"):
+            if not fields[name]:
+                del fields[name]
         return fields
 
 

@@ -9,12 +9,13 @@ the reasons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
 from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
 from promptops.core.stats import mcnemar_exact
-from promptops.formats import CanarySettings
+from promptops.formats import CanarySettings, MetricSetting
 from promptops.models import Outcome, Verdict
 
 Pairs = Mapping[str, tuple[Outcome, Outcome]]
@@ -24,8 +25,7 @@ _MOST_MISSING = 0.1
 _MANY = 10**9  # attempts: nobody asks more often, a file may say so
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(Struct, frozen=True):
     """How a canary went that looked after every case: it ended after `used` of `cases`.
 
     `spent` is the error that "is it worse?" has spent of alpha, `wealth` the most that betting against "worse by delta"
@@ -39,15 +39,40 @@ class Looks:
     shown: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryDecision:
+class MetricFinding(Struct, frozen=True):
+    """What a canary found of one metric, from `measured` cases; `missing` of those that were asked were not measured.
+
+    `baseline` and `candidate` are means between 0 and 1, `change` their difference; of a metric without bounds they are
+    medians, `change` is the median ratio (difference, where the margin is not `relative`) of a case. `interval` is the
+    anytime-valid one of `change` at 1 - alpha. `worse` and `shown` are what the tests say, `spent` and `wealth` as in
+    `Looks`, `p_not_worse` the test at full N, where it was made. `beyond` counts the cases beyond the margin.
+    """
+
+    setting: MetricSetting
+    title: str
+    baseline: float | None
+    candidate: float | None
+    change: float | None
+    interval: tuple[float, float] | None
+    measured: int
+    missing: int
+    worse: bool
+    shown: str | None
+    spent: float
+    wealth: float
+    beyond: int
+    p_not_worse: float | None = None
+
+
+class CanaryDecision(Struct, frozen=True):
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
     1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
     `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
     and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
-    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha.
+    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha. `metrics` has a finding of each metric where
+    more than one outcome a case decides; `units` is how many clusters there are (0: cases stand for themselves).
     """
 
     verdict: Verdict
@@ -68,10 +93,16 @@ class CanaryDecision:
     settle: str = ""
     warnings: tuple[str, ...] = ()
     looks: Looks | None = None
+    metrics: tuple[MetricFinding, ...] = ()
+    units: int = 0
+
+    @property
+    def alarms(self) -> tuple[MetricFinding, ...]:
+        """The metrics that warn, and decide nothing."""
+        return tuple(found for found in self.metrics if found.worse and not found.setting.critical)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """The paired counts that the tests see."""
 
     broke: int

@@ -9,11 +9,14 @@ noisy candidate again until it is merely INCONCLUSIVE must not let it in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core.canary import pass_level
 from promptops.core.digest import sha256_of, short_digest
+from promptops.core.metrics import decided_by
 from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.formats import CanaryEvidence, CanarySettings, Environment, Evidence, RunEvidence, Served, Side
 
@@ -23,8 +26,7 @@ _SINGLY, _NAMED = 5, 12
 _NO_HELP = "acknowledging does not help against the verdict"
 
 
-@dataclass(frozen=True, slots=True)
-class Licence:
+class Licence(Struct, frozen=True):
     """What was found: `record` lets the version in when `missing` is empty.
 
     `acknowledged` are the broken cases that the user named, `unused` those named that are not broken, `attempts` how
@@ -50,8 +52,7 @@ class Licence:
         return sha256_of(self.record.model_dump(mode="json")) if self.record else None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """Who wants in where: `candidate` as it is now, `measurement` today's digest, `serving` what it replaces.
 
     `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is
@@ -184,10 +185,14 @@ def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str
 def _settings_missing(record: CanaryEvidence, claim: Claim) -> tuple[str, ...]:
     """The errors that the canary allowed itself are those that prompt.yaml allows."""
     now = claim.settings
-    if now is None or (record.alpha, record.delta) == (now.alpha, now.delta):
+    if now is None:
         return ()
-    asked = f"a canary with alpha {now.alpha:g} and delta {now.delta:g}, as prompt.yaml says"
-    return (f"{asked}: the last one had alpha {record.alpha:g} and delta {record.delta:g}",)
+    if (record.alpha, record.delta) != (now.alpha, now.delta):
+        asked = f"a canary with alpha {now.alpha:g} and delta {now.delta:g}, as prompt.yaml says"
+        return (f"{asked}: the last one had alpha {record.alpha:g} and delta {record.delta:g}",)
+    if not decided_by(record, now):
+        return ("a canary with the metrics, margins and directions that prompt.yaml says: the last one had others",)
+    return ()
 
 
 def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ https://developers.openai.com/api/reference/resources/responses/subresources/inp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import Config
 from promptops.core.tokens import Count
@@ -26,8 +28,7 @@ from promptops.providers.registry import KNOWN, check_settings
 from promptops.providers.replies import parse_object
 
 
-@dataclass(frozen=True, slots=True)
-class CountEndpoint:
+class CountEndpoint(Struct, frozen=True):
     """How one wire format counts: the version in its path, where it is (of where it answers), what it takes of the body
     and where the count stands. `body` makes what is posted of that part and the model's name.
     """

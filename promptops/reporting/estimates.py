@@ -17,6 +17,8 @@ def asking_words(estimate: Estimate, caps: Caps) -> str:
         nothing = "hardly anything" if about else "nothing"
         return f"{nothing} to ask: {about}{estimate.recorded:,} samples are recorded"
     parts = [f"asking {about}{estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
+    if estimate.again:
+        parts.append(f"up to {about}{estimate.again:,} more where an output is invalid")
     if estimate.recorded:
         parts.append(f"{about}{estimate.recorded:,} are recorded")
     return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])
@@ -46,9 +48,12 @@ def money_words(estimate: Estimate) -> str:
         return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
     if not estimate.worst_case:
         return "at no cost"
+    most = "at most" if estimate.exact else "at most about"
     retried = f", ${estimate.worst_case * (1 + RETRY_MARGIN):.4f} with {RETRY_MARGIN:.0%} retries"
     about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
-    return f"{'at most' if estimate.exact else 'at most about'} ${estimate.worst_case:.4f}{retried}{about}"
+    if estimate.batch:  # nothing of a batch is asked twice by itself
+        return f"{most} ${estimate.worst_case:.4f} in batches{about}, within 24 hours"
+    return f"{most} ${estimate.worst_case:.4f}{retried}{about}"
 
 
 def caps_words(caps: Caps) -> list[str]:

@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.models import Mode, PlannedSample, Sample
@@ -38,15 +40,15 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True):
     """How an engine works.
 
     `concurrency` is requests in flight, `planned` the number of samples where it is known, `run` the id in the run
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
     fresh sample before anybody sees it. `journal` keeps what was asked before anybody else sees it; `resumed` looks up
-    what the same run measured before this process (None: it has to be asked).
+    what the same run measured before this process (None: it has to be asked; a failure: it goes on after its `earlier`
+    answers).
     """
 
     mode: Mode
@@ -208,14 +210,14 @@ class Engine:
         settings, recorded = self._settings, None
         if settings.find is not None and settings.mode in ("replay", "new"):
             recorded = settings.find(planned)
-            if settings.mode == "replay" or (recorded.reply is None and not _may_ask(planned, recorded)):
+            if settings.mode == "replay" or (recorded.reply is None and not may_ask(planned, recorded)):
                 return recorded
         mine = settings.resumed(planned) if settings.resumed is not None else None
         if recorded is not None and recorded.reply is not None:
             return mine if mine is not None and _is_recording_of(recorded, mine) else recorded
-        if mine is not None:
+        if mine is not None and mine.reply is not None:
             return mine
-        sample = await self._ask(planned)
+        sample = await self._ask(planned if mine is None else replace(planned, begun=mine.earlier))
         return settings.redacted(sample) if settings.redacted is not None else sample
 
     async def _ask(self, planned: PlannedSample) -> Sample:
@@ -239,7 +241,7 @@ class Engine:
                     await asyncio.wait_for(self._client.aclose(), CANCEL_GRACE)
 
 
-def _may_ask(planned: PlannedSample, found: Sample) -> bool:
+def may_ask(planned: PlannedSample, found: Sample) -> bool:
     """Whether mode `new` asks where the recordings have no valid sample.
 
     What a released version was accepted with is not replaced in passing: a stale or edited recording of it stays a

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import environment_name
 from promptops.core import pricing
 from promptops.core.judge import judge
 from promptops.core.plan import Planned, limits_latency, plan_samples
+from promptops.core.reask import as_today, worst_turns
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
@@ -38,13 +42,13 @@ REPLAY_CONCURRENCY = 16
 _PROBLEMS = 10  # malformed lines of a recordings file that a failure names
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """What the user chose for a run; every field left alone means what the project's files say.
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
     cases that have one of them, `limit` the first so many (0: all), `caps` is the budget, `accept` allows `record` to
     rewrite what a served version was accepted with. `cache` True keeps replies across runs, False copies none at all.
+    `batch` asks through the providers' batch APIs.
     """
 
     environment: str | None = None
@@ -53,9 +57,10 @@ class Choices:
     tags: tuple[str, ...] = ()
     limit: int = 0
     concurrency: int | None = None
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = Caps()
     accept: bool = False
     cache: bool | None = None
+    batch: bool = False
 
 
 @dataclass
@@ -68,7 +73,7 @@ class Session:
     project: Project
     mode: Mode
     environ: Mapping[str, str]
-    choices: Choices = field(default_factory=Choices)
+    choices: Choices = Choices()  # noqa: RUF009  frozen
     asker: Callable[[], Asker] | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +82,7 @@ class Session:
         self._files = TargetFiles(self.project, self.manifest, self.environment)
         self._recordings: dict[tuple[str, str, str], Recordings | PromptopsError] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
+        self.batch = self.choices.batch
         self.spent = Spent()  # before this process went on with a run
         self._redactors: dict[str, Redactor] = {}
         self._resolvers: dict[str, Callable[[str], Callable[..., Any]]] = {}
@@ -101,7 +107,7 @@ class Session:
         if key not in self._targets:
             target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
             fits = None if self.mode == "replay" else fits_for(self.project, target.pin)
-            saving = partial(pricing.saved, target.pin, prices=self.project.config.prices)
+            saving = partial(_saved, target.pin, self.project.config.prices)
             self._targets[key] = replace(target, fits=fits, saving=saving)
         return self._targets[key]
 
@@ -155,10 +161,21 @@ class Session:
             planned=sum(len(target.cases) * target.samples for target in targets),
             run=run,
             find=self.find,
-            open_client=(self.ask_fresh if fresh else self.open_client) if asks else None,
+            open_client=self._opener(targets, self.ask_fresh if fresh else self.open_client) if asks else None,
             redacted=self.redacted,
             sinks=(*recorder, *sinks),
         )
+
+    def _opener(self, targets: Sequence[Target], open_client: Callable[[], Asker]) -> Callable[[], Asker]:
+        """How what asks is made: as given, unless invalid output of a target is asked for again."""
+        if not any(target.closure.reask for target in targets):
+            return open_client
+        from promptops.runner.reasking import ReaskingAsker, Rules
+
+        rules = {
+            (target.prompt, target.version, str(target.pin)): Rules(target.contract, target.fits) for target in targets
+        }
+        return lambda: ReaskingAsker(open_client(), rules, self.redacted)
 
     def concurrency(self, targets: Sequence[Target]) -> int:
         """How many samples are in flight: as chosen, else as configured, else what the providers stand together."""
@@ -178,8 +195,13 @@ class Session:
         recordings = self._read(key.prompt, key.version, key.pin)
         if isinstance(recordings, PromptopsError):
             return Sample(key, planned.digest, failure=_unreadable(recordings), source="recorded")
+        options = f"--promptops-model {key.pin}" if self.choices.pin else ""
         try:
-            return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
+            found = recordings.find(planned, options=options)
+            if not (planned.reask or found.earlier) or found.reply is None:
+                return found
+            today = as_today(planned, found, self._files.contract(key.prompt))
+            return today or recordings.otherwise_asked(planned, found, options=options)
         except ProblemsError as error:
             return Sample(key, planned.digest, failure=_unreadable(error), source="recorded")
 
@@ -226,7 +248,7 @@ class Session:
         """Whether replies of earlier runs may be among this run's."""
         from promptops.runner.shelves import cache_config
 
-        return self.mode in ("new", "live") and cache_config(self) is not None
+        return not self.batch and self.mode in ("new", "live") and cache_config(self) is not None
 
     def redacted(self, sample: Sample) -> Sample:
         """Return the sample as its recording would give it back, without secrets."""
@@ -251,7 +273,15 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        return pricing.worst_case(request, self.project.config.prices)
+        return pricing.worst_case(request, self.project.config.prices, batch=self.batch)
+
+    def worst_of(self, planned: PlannedSample) -> float | None:
+        """The most US dollars that a sample can cost, with every time that it is asked again at most."""
+        if not planned.reask:
+            return self.worst_case(planned.request)
+        prices = self.project.config.prices
+        costs = [pricing.cost(planned.request.pin, usage, prices) for usage in worst_turns(planned)]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)
@@ -311,6 +341,10 @@ def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator
         timed=limits_latency(target.checks) or target.spec.budgets.p95_latency is not None,
         read=target.read,
     )
+
+
+def _saved(pin: Pin, prices: pricing.Prices, reply: Reply) -> float | None:
+    return pricing.saved(pin, reply.usage, prices, batch=reply.batch)
 
 
 def _unreadable(error: PromptopsError) -> Failure:

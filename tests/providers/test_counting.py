@@ -7,11 +7,11 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.config import Config, ModelLimits, ProviderConfig
 from promptops.core.tokens import Count

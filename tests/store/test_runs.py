@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.errors import StoreError
 from promptops.models import Attempt, Failure, Reply, Sample, SampleKey, Usage
@@ -245,13 +245,16 @@ def test_a_reader_cannot_write(store: RunStore) -> None:
         reader.start_run("pytest")
 
 
-def test_a_store_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+def test_a_store_needs_little_beside_the_standard_library(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; before = set(sys.modules); from promptops.store.run_tables import *;"
         "Database(Path(sys.argv[1])).close();"
-        "print({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+        "print(sorted({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
     )
-    assert run_python(program, tmp_path / "store.db").communicate() == ("{'promptops'}\n", "")
+    assert run_python(program, tmp_path / "store.db").communicate() == (
+        "['msgspec', 'promptops', 'typing_extensions']\n",
+        "",
+    )
 
 
 # --- files that are wrong ---------------------------------------------------------------------------------------------
@@ -299,7 +302,9 @@ def test_a_store_of_a_newer_promptops_is_refused(store: RunStore) -> None:
     connection = sqlite3.connect(store.path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer promptops \(format 99, this one knows 2\)"):
+    with pytest.raises(
+        StoreError, match=rf"newer promptops \(format 99, this one knows {len(run_tables.MIGRATIONS)}\)"
+    ):
         RunStore(store.path)
 
 
@@ -311,7 +316,7 @@ def test_an_older_store_is_migrated_and_keeps_what_it_holds(store: RunStore, mon
         assert migrated.run(run) == store.run(run)
     connection = sqlite3.connect(store.path)
     assert connection.execute("SELECT x FROM later").fetchall() == [("new",)]
-    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(more),)
     connection.close()
 
 

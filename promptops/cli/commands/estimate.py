@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import to_builtins
 
 from promptops.cli.commands._asking import (
     LimitOption,
@@ -41,6 +41,7 @@ def estimate(
     online: Annotated[
         bool, typer.Option("--online", help="Let providers that count tokens themselves count the first prompts.")
     ] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Reckon with the price of the providers' batch APIs.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would ask and cost at most, and what a canary on the dataset can and cannot detect.
@@ -51,9 +52,13 @@ def estimate(
     from promptops.runner.session import Session
 
     project = current_project()
-    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model))
+    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model), batch=batch)
     session = Session(project, parse_mode(mode, "new", "record", "live"), environ(), chosen)
     found = [_estimated(session, *pair) for pair in session.select(selectors or ())]
+    if batch:
+        from promptops.runner.batching import check_batches
+
+        check_batches(session, [target for target, _ in found])
     if as_json:
         emit_json([_json(target, expected, _prompts(session, target, online=online)) for target, expected in found])
         return
@@ -117,7 +122,7 @@ def detectability(target: Target) -> dict[str, Any]:
         "least_cases": found.least_cases,
         "detectable_drop": found.detectable,
         "pass": [{"noise": row.noise, "probability": row.outlook.passed} for row in found.equal],
-        "outlook": [asdict(row) for row in (*found.equal, *found.worse)],
+        "outlook": [to_builtins(row) for row in (*found.equal, *found.worse)],
         "cases_for_a_pass": [{"noise": noise, "cases": cases} for noise, cases in found.needed],
     }
 
@@ -128,8 +133,8 @@ def _json(target: Target, expected: Estimate, prompts: Prompts | None) -> dict[s
         "version": target.version,
         "pin": str(target.pin),
         "samples": target.samples,
-        **asdict(expected),
+        **to_builtins(expected),
         "unpriced": list(expected.unpriced),
-        "prompts": None if prompts is None else asdict(prompts),
+        "prompts": None if prompts is None else to_builtins(prompts),
         "canary": detectability(target),
     }
