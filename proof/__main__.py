@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptops.core.statistics.planning import Outlook
-from proof import nightly, passing, power, regress
+from proof import guardrails, nightly, passing, power, regress
 from proof.pages import Found, goals, pages
 from proof.rates import Rate
 
@@ -28,6 +28,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "years": nightly.Year,
     "delays": nightly.Delay,
     "correlated": Rate,
+    "families": guardrails.Cell,
+    "typical": guardrails.Typical,
 }
 
 
@@ -57,6 +59,8 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> Found:
         years=list(nightly.years(quick=quick, say=say)),
         delays=list(nightly.delays(quick=quick, say=say)),
         correlated=list(nightly.correlated(quick=quick)),
+        families=list(guardrails.cells(quick=quick, say=say)),
+        typical=list(guardrails.typical_cells(quick=quick)),
     )
 
 

@@ -65,7 +65,7 @@ def _of_scores(
     title: str, setting: MetricSetting, units: int, level: float, pass_level: float, samples: int
 ) -> MetricOutlook:
     """By the normal approximation."""
-    spread = math.sqrt(FLIPS / samples) if setting.name in ("pass_rate", "validation") else SPREAD
+    spread = math.sqrt(FLIPS / samples) if setting.name in ("pass_rate", "validation", "first_pass") else SPREAD
     finds = (z_value(level) + z_value(1 - POWER)) * spread / math.sqrt(units) if units else None
     least = pairs_for_no_flip(setting.margin, pass_level)
     needed = ((z_value(pass_level) + z_value(1 - POWER)) * spread / setting.margin) ** 2

@@ -82,7 +82,7 @@ def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iter
         for name in settings.must_pass:
             if name not in tags | ids:
                 yield Problem(shown, 0, f"canary.must_pass: {name!r} is no case", "a case id, or tag:NAME")
-    if "validation" in (settings.primary, *settings.guardrails) and not prompt.spec.output:
+    if {"validation", "first_pass"} & {settings.primary, *settings.guardrails} and not prompt.spec.output:
         yield Problem(shown, 0, "canary: validation is measured by an output contract", "output: schema.json")
 
 

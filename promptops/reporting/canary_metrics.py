@@ -35,20 +35,20 @@ def metric_lines(decision: CanaryDecision, settings: CanarySettings) -> Iterator
     styles: list[Style] = ["dim", *map(_style, decision.metrics)]
     for row, style in zip(rows, styles, strict=True):
         yield Line("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), style)
-    yield Line(f"  ({_legend(decision, settings)})", "dim")
+    yield from (Line(f"  {text}", "dim") for text in _legend(decision, settings))
 
 
-def _legend(decision: CanaryDecision, settings: CanarySettings) -> str:
+def _legend(decision: CanaryDecision, settings: CanarySettings) -> Iterator[str]:
     """What the columns are, once and below them."""
-    level = f"{100 * (1 - settings.alpha):g}% intervals, valid at any time, wider than the tests"
-    parts = [level]
+    yield (
+        f"{100 * (1 - settings.alpha):g}% intervals, valid at any time: they assume less than the tests, and are wider"
+    )
     if any(found.setting.name in UNBOUNDED for found in decision.metrics):
-        parts.append("figures without bounds are medians, compared case by case: the typical case decides")
+        yield "figures without bounds are medians, compared case by case: the typical case decides"
     if len(decision.metrics) > 1:
-        parts.append("`worse?` together at most the error allowed (Holm)")
+        yield f"all that decide are called worse with {settings.alpha:g} of error together (Holm)"
     if decision.units:
-        parts.append(f"{decision.units} clusters, each counts once")
-    return "; ".join(parts)
+        yield f"{decision.units} clusters, each counts once"
 
 
 def _style(found: MetricFinding) -> Style:

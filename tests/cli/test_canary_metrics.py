@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -251,4 +253,26 @@ def test_replayed_must_pass_cases_are_judged_by_their_recordings(
     run(["run", "greet@v2", "--no-evidence"])
     code, found = canary(capsys, "--mode", "replay")
     assert (code, found["gates"]) == (1, ["must-pass case c7 failed 1 of 1 times"])
+    assert run(["verify"]) == 0
+
+
+def test_killed_at_any_moment_it_goes_on_with_its_sequence_and_asks_nothing_twice(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(world, "delta: 0.1\nguardrails:\n  tokens: {margin: 10%}\nmust_pass: [c3]", extra="samples: 2\n")
+    world.behaviour.delay = 0.03
+    program = [sys.executable, "-m", "promptops.cli.main", "canary", "greet@v2", "--concurrency", "4"]
+    before = world.server.count
+    for enough in (20, 60):
+        with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while world.server.count < before + enough:
+                assert process.poll() is None
+            process.kill()
+    world.behaviour.delay = 0.0
+    capsys.readouterr()
+    code = run(["canary", "greet@v2", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["verdict"], found["attempt"]) == (0, "pass", 1)
+    assert world.server.count - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
+    assert len(world.evidence("v2")["canaries"]) == 1
     assert run(["verify"]) == 0

@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from scipy.stats import binomtest
 
 from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
-from proof import nightly, passing, power, regress
+from proof import guardrails, nightly, passing, power, regress
 from proof.__main__ import load, main
 from proof.pages import Found, goals, pages
 from proof.rates import Rate, shown, table
@@ -36,6 +36,8 @@ def found() -> Found:
         years=[nightly.year("ties", nightly.NOISES["share of 10 answers, .9"], 1, 30, 20)],
         delays=list(nightly.delays(quick=True, say=lambda _: None)),
         correlated=[Rate(3, 4), Rate(3, 4)],
+        families=[guardrails.cell(setup, 40, 40) for setup in guardrails.SETUPS],
+        typical=list(guardrails.typical_cells(quick=True)),
     )
 
 
@@ -75,6 +77,21 @@ def test_the_enumeration_is_that_of_the_tests_themselves() -> None:
         passed += chance * (test.passed is not None)
     exact = passing.enumerate_pass(cases, margin, noise)
     assert (exact.anytime, exact.total) == pytest.approx((anytime, passed))
+    assert passed > anytime > 0
+
+
+def test_the_enumeration_of_a_typical_metric_is_that_of_its_tests() -> None:
+    """All 2^11 paths of signs through `MetricTest`, with a level so loose that both tests take part."""
+    passed = anytime = 0
+    for path in itertools.product((-1.0, 1.0), repeat=11):
+        test = MetricTest(MetricPlan("m", typical=True), Units(11), (), alpha=guardrails.ALPHA, seed=0)
+        for room in path:
+            test.add(room)
+        anytime += test.passed is not None
+        test.finish()
+        passed += test.passed is not None
+    exact = guardrails.typical(11)
+    assert (exact.anytime * 2**11, exact.total * 2**11) == pytest.approx((anytime, passed))
     assert passed > anytime > 0
 
 
