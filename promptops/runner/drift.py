@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.drift import Answer, CaseSamples, DriftDecision, decide_drift
 from promptops.core.plan import Planned, case_order, plan_case
@@ -22,8 +24,7 @@ _VERDICTS: Mapping[str, DatasetVerdict] = {"regress": "WORSE", "pass": "NOT WORS
 MOST_RECORDED = 100  # samples of one case
 
 
-@dataclass(frozen=True)
-class DriftResult:
+class DriftResult(Struct, frozen=True):
     """How one served version answered tonight, beside its recording, judged by today's checks alike."""
 
     target: Target

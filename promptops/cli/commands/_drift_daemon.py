@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Final
 
 from promptops.cli.commands._shared import note
 from promptops.errors import MissingExtra, PromptopsError
 
-HOURLY = timedelta(hours=1)
+HOUR: Final = 3600.0  # seconds
+_MADE_UP_FOR: Final = 6 * 3600
+"""Seconds for which a visit that the machine slept through is made up for."""
 
 
 def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int], *, hour: int, minute: int) -> None:
@@ -19,21 +21,21 @@ def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int], *, hour: 
     and the next comes all the same. Raises `MissingExtra`.
     """
     try:
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.schedulers.blocking import BlockingScheduler
+        from apscheduler.schedulers.background import BackgroundScheduler
     except ImportError:
         raise MissingExtra("watch", "the daemon") from None
-    defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 6 * 3600}
-    scheduler: Any = BlockingScheduler(executors={"default": ThreadPoolExecutor(1)}, job_defaults=defaults)
-    scheduler.add_job(said(visit), "date", run_date=datetime.now().astimezone(), id="now")
-    scheduler.add_job(said(visit), "cron", hour=hour, minute=minute, id="night")
-    scheduler.add_job(said(calibrate), "interval", seconds=HOURLY.total_seconds(), id="calibration")
+    due: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    due.put(said(visit))
+    scheduler: Any = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": _MADE_UP_FOR})
+    scheduler.add_job(lambda: due.put(said(visit)), "cron", hour=hour, minute=minute)
+    scheduler.add_job(lambda: due.put(said(calibrate)), "interval", seconds=HOUR)
     note(f"watching: a night at {hour:02}:{minute:02}, calibration every hour; Ctrl-C ends it")
+    scheduler.start()
     try:
-        scheduler.start()
+        while True:
+            due.get()()  # in this thread, which Ctrl-C reaches: the scheduler only says when
     finally:
-        if scheduler.running:
-            scheduler.shutdown(wait=False)
+        scheduler.shutdown(wait=False)
 
 
 def said(visit: Callable[[], int]) -> Callable[[], None]:

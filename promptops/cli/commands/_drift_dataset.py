@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from promptops.cli.commands._asking import recorded_run, say_estimate
 from promptops.cli.commands._shared import note
@@ -86,7 +87,7 @@ def _night(result: DriftResult, run: str, at: datetime) -> Any:
 
 
 def _decision_json(result: DriftResult) -> dict[str, Any]:
-    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(result.decision).items()}
+    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in to_builtins(result.decision).items()}
     return {
         **plain,
         "cost": result.cost,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from promptops.cli.commands._drift_dataset import check_targets, stored_nights
 from promptops.cli.commands._shared import note
@@ -35,7 +37,9 @@ class Night:
         """It as plain data."""
         return {
             "texts": [{"endpoint": t.endpoint, "baseline": bool(t.texts), "p": t.p, "at": t.at} for t in self.texts],
-            "attribution": {name: [asdict(factor) for factor in factors] for name, factors in self.factors.items()},
+            "attribution": {
+                name: [to_builtins(factor) for factor in factors] for name, factors in self.factors.items()
+            },
             "waiting": [*self.waiting, *self.unpriced],
         }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from promptops.cli.commands._asking import (
     BudgetOption,
@@ -286,7 +288,7 @@ def history(
     watches = [watch for name, watch in fold(log.read()).items() if pins is None or name in pins]
     nights = stored_nights(project, [text for text in selectors or () if "/" not in text])
     if as_json:
-        emit_json({"watch": [_history_json(watch) for watch in watches], "datasets": [asdict(n) for n in nights]})
+        emit_json({"watch": [_history_json(watch) for watch in watches], "datasets": [to_builtins(n) for n in nights]})
         return
     lines = watch_history_lines(watches) if watches or not nights else []
     typer.echo(painted([*lines, *(history_lines(nights) if nights else ())], color=colour()))

@@ -75,7 +75,7 @@ def schedule(
     if not write:
         typer.echo(text, nl=False)
     elif not writer.path:
-        raise UsageError(f"--write is for a file of the repository: put the lines of {where} where it wants them")
+        raise UsageError(f"--write is for files of a repository: print the lines of {where}, and put them in its place")
     else:
         _write(project, repository / writer.path, text)
 

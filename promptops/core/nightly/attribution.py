@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 FactorName = Literal["version", "dataset", "judge", "route", "pin"]
 Said = Literal["moved", "did not move", "not tested"]
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+class Factor(Struct, frozen=True):
     """What an experiment said of one part; `how` is what was held fixed, what was asked, and what came out."""
 
     name: FactorName

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
 from promptops.core.plan import plan_case
