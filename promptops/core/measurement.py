@@ -44,7 +44,15 @@ def holds_together(measurement: Measurement) -> bool:
 
 def dataset_digest(cases: Iterable[Case]) -> str:
     """The digest of a set of cases, whatever their order."""
-    return digest_of_pairs(sorted((case.id, case.digest) for case in cases))
+    return digest_of_pairs(sorted((case.id, digest_among(case)) for case in cases))
+
+
+def digest_among(case: Case) -> str:
+    """The digest of a case as one of its dataset: what it asks and how it is judged, and the cluster that it is in.
+
+    Its accepted outcome does not depend on the cluster, and what a canary showed does.
+    """
+    return sha256_of({"case": case.digest, "cluster": case.cluster}) if case.cluster else case.digest
 
 
 def digest_of_pairs(pairs: Iterable[tuple[str, str]]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from promptops.core.cases import InputCheck, Row, RowReader
+from promptops.core.measurement import digest_among
 from promptops.errors import Problem, ProblemsError
 from promptops.models import Case
 from promptops.project.dataset_cases import HELD, HELD_BYTES, StreamedCases, gather
@@ -109,7 +110,7 @@ def _sound(path: Path, root: Path, inputs: Schemas | None, index: CaseIndex, pyt
                 problems.append(item)
         elif not count:
             cases += 1
-            index.add(item.id, item.digest)
+            index.add(item.id, digest_among(item))
             python.update(str(spec.options) for spec in item.checks if spec.name == "python")
             yield item
     if count > MAX_SHOWN:

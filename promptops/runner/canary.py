@@ -185,8 +185,8 @@ class CanaryResult:
     @property
     def licenses(self) -> bool:
         """Whether this is evidence: of all cases, unless fewer decided it, and no outage from end to end."""
-        measured = self.decision(self.comparison.attempt).measured
-        return not self.comparison.partial and measured > 0 and self.concluded
+        seen = self.decision(self.comparison.attempt).measured > 0 or bool(self.must_pass.broken)
+        return not self.comparison.partial and seen and self.concluded
 
     @property
     def concluded(self) -> bool:

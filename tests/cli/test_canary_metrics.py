@@ -219,7 +219,10 @@ def test_a_must_pass_case_that_fails_twice_of_three_ends_it_before_anything_is_c
     assert (code, found["verdict"]) == (1, "regress")
     assert found["gates"] == ["must-pass case c7 failed 2 of 3 times"]
     assert world.server.count - before == 6 + 2
-    assert not world.evidence("v2")
+    assert world.evidence("v2")["canaries"][0]["verdict"] == "regress"
+    assert run(["verify"]) == 0
+    world.behaviour.coin = lambda *_: True
+    assert canary(capsys)[1]["attempt"] == 2
 
 
 def test_a_must_pass_case_that_fails_once_of_three_is_let_pass(

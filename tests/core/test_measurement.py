@@ -78,3 +78,9 @@ def test_the_digest_of_a_case_is_of_what_is_asked_and_how_it_is_judged() -> None
     }
     assert len(digests) == 5
     assert case_digest({"text": "hi"}, CHECKS) == case_digest({"text": "hi"}, [replace(c, line=3) for c in CHECKS])
+
+
+def test_clusters_are_part_of_the_dataset_and_not_of_a_case() -> None:
+    plain, grouped, other = (Case("c1", {}, digest="sha256:1", cluster=cluster) for cluster in ("", "a", "b"))
+    assert len({dataset_digest([case]) for case in (plain, grouped, other)}) == 3
+    assert plain.digest == grouped.digest
