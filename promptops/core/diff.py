@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from promptops.core.paths import Path, parse_path, without
+from promptops.core.comparison import Comparison, parse_exclude
+from promptops.core.paths import without
 from promptops.models import Difference, Json
 
 MAX_NODES = 20_000  # of both values; above it one difference names the whole
@@ -28,26 +28,6 @@ _KINDS = (
     "iterable_item_removed",
     "iterable_item_added",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How to compare.
-
-    `significant_digits` counts digits after the decimal point, as in DeepDiff; `subset`: keys that `expected` does not
-    name are free; `ignore_order`: lists are compared as multisets; `ignore_case`: of all text.
-    """
-
-    ignore_order: bool = False
-    significant_digits: int | None = None
-    exclude_paths: tuple[Path, ...] = ()
-    subset: bool = False
-    ignore_case: bool = False
-
-
-def parse_exclude(text: str) -> Path:
-    """`root['note']`, `root['items'][*]['id']` or just `note`; raises `ValueError`."""
-    return parse_path(text, "root") if text.startswith("root") and text != "root" else (text,)
 
 
 def differences(

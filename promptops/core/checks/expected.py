@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
-from promptops.core.diff import Comparison, compare, parse_exclude
+from promptops.core.comparison import Comparison, parse_exclude
+from promptops.core.diff import compare
 from promptops.core.shown import shown
 from promptops.models import Json
 
