@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from proof import chart, nightly, passing, power, regress
+from proof import attempts, chart, nightly, passing, power, regress
 from proof.power import Coverage
 from proof.rates import Rate, shown, table
+from proof.real import page as real_page
+from proof.real.bench import Cell as RealCell
+from proof.real.bench import Cost
 
 
 @dataclass
@@ -23,6 +26,9 @@ class Found:
     years: list[nightly.Year] = field(default_factory=list)
     delays: list[nightly.Delay] = field(default_factory=list)
     correlated: list[Rate] = field(default_factory=list)
+    attempts: list[attempts.Attempts] = field(default_factory=list)
+    real: list[RealCell] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
 
 
 def pages(found: Found) -> dict[str, str]:
@@ -36,6 +42,8 @@ def pages(found: Found) -> dict[str, str]:
         "power.svg": _power_plot(found),
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
+        "real-model.md": real_page.page(found.real, found.costs),
+        "real-model.svg": real_page.plot(found.real),
     }
 
 
@@ -77,6 +85,8 @@ def goals(found: Found) -> Iterator[Goal]:
         if (delay.shift, delay.calibration) == (4, 60):
             what = "a shift of 4 sd, 60 calibration blocks"
             yield what, "median ≤ 5 nights", f"{delay.nights:g} nights", delay.nights <= 5
+    yield from attempts.goals(found.attempts)
+    yield from real_page.goals(found.real, found.costs)
 
 
 def _power_goals(cells: Sequence[power.Cell]) -> Iterator[Goal]:
@@ -97,9 +107,9 @@ def _summary(found: Found) -> str:
     rows = [(what, target, reached, "yes" if met else "**no**") for what, target, reached, met in goals(found)]
     return f"""# What the statistics promise, checked
 
-Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md), [power](power.md) and
-[nightly](nightly.md). `promptops/core/statistics/` has the tests themselves, each with its hypothesis, assumptions,
-guarantee and source.
+Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md), [power](power.md),
+[nightly](nightly.md) and [real-model](real-model.md). `promptops/core/statistics/` has the tests themselves, each with
+its hypothesis, assumptions, guarantee and source.
 
 {table(["promise", "target", "reached", "met"], rows)}
 Intervals in brackets are 99 % Clopper-Pearson. A share is never exactly its promise: a cell contradicts "at most .05"
@@ -111,8 +121,7 @@ since then a cell that leaves doubt is repeated with five times as many fresh st
 10,000. Power: one cell had lost 2.4 points in 4,000 rounds; there are 20,000 now, and drops inside the margin,
 where a PASS may come first, are left out (a drop of 2 points, 200 cases, 2 % flips: about 3.3 points are lost). A
 shift of 4 sd: the row is for 60 calibration blocks; with 30 it takes 7 nights. False alarms of a year: judged by
-the lower limit, as the other shares are. The tables were computed in several processes and put together; a cell
-that was computed twice came out the same.
+the lower limit, as the other shares are.
 
 What is not proven here: that your cases are independent and stand for what production sends; that a night is
 independent of the last (measured, see [nightly](nightly.md)); anything about a real provider.
@@ -185,7 +194,8 @@ at .04 alone (a score test: its level is approximate, and this is how far), *bot
 Margin .05. "Rare large losses" gain a little nearly always and lose all now and then: the variance looks small until it
 does not, and a test that plugs it in passes them. Fewer than 20 clusters never pass.
 
-{table(["data", "cases", "noise", "false PASS"], rows)}"""
+{table(["data", "cases", "noise", "false PASS"], rows)}
+{attempts.section(found.attempts)}"""
 
 
 def _power(found: Found) -> str:

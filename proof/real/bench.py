@@ -12,7 +12,7 @@ known noise, an advantage that nobody has outside. Texts have no levels of noise
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -23,8 +23,9 @@ from promptops.core.statistics.text_equality import PromptTexts, equality_test, 
 from proof.real import ours, theirs
 from proof.real.collect import TOKENS
 from proof.real.endpoint import CHANGES, LEVELS, SAME, Change, Endpoint
-from proof.real.openings import PROBES
+from proof.real.openings import LT_PROBE, OPENINGS, PROBES
 from proof.real.samples import BASE, Floats, Samples, load
+from proof.tasks import Task
 
 ENDPOINTS, TIMED = 120, 40
 """Endpoints for an AUC, and those of them that are watched until an alarm."""
@@ -37,7 +38,7 @@ EQUALITY_DRAWS = 999
 DOLLARS_IN, DOLLARS_OUT = 2e-6, 8e-6
 """A token of a prompt, and of an answer."""
 
-TIERS = ("1a", "1a tiny", "1b")
+TIERS = ("1a", "1a tiny", "1b", "1b, wide")
 TEXT_METHODS = ("2", "MET")
 QUICK = ("Q4_1 to Q8_0", "10 % Q2_K")
 
@@ -78,19 +79,18 @@ def auc(changed: npt.ArrayLike, same: npt.ArrayLike) -> float:
     return float((high > low).mean() + 0.5 * (high == low).mean())
 
 
-def cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Cell]:
-    samples = load()
-    changes = [change for change in CHANGES if not quick or change.name in QUICK]
-    for noise, sigma in LEVELS.items():
-        if quick and noise != "middle":
-            continue
+def cells(*, quick: bool) -> Iterator[Task]:
+    for noise in ("middle",) if quick else LEVELS:
         for tier in TIERS:
-            say(f"real model: tier {tier}, {noise} noise")
-            yield from _tier(samples, tier, changes, noise, sigma, quick=quick)
-        say(f"real model: log probability tracking, {noise} noise")
-        yield from _tracking(samples, changes, noise, sigma, quick=quick)
-    say("real model: texts")
-    yield from _texts(samples, changes, quick=quick)
+            yield Task(f"real model: tier {tier}, {noise} noise", nightly, (tier, noise), {"quick": quick})
+        for method in ("LT", "LT, same calls"):
+            yield Task(f"real model: {method}, {noise} noise", tracking, (method, noise), {"quick": quick})
+    for method in TEXT_METHODS:
+        yield Task(f"real model: texts, {method}", texts, (method,), {"quick": quick})
+
+
+def changes(*, quick: bool) -> list[Change]:
+    return [change for change in CHANGES if not quick or change.name in QUICK]
 
 
 def watch(samples: Samples, tier: str, sigma: float, number: int) -> ours.Watch:
@@ -98,62 +98,73 @@ def watch(samples: Samples, tier: str, sigma: float, number: int) -> ours.Watch:
     rng = np.random.default_rng([number, round(1e6 * sigma), TIERS.index(tier)])
     endpoint = Endpoint(samples, sigma, rng)
     if tier == "1b":
-        return ours.Watch(ours.border_inputs(endpoint), rng)
-    return ours.Watch(ours.log_probabilities(endpoint, ours.STANDARD if tier == "1a" else ours.TINY), rng)
+        return ours.Watch(ours.border_inputs(endpoint, samples.looked, ours.LOOKS), rng)
+    if tier == "1b, wide":
+        return ours.Watch(ours.border_inputs(endpoint, samples.border, ours.TRIED), rng)
+    if tier == "1a tiny":
+        return ours.Watch(ours.log_probabilities(endpoint, ours.TINY, PROBES[:1]), rng)
+    return ours.Watch(ours.log_probabilities(endpoint, ours.STANDARD), rng)
 
 
-def _tier(
-    samples: Samples, tier: str, changes: Sequence[Change], noise: str, sigma: float, *, quick: bool
-) -> Iterator[Cell]:
-    levels: dict[str, list[list[float]]] = {change.name: [] for change in (SAME, *changes)}
-    alarms: dict[str, list[float]] = {change.name: [] for change in changes}
+def nightly(tier: str, noise: str, *, quick: bool) -> list[Cell]:
+    samples, wanted = load(), changes(quick=quick)
+    levels: dict[str, list[list[float]]] = {change.name: [] for change in (SAME, *wanted)}
+    alarms: dict[str, list[float]] = {change.name: [] for change in wanted}
     for number in range(16 if quick else ENDPOINTS):
-        watched = watch(samples, tier, sigma, number)
+        watched = watch(samples, tier, LEVELS[noise], number)
         levels[SAME.name].append(watched.future(SAME, WEEK, WEEK)[0])
         timed = number < (8 if quick else TIMED)
-        for change in changes:
+        for change in wanted:
             found, alarmed = watched.future(change, NIGHTS if timed else WEEK, WEEK)
             levels[change.name].append(found)
             if timed:
                 alarms[change.name].append(math.inf if alarmed is None else float(alarmed))
     after = {name: np.array([found[:WEEK] for found in rows]) for name, rows in levels.items()}
-    for change in changes:
+    cells = []
+    for change in wanted:
         one, week = (auc(after[change.name][:, at], after[SAME.name][:, at]) for at in (0, WEEK - 1))
-        yield Cell(tier, change.name, noise, one, week, median(alarms[change.name]))
+        cells.append(Cell(tier, change.name, noise, one, week, median(alarms[change.name])))
+    return cells
 
 
-def _tracking(samples: Samples, changes: Sequence[Change], noise: str, sigma: float, *, quick: bool) -> Iterator[Cell]:
-    """LT as published (one probe, ten calls), and with the calls that tier 1a makes (five probes, thirty)."""
-    for method, probes, calls in (("LT", PROBES[:1], theirs.LT_CALLS), ("LT, same calls", PROBES, ours.STANDARD)):
-        rng = np.random.default_rng([round(1e6 * sigma), calls])
-        count, nights = (16, 2000) if quick else (ENDPOINTS, 365 * YEARS)
-        ends = [Endpoint(samples, sigma, rng) for _ in range(count)]
+def tracking(method: str, noise: str, *, quick: bool) -> list[Cell]:
+    """LT as published (one probe, ten calls), or with the calls that tier 1a makes (five probes, thirty)."""
+    probes, calls = ((LT_PROBE,), theirs.LT_CALLS) if method == "LT" else (PROBES, ours.STANDARD)
+    rng = np.random.default_rng([round(1e6 * LEVELS[noise]), calls])
+    count, nights = (16, 2000) if quick else (ENDPOINTS, 365 * YEARS)
+    ends = [Endpoint(load(), LEVELS[noise], rng) for _ in range(count)]
 
-        def statistic(end: Endpoint, change: Change, probes: Sequence[str] = probes, calls: int = calls) -> float:
-            pairs = [(end.logs(probe, SAME, calls), end.logs(probe, change, calls)) for probe in probes]
-            return float(np.mean([theirs.log_probability_tracking(before, now) for before, now in pairs]))
+    def statistic(end: Endpoint, change: Change) -> float:
+        pairs = [(end.logs(probe, SAME, calls), end.logs(probe, change, calls)) for probe in probes]
+        return float(np.mean([theirs.log_probability_tracking(before, now) for before, now in pairs]))
 
-        few = nights if method == "LT" else nights // 5
-        nothing = sorted(statistic(ends[night % count], SAME) for night in range(few))
-        limit = nothing[math.floor((1 - 0.05 / 365) * few)]
-        for change in changes:
-            found = [statistic(end, change) for end in ends]
-            delays = []
-            for end in ends[:TIMED]:
-                late = next((n for n in range(1, NIGHTS + 1) if statistic(end, change) > limit), math.inf)
-                delays.append(float(late))
-            yield Cell(method, change.name, noise, auc(found, nothing[:: max(1, few // 2000)]), None, median(delays))
+    few = nights if method == "LT" else nights // 5
+    nothing = sorted(statistic(ends[night % count], SAME) for night in range(few))
+    limit = nothing[math.floor((1 - 0.05 / 365) * few)]
+    cells = []
+    for change in changes(quick=quick):
+        found = [statistic(end, change) for end in ends]
+        delays = [
+            float(next((night for night in range(1, NIGHTS + 1) if statistic(end, change) > limit), math.inf))
+            for end in ends[:TIMED]
+        ]
+        cells.append(
+            Cell(method, change.name, noise, auc(found, nothing[:: max(1, few // 2000)]), None, median(delays))
+        )
+    return cells
 
 
-def _texts(samples: Samples, changes: Sequence[Change], *, quick: bool) -> Iterator[Cell]:
-    rng = np.random.default_rng(25)
-    tests = 10 if quick else TESTS
-    for method in TEXT_METHODS:
-        same = _test_texts(samples, SAME, method, tests, rng)
-        for change in changes:
-            found = _test_texts(samples, change, method, tests, rng)
-            power = float((found[:, 1] <= 0.05).mean())
-            yield Cell(method, change.name, "sampling", auc(found[:, 0], same[:, 0]), power=power)
+def texts(method: str, *, quick: bool) -> list[Cell]:
+    samples, rng, tests = load(), np.random.default_rng(25), 10 if quick else TESTS
+    same = _test_texts(samples, SAME, method, tests, rng)
+    cells = []
+    for change in changes(quick=quick):
+        if _text_variant(change) not in samples.texts:
+            continue
+        found = _test_texts(samples, change, method, tests, rng)
+        power = float((found[:, 1] <= 0.05).mean())
+        cells.append(Cell(method, change.name, "sampling", auc(found[:, 0], same[:, 0]), power=power))
+    return cells
 
 
 def _test_texts(samples: Samples, change: Change, method: str, tests: int, rng: np.random.Generator) -> Floats:
@@ -196,23 +207,31 @@ def _drawn(old: int, all_: int, share: float, rng: np.random.Generator) -> tuple
     return [int(place) for place in mixed[:size]], now
 
 
-def costs() -> Iterator[Cost]:
+def costs() -> Iterator[Task]:
+    yield Task("real model: costs", prices)
+
+
+def prices() -> list[Cost]:
     """Prompt tokens as this model's server counts them, with its chat template; every night of a year."""
     samples = load()
-    words = 3 * samples.candidates + ours.TRIED * len(samples.border)  # to find near ties, each word is asked 3 times
     nights = ours.REFERENCE + ours.CALIBRATION
-    met = len(samples.texts[BASE]) * theirs.MET_SAMPLES
+    standard, inputs = ours.STANDARD * len(PROBES), ours.INPUTS * ours.ANSWERS
+    screened = 3 * samples.candidates + ours.TRIED * len(samples.border)  # each word is asked three times
+    probe, looked, text = samples.probe_tokens, samples.looked_tokens, samples.text_tokens
+    met = len(OPENINGS) * theirs.MET_SAMPLES
+    found = []
     for method, calls, prompt, answer, before in (
-        ("1a", ours.STANDARD * len(PROBES), samples.probe_tokens, 1, nights * ours.STANDARD * len(PROBES)),
-        ("1a tiny", ours.TINY * len(PROBES), samples.probe_tokens, 1, nights * ours.TINY * len(PROBES)),
-        ("1b", ours.INPUTS * ours.ANSWERS, samples.probe_tokens, 1, words + CALIBRATED_ANSWERS),
-        ("LT", theirs.LT_CALLS, samples.probe_tokens, 1, theirs.LT_CALLS),
-        ("LT, same calls", ours.STANDARD * len(PROBES), samples.probe_tokens, 1, ours.STANDARD * len(PROBES)),
-        ("2", met, samples.text_tokens, TOKENS, met),
-        ("MET", met, samples.text_tokens, TOKENS, met),
+        ("1a", standard, probe, 1, nights * standard),
+        ("1a tiny", ours.TINY, probe, 1, nights * ours.TINY),
+        ("1b", inputs, looked, 1, nights * inputs + ours.LOOKS * len(samples.looked)),
+        ("1b, wide", inputs, looked, 1, nights * inputs + screened),
+        ("LT", theirs.LT_CALLS, probe, 1, theirs.LT_CALLS),
+        ("LT, same calls", standard, probe, 1, standard),
+        ("2", met, text, TOKENS, met),
+        ("MET", met, text, TOKENS, met),
     ):
         each = prompt * DOLLARS_IN + answer * DOLLARS_OUT
-        yield Cost(method, calls, calls * prompt, calls * float(answer), 365 * calls * each, before, before * each)
-
-
-CALIBRATED_ANSWERS = ours.CALIBRATION * ours.INPUTS * ours.ANSWERS
+        found.append(
+            Cost(method, calls, calls * prompt, calls * float(answer), 365 * calls * each, before, before * each)
+        )
+    return found

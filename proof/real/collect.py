@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from proof.real.openings import OPENINGS, PROBES, chat, opening
+from proof.real.openings import LOOKED_AT, OPENINGS, PROBES, chat, opening
 from proof.real.requantise import QUANTISATIONS, requantise
 
 OUT = Path(__file__).parent.parent / "data" / "real_model.json.gz"
@@ -29,7 +30,7 @@ CANDIDATES, POOL = 3000, 200
 """Words tried for a near tie, and how many of the closest are asked of every variant."""
 TOP, TOP_BORDER = 100, 10
 """Log probabilities kept of a probe and of a border input."""
-TOKENS, BASE_TEXTS, TEXTS = 50, 30, 12
+TOKENS, BASE_TEXTS, TEXTS = 50, 22, 12
 """Length of a text, and texts of one opening: of what is served before, and of each variant."""
 SLOTS = 16
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
@@ -47,10 +48,11 @@ class Variant:
 
 VARIANTS = (
     Variant("Q4_1"),
-    *(Variant(name, weights=name) for name in QUANTISATIONS),
+    *(Variant(name, weights=name) for name in ("Q8_0", "Q4_0", "Q2_K")),
     Variant("system prompt", system=SYSTEM),
     Variant("temperature .8", temperature=0.8),
     Variant("temperature 1.2", temperature=1.2),
+    *(Variant(name, weights=name) for name in QUANTISATIONS if name not in {"Q8_0", "Q4_0", "Q2_K"}),
 )
 BASE = VARIANTS[0]
 
@@ -78,14 +80,17 @@ class Served:
         request = urllib.request.Request(
             self._address + path, json.dumps(body).encode(), {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=600) as reply:
+        with urllib.request.urlopen(request, timeout=7200) as reply:
             found: dict[str, Any] = json.load(reply)
             return found
 
     def first(self, prompt: str, top: int) -> tuple[list[list[float]], int]:
         """The `top` likeliest first tokens with their log probabilities, and how many tokens the prompt has."""
-        body = {"prompt": prompt, "n_predict": 1, "temperature": 0, "n_probs": top}
+        # An answer that ends at once would have no token to report on; what is reported is from before that.
+        body = {"prompt": prompt, "n_predict": 1, "temperature": 0, "n_probs": top, "ignore_eos": True}
         reply = self.post("/completion", body)
+        if "completion_probabilities" not in reply:  # half a character is not reported before the other half
+            reply = self.post("/completion", {**body, "n_predict": 4})
         likely = reply["completion_probabilities"][0]["top_logprobs"]
         return [[int(one["id"]), round(float(one["logprob"]), 5)] for one in likely], int(reply["tokens_evaluated"])
 
@@ -126,14 +131,21 @@ def ask_base(model: Path) -> dict[str, Any]:
 
 
 def ask_first(path: Path, variant: Variant, pool: Sequence[str]) -> dict[str, Any]:
-    """The first tokens of one variant, for the probes and the pool of border inputs."""
+    """The first tokens of one variant, for the pool of near ties."""
+    with served(path, slots=1) as server:
+        return {word: server.first(chat(word, variant.system), TOP_BORDER)[0] for word in pool}
+
+
+def ask_probes(path: Path, variant: Variant) -> dict[str, Any]:
+    """The same for what `promptops drift` asks: its probes, and the inputs among which it looks for near ties."""
     with served(path, slots=1) as server:
         probes = {text: server.first(chat(text, variant.system), TOP) for text in PROBES}
-        border = {word: server.first(chat(word, variant.system), TOP_BORDER)[0] for word in pool}
+        looked = {text: server.first(chat(text, variant.system), TOP_BORDER) for text in LOOKED_AT}
     return {
         "probes": {text: likely for text, (likely, _) in probes.items()},
-        "prompt_tokens": {text: count for text, (_, count) in probes.items()},
-        "border": border,
+        "looked": {text: likely for text, (likely, _) in looked.items()},
+        "probe_tokens": sum(count for _, count in probes.values()) / len(probes),
+        "looked_tokens": sum(count for _, count in looked.values()) / len(looked),
     }
 
 
@@ -169,12 +181,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     firsts, texts = {}, {}
     for variant in VARIANTS:
         if variant.temperature == 1.0:
-            kept = options.work / f"first {variant.name}.json"
-            firsts[variant.name] = _once(kept, lambda one=variant: ask_first(files[one.name], one, base["pool"]))
+            path, kept = files[variant.name], options.work / f"probes {variant.name}.json"
+            firsts[variant.name] = _once(kept, partial(ask_probes, path, variant))
+            kept = options.work / f"border {variant.name}.json"
+            firsts[variant.name]["border"] = _once(kept, partial(ask_first, path, variant, base["pool"]))
     for variant in VARIANTS:
         kept = options.work / f"texts {variant.name}.json"
-        texts[variant.name] = _once(kept, lambda one=variant: ask_texts(files[one.name], one))
-    write(options.out, base, firsts, texts)
+        texts[variant.name] = _once(kept, partial(ask_texts, files[variant.name], variant))
+        write(options.out, base, firsts, texts)
     return 0
 
 

@@ -69,9 +69,9 @@ class Endpoint:
         least = np.partition(found, -SHOWN, axis=1)[:, -SHOWN]
         return np.maximum(found, least[:, None])
 
-    def answers(self, word: str, change: Change, calls: int) -> list[int]:
-        """The first token of each of `calls` answers to a border input, asked at temperature 0 (as a column)."""
-        found = self._noisy(word, self.samples.border[word], change, calls)
+    def answers(self, table: FirstToken, word: str, change: Change, calls: int) -> list[int]:
+        """The first token of each of `calls` answers to an input, asked at temperature 0 (as a column of `table`)."""
+        found = self._noisy(word, table, change, calls)
         if change.temperature is not None:
             found = found / change.temperature + self.rng.gumbel(size=found.shape)
         return [int(place) for place in found.argmax(axis=1)]

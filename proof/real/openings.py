@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-PROBES = ("x", "why", "7", "apple", "ok")
-"""Asked for the log probabilities of the first token; the first alone is what Log Probability Tracking asks."""
+PROBES = ("Say a word", "x", "The", "1, 2,", "Why?")
+"""What `promptops drift` asks for the log probabilities of the first token."""
+LT_PROBE = "x"
+"""What Log Probability Tracking asks."""
+_FIRST = ("a", "I", "so", "no", "my", "red", "ten", "it", "up", "two", "on", "be", "or", "we", "go", "if")
+_SECOND = ("sea", "?", "old", ":", "yes", "we", "9", "and", "cat", "or", "not", "then", "x")
+LOOKED_AT = tuple(
+    f"{word} {_SECOND[(place + shift) % len(_SECOND)]}" for shift in range(7) for place, word in enumerate(_FIRST)
+)[:100]
+"""Inputs among which it looks for near ties, where there are no log probabilities."""
 
 OPENINGS = (
     "The river rose in the night, and by morning the lower street was",

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from promptops.core.statistics.rank_detector import RankDetector
 from proof.real.endpoint import SAME, Change, Endpoint
 from proof.real.openings import PROBES
-from proof.real.samples import Floats
+from proof.real.samples import FirstToken, Floats
 
-CALIBRATION = 60
-"""Nights' worth of calls made beforehand, and ranked against."""
-REFERENCE = 10
-"""Nights' worth of calls before these, that say what is normal for a probe."""
-STANDARD, TINY = 30, 2
-"""Calls of each of the five probes in a night: 3 blocks of 10, or 10 calls in all."""
+Bools = npt.NDArray[np.bool_]
+
+REFERENCE, CALIBRATION = 8, 40
+"""Readings that make the reference, and further ones that nights are ranked among: what `promptops drift` does."""
+STANDARD, TINY = 30, 10
+"""Calls of each probe in a night: 3 blocks of 10 for five probes, or 10 calls of one."""
 INPUTS, ANSWERS = 20, 10
 """Border inputs, and calls of each in a night."""
-TRIED = 20
-"""Calls of each near tie from which the border inputs are chosen."""
+LOOKS, TRIED = 4, 20
+"""Calls of each input from which the border inputs are chosen: as `promptops drift` does, and for near ties."""
 
 Numbers = Callable[[Change], dict[str, float]]
 """One night's number of each probe, under a change."""
@@ -60,38 +61,51 @@ class Watch:
 def log_probabilities(endpoint: Endpoint, calls: int, probes: Sequence[str] = PROBES) -> Numbers:
     """Tier 1a: how far tonight's mean log probabilities of a probe are from the reference, token by token.
 
-    The number is the mean absolute difference over the tokens that were shown in the reference.
+    The number is the mean absolute difference over the tokens that were shown in the reference or tonight; what was
+    not shown counts as the least that was.
     """
-    reference: dict[str, tuple[Floats, Floats]] = {}
+    reference: dict[str, tuple[Bools, Floats]] = {}
     for probe in probes:
         seen = endpoint.logs(probe, SAME, REFERENCE * calls)
-        shown = (seen > seen.min(axis=1, keepdims=True)).any(axis=0)
-        reference[probe] = (shown, seen.mean(axis=0))
+        reference[probe] = (_shown(seen), seen.mean(axis=0))
 
     def numbers(change: Change) -> dict[str, float]:
         found = {}
         for probe, (shown, before) in reference.items():
-            now = endpoint.logs(probe, change, calls).mean(axis=0)
-            found[probe] = float(np.abs(now - before)[shown].mean())
+            now = endpoint.logs(probe, change, calls)
+            found[probe] = float(np.abs(now.mean(axis=0) - before)[shown | _shown(now)].mean())
         return found
 
     return numbers
 
 
-def border_inputs(endpoint: Endpoint) -> Numbers:
-    """Tier 1b: of 20 inputs whose first token is nearly a tie, the share of answers with the token that led before."""
-    tried = {}
-    for word in endpoint.samples.border:
-        answers = endpoint.answers(word, SAME, TRIED)
-        top = max(set(answers), key=lambda token: (answers.count(token), token))
-        tried[word] = (abs(answers.count(top) / TRIED - 0.5), top)
-    chosen = sorted(tried, key=lambda word: tried[word][0])[:INPUTS]
+def border_inputs(endpoint: Endpoint, tables: Mapping[str, FirstToken], tries: int) -> Numbers:
+    """Tier 1b: of 20 inputs, the most even ones at temperature 0, how far the share of the token that led has moved.
+
+    One number: the mean absolute difference over the inputs.
+    """
+    tried = {word: endpoint.answers(table, word, SAME, tries) for word, table in tables.items()}
+    order = list(tables)
+    chosen = sorted(order, key=lambda word: (_most(tried[word]), order.index(word)))[:INPUTS]
+    before = {word: endpoint.answers(tables[word], word, SAME, REFERENCE * ANSWERS) for word in chosen}
+    tops = {word: max(sorted(set(said)), key=said.count) for word, said in before.items()}
+    shares = {word: before[word].count(top) / len(before[word]) for word, top in tops.items()}
 
     def numbers(change: Change) -> dict[str, float]:
-        return {word: _share(endpoint.answers(word, change, ANSWERS), tried[word][1]) for word in chosen}
+        moved = 0.0
+        for word, top in tops.items():
+            now = endpoint.answers(tables[word], word, change, ANSWERS)
+            moved += abs(now.count(top) / ANSWERS - shares[word])
+        return {"all inputs": moved / len(tops)}
 
     return numbers
 
 
-def _share(answers: Sequence[int], token: int) -> float:
-    return answers.count(token) / len(answers)
+def _shown(calls: Floats) -> Bools:
+    """The tokens that are among the likeliest in one call at least."""
+    found: Bools = (calls > calls.min(axis=1, keepdims=True)).any(axis=0)
+    return found
+
+
+def _most(answers: Sequence[int]) -> int:
+    return max(answers.count(token) for token in set(answers))

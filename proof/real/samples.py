@@ -34,14 +34,20 @@ class FirstToken:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Everything that was collected. `texts` by variant, opening and number: token by token."""
+    """Everything that was collected.
+
+    `looked` are the inputs among which `promptops drift` looks for near ties, `border` the nearest of `candidates`
+    words; `texts` by variant, opening and number: token by token.
+    """
 
     probes: dict[str, FirstToken]
+    looked: dict[str, FirstToken]
     border: dict[str, FirstToken]
     texts: dict[str, list[list[list[int]]]]
     pieces: dict[int, str]
     candidates: int
     probe_tokens: float
+    looked_tokens: float
     text_tokens: float
 
     def text(self, tokens: list[int]) -> str:
@@ -52,14 +58,15 @@ class Samples:
 def load(path: Path = DATA) -> Samples:
     raw: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
     first = raw["first"]
-    counts = first[BASE]["prompt_tokens"].values()
     return Samples(
         probes={text: _table(first, "probes", text) for text in first[BASE]["probes"]},
+        looked={text: _table(first, "looked", text) for text in first[BASE]["looked"]},
         border={word: _table(first, "border", word) for word in first[BASE]["border"]},
         texts=raw["texts"],
         pieces={int(token): piece for token, piece in raw["pieces"].items()},
         candidates=len(raw["candidates"]),
-        probe_tokens=sum(counts) / len(counts),
+        probe_tokens=float(first[BASE]["probe_tokens"]),
+        looked_tokens=float(first[BASE]["looked_tokens"]),
         text_tokens=float(raw["text_prompt_tokens"][BASE]),
     )
 
