@@ -9,6 +9,7 @@ from typing import Any
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
 from promptops.core.comparison import Comparison, parse_exclude
 from promptops.core.diff import compare
+from promptops.core.distance import measure
 from promptops.core.shown import shown
 from promptops.models import Json
 
@@ -43,15 +44,14 @@ class ExpectedCheck:
             why = "; ".join(context.parsed.problems[:3])
             return Finding("cannot", f"cannot be compared, the output is invalid: {why}")
         how = self._comparison(options)
-        if context.has_contract:
-            different = compare(expected, context.parsed.value, how)
-        else:
-            wanted, text = self._texts(expected, context.reply.text)
-            different = compare(wanted, text, how)
+        wanted, actual = expected, context.parsed.value
+        if not context.has_contract:
+            wanted, actual = self._texts(expected, context.reply.text)
+        different = compare(wanted, actual, how)
         if not different:
-            return Finding("yes", f"the output {self.name} {shown(expected)}")
-        count = len(different)
-        return Finding("no", f"{count} difference{'s' if count > 1 else ''}", different[:100])
+            return Finding("yes", f"the output {self.name} {shown(expected)}", score=1.0)
+        count, score = len(different), 1.0 - measure(wanted, actual, how).value
+        return Finding("no", f"{count} difference{'s' if count > 1 else ''}", different[:100], score)
 
     def _comparison(self, options: Json) -> Comparison:
         if not isinstance(options, dict):
