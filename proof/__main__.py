@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from promptops.core.statistics.planning import Outlook
-from proof import attempts, nightly, passing, power, regress
+from proof import attempts, nightly, passing, power, regress, sizes
 from proof.pages import Found, goals, pages
 from proof.rates import Rate
 from proof.real import bench as real
@@ -34,6 +34,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "delays": nightly.Delay,
     "correlated": Rate,
     "attempts": attempts.Attempts,
+    "suites": sizes.Suite,
+    "margins": sizes.Margin,
     "real": real.Cell,
     "costs": real.Cost,
 }
@@ -67,6 +69,8 @@ def tasks(*, quick: bool) -> dict[str, Sequence[Task]]:
         "delays": list(nightly.delays(quick=quick)),
         "correlated": list(nightly.correlated(quick=quick)),
         "attempts": list(attempts.cells(quick=quick)),
+        "suites": list(sizes.cells(quick=quick)),
+        "margins": list(sizes.margins(quick=quick)),
         "real": list(real.cells(quick=quick)),
         "costs": list(real.costs()),
     }

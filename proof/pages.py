@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from proof import attempts, chart, nightly, passing, power, regress
+from proof import attempts, chart, nightly, passing, power, regress, sizes
 from proof.power import Coverage
 from proof.rates import Rate, shown, table
 from proof.real import page as real_page
@@ -27,6 +27,8 @@ class Found:
     delays: list[nightly.Delay] = field(default_factory=list)
     correlated: list[Rate] = field(default_factory=list)
     attempts: list[attempts.Attempts] = field(default_factory=list)
+    suites: list[sizes.Suite] = field(default_factory=list)
+    margins: list[sizes.Margin] = field(default_factory=list)
     real: list[RealCell] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
 
@@ -42,6 +44,7 @@ def pages(found: Found) -> dict[str, str]:
         "power.svg": _power_plot(found),
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
+        "cases.md": sizes.page(found.suites, found.margins),
         "real-model.md": real_page.page(found.real, found.costs),
         "real-model.svg": real_page.plot(found.real),
     }
@@ -108,8 +111,8 @@ def _summary(found: Found) -> str:
     return f"""# What the statistics promise, checked
 
 Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md), [power](power.md),
-[nightly](nightly.md) and [real-model](real-model.md). `promptops/core/statistics/` has the tests themselves, each with
-its hypothesis, assumptions, guarantee and source.
+[nightly](nightly.md) and [real-model](real-model.md); [cases](cases.md) says how many cases decide what.
+`promptops/core/statistics/` has the tests themselves, each with its hypothesis, assumptions, guarantee and source.
 
 {table(["promise", "target", "reached", "met"], rows)}
 Intervals in brackets are 99 % Clopper-Pearson. A share is never exactly its promise: a cell contradicts "at most .05"
