@@ -35,7 +35,7 @@ class Found:
 
 def pages(found: Found) -> dict[str, str]:
     """File name → text, for everything in `docs/proof/`."""
-    return {
+    written = {
         "README.md": _summary(found),
         "regress.md": _regress(found),
         "regress.svg": _regress_plot(found),
@@ -44,10 +44,13 @@ def pages(found: Found) -> dict[str, str]:
         "power.svg": _power_plot(found),
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
-        "cases.md": sizes.page(found.suites, found.margins),
-        "real-model.md": real_page.page(found.real, found.costs),
-        "real-model.svg": real_page.plot(found.real),
     }
+    if found.suites:
+        written["cases.md"] = sizes.page(found.suites, found.margins)
+    if found.real:
+        written["real-model.md"] = real_page.page(found.real, found.costs)
+        written["real-model.svg"] = real_page.plot(found.real)
+    return written
 
 
 Goal = tuple[str, str, str, bool]

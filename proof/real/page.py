@@ -31,11 +31,15 @@ EIGHT_BIT = "Q4_1 to Q8_0"
 
 def mean_auc(cells: Sequence[Cell], method: str, *, change: str | None = None, noise: str | None = None) -> float:
     """The mean over all changes and levels of noise, or over those asked for."""
-    return fmean(
+    return fmean(_aucs(cells, method, change, noise))
+
+
+def _aucs(cells: Sequence[Cell], method: str, change: str | None, noise: str | None) -> list[float]:
+    return [
         cell.auc
         for cell in cells
         if cell.method == method and change in (None, cell.change) and noise in (None, cell.noise)
-    )
+    ]
 
 
 def goals(cells: Sequence[Cell], costs: Sequence[Cost]) -> Iterator[tuple[str, str, str, bool]]:
@@ -165,7 +169,9 @@ def _methods(cells: Sequence[Cell]) -> list[str]:
 
 def _by_change(cells: Sequence[Cell]) -> str:
     methods, changes = _methods(cells), _changes(cells)
-    rows = [(change, *(shown(mean_auc(cells, method, change=change)) for method in methods)) for change in changes]
+    found = {(change, method): _aucs(cells, method, change, None) for change in changes for method in methods}
+    shares = {key: shown(fmean(own)) if own else "" for key, own in found.items()}
+    rows = [(change, *(shares[change, method] for method in methods)) for change in changes]
     return table(["change", *(NAMES[method] for method in methods)], rows)
 
 
@@ -210,7 +216,8 @@ def _power(cells: Sequence[Cell]) -> str:
     rows = []
     for change in _changes(cells):
         found = {c.method: c.power for c in cells if c.change == change and c.power is not None}
-        rows.append((change, *(shown(found[method]) for method in TEXT_METHODS)))
+        if found:  # texts were not collected for every change
+            rows.append((change, *(shown(found[method]) for method in TEXT_METHODS)))
     return table(["change", *(NAMES[method] for method in TEXT_METHODS)], rows)
 
 

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binomtest
 
 from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
-from proof import nightly, passing, power, regress
+from proof import attempts, nightly, passing, power, regress, sizes
 from proof.__main__ import load, main
 from proof.pages import Found, goals, pages
 from proof.rates import Rate, shown, table
@@ -37,6 +37,9 @@ def found() -> Found:
         years=[nightly.year("share of 10 answers, .9", 1, 30, 20)],
         delays=list(done(nightly.delays(quick=True))),
         correlated=[Rate(3, 4), Rate(3, 4)],
+        attempts=list(done(attempts.cells(quick=True))),
+        suites=[sizes.suite(59, 100)],
+        margins=[sizes.margin_of(0.1)],
     )
 
 
