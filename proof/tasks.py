@@ -28,6 +28,7 @@ class Task:
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
     def run(self) -> list[Any]:
         found = self.function(*self.arguments, **self.options)
@@ -35,9 +36,10 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """Of the arguments, and of the source of everything that the function's module imports of this repository."""
+        """Of arguments and files, and of the source of all that the function's module imports of this repository."""
         told = f"{self.function.__module__}.{self.function.__qualname__}{self.arguments!r}{self.options!r}"
-        return hashlib.sha256(f"{told}\n{_source(self.function.__module__)}".encode()).hexdigest()[:24]
+        read = [hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files]
+        return hashlib.sha256(f"{told}{read}\n{_source(self.function.__module__)}".encode()).hexdigest()[:24]
 
 
 def done(tasks: Iterable[Task]) -> Iterator[Any]:

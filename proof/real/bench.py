@@ -24,7 +24,7 @@ from proof.real import ours, theirs
 from proof.real.collect import TOKENS
 from proof.real.endpoint import CHANGES, LEVELS, SAME, Change, Endpoint
 from proof.real.openings import LT_PROBE, OPENINGS, PROBES
-from proof.real.samples import BASE, Floats, Samples, load
+from proof.real.samples import BASE, FIRST, TEXTS, Floats, Samples, load
 from proof.tasks import Task
 
 ENDPOINTS, TIMED = 120, 40
@@ -82,11 +82,11 @@ def auc(changed: npt.ArrayLike, same: npt.ArrayLike) -> float:
 def cells(*, quick: bool) -> Iterator[Task]:
     for noise in ("middle",) if quick else LEVELS:
         for tier in TIERS:
-            yield Task(f"real model: tier {tier}, {noise} noise", nightly, (tier, noise), {"quick": quick})
+            yield Task(f"real model: tier {tier}, {noise} noise", nightly, (tier, noise), {"quick": quick}, (FIRST,))
         for method in ("LT", "LT, same calls"):
-            yield Task(f"real model: {method}, {noise} noise", tracking, (method, noise), {"quick": quick})
+            yield Task(f"real model: {method}, {noise} noise", tracking, (method, noise), {"quick": quick}, (FIRST,))
     for method in TEXT_METHODS:
-        yield Task(f"real model: texts, {method}", texts, (method,), {"quick": quick})
+        yield Task(f"real model: texts, {method}", texts, (method,), {"quick": quick}, (TEXTS,))
 
 
 def changes(*, quick: bool) -> list[Change]:
@@ -208,7 +208,7 @@ def _drawn(old: int, all_: int, share: float, rng: np.random.Generator) -> tuple
 
 
 def costs() -> Iterator[Task]:
-    yield Task("real model: costs", prices)
+    yield Task("real model: costs", prices, files=(FIRST, TEXTS))
 
 
 def prices() -> list[Cost]:

@@ -25,7 +25,8 @@ from typing import Any
 from proof.real.openings import LOOKED_AT, OPENINGS, PROBES, chat, opening
 from proof.real.requantise import QUANTISATIONS, requantise
 
-OUT = Path(__file__).parent.parent / "data" / "real_model.json.gz"
+DATA = Path(__file__).parent.parent / "data"
+FIRST, WRITTEN = "first_tokens.json.gz", "texts.json.gz"
 CANDIDATES, POOL = 3000, 200
 """Words tried for a near tie, and how many of the closest are asked of every variant."""
 TOP, TOP_BORDER = 100, 10
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m proof.real.collect", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the shipped Q4_1 file")
     parser.add_argument("--work", type=Path, required=True, help="folder for quantised files and what was asked so far")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of what is kept")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     base = _once(options.work / "base.json", lambda: ask_base(options.model))
@@ -193,17 +194,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(out: Path, base: dict[str, Any], firsts: dict[str, Any], texts: dict[str, Any]) -> None:
-    """One compressed JSON file, the same bytes from the same samples."""
+    """Two compressed JSON files, the same bytes from the same samples."""
     pieces = {token: piece for one in texts.values() for token, piece in one["pieces"].items()}
-    found = {
-        "candidates": base["candidates"],
-        "first": firsts,
-        "texts": {name: one["texts"] for name, one in texts.items()},
-        "text_prompt_tokens": {name: one["prompt_tokens"] for name, one in texts.items()},
-        "pieces": dict(sorted(pieces.items(), key=lambda item: int(item[0]))),
-    }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), 9, mtime=0))
+    out.mkdir(parents=True, exist_ok=True)
+    _compressed(out / FIRST, {"candidates": len(base["candidates"]), "first": firsts})
+    _compressed(
+        out / WRITTEN,
+        {
+            "texts": {name: one["texts"] for name, one in texts.items()},
+            "prompt_tokens": {name: one["prompt_tokens"] for name, one in texts.items()},
+            "pieces": dict(sorted(pieces.items(), key=lambda item: int(item[0]))),
+        },
+    )
+
+
+def _compressed(path: Path, found: dict[str, Any]) -> None:
+    path.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), 9, mtime=0))
 
 
 def _file(model: Path, work: Path, variant: Variant) -> Path:

@@ -9,7 +9,7 @@ from proof import chart
 from proof.rates import shown, table
 from proof.real import ours
 from proof.real.bench import ENDPOINTS, NIGHTS, TESTS, TEXT_METHODS, TIMED, Cell, Cost
-from proof.real.collect import CANDIDATES, POOL
+from proof.real.collect import BASE_TEXTS, CANDIDATES, POOL, TEXTS
 from proof.real.endpoint import CHANGES, LEVELS, MACHINES, SHOWN
 from proof.real.openings import LOOKED_AT
 
@@ -72,8 +72,8 @@ The embedded model, SmolLM2-135M-Instruct as Q4_1, is served, and from one night
 another quantisation, with a system prompt that a gateway adds, for a tenth of the calls only, or at a temperature that
 nobody asked for. How well do the tiers of `promptops drift` tell, and how well two published methods on the same
 samples: LT (Log Probability Tracking, arXiv 2512.03816) and MET (Model Equality Testing, arXiv 2410.20247), both
-written anew from their papers? What the model said was collected once (`proof/data/real_model.json.gz`;
-`python -m proof.real.collect` makes it again); all of this is computed from it, from seeds, by rules that were fixed
+written anew from their papers? What the model said was collected once (`proof/data/`; `python -m proof.real.collect`
+makes it again); all of this is computed from it, from seeds, by rules that were fixed
 before (`proof/real/bench.py`).
 
 The engine repeats its log probabilities to the last bit, a provider does not. So noise is added to the logits, with a
@@ -92,8 +92,15 @@ standard deviation of {noises}; rounding logits to bfloat16 makes .018. Half of 
   texts of 2, as tokens, its statistic.
 
 AUC: the chance that the score of an endpoint with the change is above that of one without. For 1a and 1b it is the
-detector's level after *one* night. {ENDPOINTS} endpoints for each cell ({TESTS} tests of texts): a cell is known to
-about .03.
+detector's level after *one* night. {ENDPOINTS} endpoints for each cell: a cell is known to about .03. For texts {TESTS}
+tests are drawn from one collection of {BASE_TEXTS} and {TEXTS} texts of an opening, and hang together: to about .1.
+Texts were collected {_collected(cells)}; means of 2 and MET are over these and their mixtures.
+
+{table(["promise", "target", "reached", "met"], _goal_rows(cells, costs))}
+What is missed is missed for these reasons. Log probabilities do not show a temperature, and a coin's .5 in two of
+fourteen changes leaves .929 at most to reach. Border inputs are blunt where the noise is large beside the change, and
+for a tenth of the calls. Their cost is the chat template: of the {_tokens(costs, "1b"):.0f} tokens that an input
+counts here, nine are its frame.
 
 ![AUC over noise](real-model.svg)
 
@@ -122,7 +129,8 @@ only the largest of {ours.CALIBRATION + 1}, and takes several nights in a row to
 ## Texts
 
 The share of single tests at p ≤ .05. Asked every night, both would alarm {365 * 0.05:.0f} times a year without any
-change: tier 2 is for once a week, or to confirm an alarm.
+change: tier 2 is for once a week, or to confirm an alarm. MET is conservative here by its design: it permutes texts
+across openings, which spreads its statistic more than any two samples of ten of each can; tier 2 permutes within each.
 
 {_power(cells)}
 ## What it costs
@@ -139,6 +147,27 @@ nearly a tie.
 * A temperature is invisible to log probabilities, which are given before sampling; it counts in the means all the same.
 * LT and MET have more to them than the statistic that is compared here (LT: which prompts; MET: composite nulls).
 """
+
+
+def _tokens(costs: Sequence[Cost], method: str) -> float:
+    """Prompt tokens of a call."""
+    return next((cost.prompt_tokens / cost.calls for cost in costs if cost.method == method), 0.0)
+
+
+def _goal_rows(cells: Sequence[Cell], costs: Sequence[Cost]) -> list[tuple[str, str, str, str]]:
+    return [
+        (what.removeprefix("real model: "), target, reached, "yes" if met else "**no**")
+        for what, target, reached, met in goals(cells, costs)
+    ]
+
+
+def _collected(cells: Sequence[Cell]) -> str:
+    """For which changes there are texts."""
+    texts = {cell.change for cell in cells if cell.method in TEXT_METHODS}
+    whole = [change for change in _changes(cells) if change in texts and not change.startswith("10 %")]
+    if whole == [change for change in _changes(cells) if not change.startswith("10 %")]:
+        return "for every change"
+    return f"for {', '.join(whole)} only" if whole else "for no change"
 
 
 def plot(cells: Sequence[Cell]) -> str:

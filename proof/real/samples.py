@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-DATA = Path(__file__).parent.parent / "data" / "real_model.json.gz"
+DATA = Path(__file__).parent.parent / "data"
+FIRST, TEXTS = DATA / "first_tokens.json.gz", DATA / "texts.json.gz"
 BASE = "Q4_1"
 KEPT = 40
 """Tokens of a variant that take part in noise: twice as many as a provider shows, since noise changes who is shown."""
@@ -55,20 +56,25 @@ class Samples:
 
 
 @cache
-def load(path: Path = DATA) -> Samples:
-    raw: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+def load() -> Samples:
+    raw, written = _read(FIRST), _read(TEXTS)
     first = raw["first"]
     return Samples(
         probes={text: _table(first, "probes", text) for text in first[BASE]["probes"]},
         looked={text: _table(first, "looked", text) for text in first[BASE]["looked"]},
         border={word: _table(first, "border", word) for word in first[BASE]["border"]},
-        texts=raw["texts"],
-        pieces={int(token): piece for token, piece in raw["pieces"].items()},
-        candidates=len(raw["candidates"]),
+        texts=written["texts"],
+        pieces={int(token): piece for token, piece in written["pieces"].items()},
+        candidates=raw["candidates"],
         probe_tokens=float(first[BASE]["probe_tokens"]),
         looked_tokens=float(first[BASE]["looked_tokens"]),
-        text_tokens=float(raw["text_prompt_tokens"][BASE]),
+        text_tokens=float(written["prompt_tokens"][BASE]),
     )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    return found
 
 
 def _table(first: dict[str, Any], kind: str, text: str) -> FirstToken:

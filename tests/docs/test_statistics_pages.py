@@ -11,6 +11,8 @@ import pytest
 from promptops.core.canary import pass_level
 from promptops.core.statistics.planning import NOISE, cases_to_pass
 from proof import sizes
+from proof.real import bench
+from proof.tasks import done
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEVELOPERS = (DOCS / "statistics-for-developers.md").read_text("utf-8")
@@ -39,9 +41,15 @@ def test_what_asking_again_adds_up_to() -> None:
     total = math.pi**2 / 6 * 0.05
     summed = sum(pass_level(0.05, attempt) for attempt in range(1, 100_000))
     assert summed == pytest.approx(total, rel=1e-4)
-    assert f"{100 * total:.1f}" == "8.2"
-    assert "8.3 times in a hundred" in DEVELOPERS
-    assert f"= {total:.4f}"[:6] in STATISTICIANS
+    assert f"about {100 * total:.1f} times in a hundred" in DEVELOPERS
+    assert f"π²/6 · alpha = {total:.4f}".replace("0.", ".") in STATISTICIANS
+
+
+def test_what_a_year_of_drift_costs() -> None:
+    costs = {cost.method: f"${cost.dollars:.2f} |" for cost in done(bench.costs())}
+    lines = DEVELOPERS.splitlines()
+    for method, words in (("1a tiny", "`tiny`"), ("1a", "`standard`"), ("1b", "| border inputs"), ("2", "| texts")):
+        assert [line for line in lines if words in line and line.endswith(costs[method])], method
 
 
 def test_the_first_page_links_the_second_and_both_the_proof() -> None:
