@@ -149,6 +149,43 @@ class CacheConfig(Strict):
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 512
 
 
+class WebhookConfig(Strict):
+    """`[tool.promptops.drift.webhook]`: who is told of an alarm.
+
+    `url_env` names the environment variable with the address, which is a secret of Slack and Teams; `key_env` the one
+    with the key that signs what is sent (left out: it is not signed).
+    """
+
+    kind: Literal["slack", "teams", "generic"] = "generic"
+    url_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] = "PROMPTOPS_WEBHOOK_URL"
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
+
+
+ProbeText = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class DriftConfig(Strict):
+    """`[tool.promptops.drift]`: the nightly watch over served models. With this table its log is expected to be there.
+
+    `size` is how much a reading asks, `prompts` the texts that tier 1a asks instead of the built-in ones. `reference`
+    readings make the reference and `calibration` further ones the history, `spacing` apart. `state` is where the log
+    is kept: a folder, from the project's root, or `store` for the run store (left out: `drift` in the store folder).
+
+    `texts` says when tier 2 is asked besides its baseline; `dataset_budget` is the US dollars that datasets (tier 3)
+    may cost a night, in rotation; `webhook` is who is told of an alarm.
+    """
+
+    size: Literal["tiny", "standard"] = "standard"
+    prompts: Annotated[list[ProbeText], Field(max_length=5)] = Field(default_factory=list)
+    reference: Annotated[int, Field(ge=4, le=60)] = 8
+    calibration: Annotated[int, Field(ge=30, le=60)] = 40
+    spacing: Duration = "1h"
+    state: Annotated[str, Field(min_length=1)] | None = None
+    texts: Literal["weekly", "alarm", "off"] = "alarm"
+    dataset_budget: Annotated[float, Field(ge=0)] = 0.5
+    webhook: WebhookConfig | None = None
+
+
 class Config(Strict):
     """Everything under `[tool.promptops]`.
 
@@ -176,6 +213,7 @@ class Config(Strict):
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
     fallbacks: dict[PinText, list[PinText]] = Field(default_factory=dict)
     cache: CacheConfig | None = None
+    drift: DriftConfig | None = None
     prices: dict[str, Price] = Field(default_factory=dict)
 
 
@@ -205,7 +243,7 @@ def environment_name(config: Config, option: str | None = None, environ: Mapping
     return option or environ.get("PROMPTOPS_ENV") or config.environment
 
 
-_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price}
+_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price, "drift": DriftConfig}
 
 
 def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
@@ -215,7 +253,7 @@ def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
         name = ".".join(["tool.promptops", *keys])
         message, hint = f"{name}: {item['msg']}", ""
         if item["type"] == "extra_forbidden":
-            model = _TABLES.get(keys[0], Config) if len(keys) > 2 else Config
+            model = _TABLES.get(keys[0], Config) if len(keys) > 2 or keys[0] == "drift" else Config
             message = f"{name}: unknown key{did_you_mean(keys[-1], model.model_fields)}"
             hint = "known keys: " + ", ".join(sorted(model.model_fields))
         written = keys[:2] if keys[:1] == ["prices"] else keys  # a price stands in one line

@@ -101,7 +101,8 @@ class Usage(Struct, frozen=True):
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
     (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
-    (`reasoning_tokens`) among them.
+    (`reasoning_tokens`) among them. `tier` is how they were served where that has a price of its own: `flex`,
+    `priority` or `fast`.
     """
 
     input_tokens: int | None = None
@@ -109,6 +110,7 @@ class Usage(Struct, frozen=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    tier: str | None = None
 
 
 class Reply(Struct, frozen=True):
@@ -124,7 +126,8 @@ class Reply(Struct, frozen=True):
     `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
     the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
     answered, `host` whom a gateway asked (None: the reply does not say). `batch`: it came from a vendor's batch, at its
-    price, and nobody measured how long it took.
+    price, and nobody measured how long it took. `region` is where it was made (None: the reply does not say),
+    `deviations` what speaks against the pin and the prompt allows, in words.
     """
 
     text: str
@@ -141,6 +144,8 @@ class Reply(Struct, frozen=True):
     logprobs: tuple[Mapping[str, Json], ...] = ()
     token_gap: float | None = None
     batch: bool = False
+    region: str | None = None
+    deviations: tuple[str, ...] = ()
 
 
 class Failure(Struct, frozen=True):

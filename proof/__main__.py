@@ -12,10 +12,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 from promptops.core.statistics.planning import Outlook
 from proof import attempts, nightly, passing, power, regress, sizes
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = load(options.source.read_text("utf-8")) if options.source else measure(options)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(asdict(found), indent=1) + "\n", "utf-8")
+        options.json.write_text(json.dumps(to_builtins(found), indent=1) + "\n", "utf-8")
     options.out.mkdir(parents=True, exist_ok=True)
     for name, text in pages(found).items():
         (options.out / name).write_text(text, "utf-8")

@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,7 +78,7 @@ def run_all(
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             unfinished = file.with_suffix(".part")
-            unfinished.write_text(json.dumps([asdict(item) for item in items]), "utf-8")
+            unfinished.write_text(json.dumps(to_builtins(items)), "utf-8")
             unfinished.replace(file)
         say(f"[{number}/{total}, {_clock(time.monotonic() - started)}] {task.name}: {seconds:.0f} s")
     return {part: [item for place in range(len(tasks)) for item in found[part, place]] for part, tasks in parts.items()}

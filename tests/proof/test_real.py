@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from promptops.core.nightly import profiles, sizes
 from proof.real import bench, ours, page, theirs
 from proof.real.endpoint import CHANGES, LEVELS, SAME, SHOWN, Change, Endpoint
-from proof.real.openings import OPENINGS, PROBES
+from proof.real.openings import LOOKED_AT, OPENINGS, PROBES
 from proof.real.samples import BASE, load
 from proof.tasks import done
 
@@ -164,3 +165,29 @@ def test_the_number_of_a_night_is_a_distance_from_the_reference() -> None:
     numbers = ours.log_probabilities(endpoint(0.0), 2)
     assert max(numbers(SAME).values()) < 1e-9
     assert min(numbers(EIGHT_BIT).values()) > 0.001
+
+
+def test_the_bench_asks_what_the_nightly_watch_asks() -> None:
+    standard, tiny = sizes.SIZES["standard"], sizes.SIZES["tiny"]
+    assert sizes.PROMPTS == PROBES
+    assert sizes.candidates(len(LOOKED_AT)) == LOOKED_AT
+    assert (standard.prompts, standard.blocks * standard.calls) == (len(PROBES), ours.STANDARD)
+    assert (tiny.prompts, tiny.blocks * tiny.calls) == (1, ours.TINY)
+    assert (standard.inputs, standard.repeats, sizes.TOP) == (ours.INPUTS, ours.ANSWERS, SHOWN)
+
+
+def test_the_number_of_a_night_is_the_distance_of_the_nightly_watch() -> None:
+    """The same calls, as lists of tokens: what is not shown is missing there, and the least that is shown here."""
+
+    def calls(end: Endpoint, change: Change, count: int) -> list[dict[str, float]]:
+        found = end.logs(PROBES[0], change, count)
+        return [{str(token): log for token, log in enumerate(row) if log > row.min()} for row in found]
+
+    reference = profiles.profile_of(calls(endpoint(0.05), SAME, 8 * 30))
+    end = endpoint(0.05)
+    numbers = ours.log_probabilities(end, 30, PROBES[:1])
+    state = end.rng.bit_generator.state
+    ours_says = numbers(EIGHT_BIT)[PROBES[0]]
+    end.rng.bit_generator.state = state
+    tonight = profiles.profile_of(calls(end, EIGHT_BIT, 30))
+    assert ours_says == pytest.approx(profiles.distance(reference, tonight), rel=0.05)
