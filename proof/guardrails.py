@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log1p
 from random import Random
@@ -13,7 +13,8 @@ from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.core.statistics.trial import Trial
 from promptops.core.stats import fair_coin_tail
 from promptops.formats import CanarySettings, MetricName
-from proof.rates import Rate
+from proof.rates import Rate, table
+from proof.tasks import Task
 
 ALPHA = 0.05
 CaseFigures = Mapping[MetricName, Figure]
@@ -70,11 +71,11 @@ SETUPS = (
 )
 
 
-def cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Cell]:
+def cells(*, quick: bool) -> Iterator[Task]:
     for setup in SETUPS:
         for cases in (40,) if quick else setup.sizes:
-            say(f"false REGRESS with guardrails: {setup.name}, {cases} cases")
-            yield cell(setup, cases, 100 if quick else 2000)
+            name = f"false REGRESS with guardrails: {setup.name}, {cases} cases"
+            yield Task(name, cell, (setup, cases, 100 if quick else 2000))
 
 
 def cell(setup: Setup, cases: int, rounds: int) -> Cell:
@@ -110,9 +111,9 @@ def _figure(rng: Random) -> float:
     return rng.lognormvariate(0, 0.3) * (1000.0 if rng.random() < 1 / 30 else 1.0)
 
 
-def typical_cells(*, quick: bool) -> Iterator[Typical]:
+def typical_cells(*, quick: bool) -> Iterator[Task]:
     for cases in (9, 40) if quick else (8, 9, 20, 40, 60, 100, 200, 400, 1000):
-        yield typical(cases)
+        yield Task(f"false PASS of a metric without bounds: {cases} cases", typical, (cases,))
 
 
 def typical(cases: int) -> Typical:
@@ -135,3 +136,36 @@ def _wealth(within: int, beyond: int) -> float:
     total = sum(weight for _, weight in BETS)
     logs = [(min(600.0, within * log1p(bet) + beyond * log1p(-bet)), weight) for bet, weight in BETS]
     return sum(weight * exp(log) for log, weight in logs) / total
+
+
+def goals(families: Sequence[Cell], exact: Sequence[Typical]) -> Iterator[tuple[str, str, str, bool]]:
+    """What was promised of canaries with guardrails."""
+    if families:
+        loud, fine = max(families, key=lambda cell: cell.false.low).false, all(cell.fine for cell in families)
+        what = f"false REGRESS with guardrails, {len(families)} cells"
+        yield what, "lower 99 % limit ≤ .05", f"at most {loud}", fine
+    if exact:
+        most = max(exact, key=lambda cell: cell.total)
+        text = f"at most {most.total:.4f} ({most.cases} cases)"
+        yield "false PASS of a metric without bounds, exact", "≤ .05", text, most.total <= 0.05
+
+
+def page(families: Sequence[Cell], exact: Sequence[Typical]) -> str:
+    """The page of canaries with guardrails."""
+    rows = [(cell.setup, cell.cases, cell.tests, cell.false) for cell in families]
+    chances = [(cell.cases, f"{cell.anytime:.4f}", f"{cell.total:.4f}") for cell in exact]
+    return f"""# Guardrails
+
+## False REGRESS
+
+Nothing changed: in every case both sides come from one source, and one figure in thirty is a thousand times as large.
+The settings are those of prompt.yaml; the pass rate is the primary metric, and one of *tests* is its. All of them share
+one alpha.
+
+{table(["guardrails", "cases", "tests", "false REGRESS"], rows)}
+## False PASS of a metric without bounds, by enumeration
+
+Half of the cases are beyond the margin, the least that must not pass. *Betting* may spend .01 at any time; *in all* is
+with the exact sign test at .04 when all cases are there.
+
+{table(["cases", "betting", "in all"], chances)}"""

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from proof import chart, guardrails, nightly, passing, power, regress
+from proof import attempts, chart, guardrails, nightly, passing, power, regress, sizes
 from proof.power import Coverage
 from proof.rates import Rate, shown, table
+from proof.real import page as real_page
+from proof.real.bench import Cell as RealCell
+from proof.real.bench import Cost
 
 
 @dataclass
@@ -25,21 +28,32 @@ class Found:
     correlated: list[Rate] = field(default_factory=list)
     families: list[guardrails.Cell] = field(default_factory=list)
     typical: list[guardrails.Typical] = field(default_factory=list)
+    attempts: list[attempts.Attempts] = field(default_factory=list)
+    suites: list[sizes.Suite] = field(default_factory=list)
+    margins: list[sizes.Margin] = field(default_factory=list)
+    real: list[RealCell] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
 
 
 def pages(found: Found) -> dict[str, str]:
     """File name → text, for everything in `docs/proof/`."""
-    return {
+    written = {
         "README.md": _summary(found),
         "regress.md": _regress(found),
         "regress.svg": _regress_plot(found),
         "pass.md": _pass(found),
-        "guardrails.md": guardrails_page(found),
+        "guardrails.md": guardrails.page(found.families, found.typical),
         "power.md": _power(found),
         "power.svg": _power_plot(found),
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
     }
+    if found.suites:
+        written["cases.md"] = sizes.page(found.suites, found.margins)
+    if found.real:
+        written["real-model.md"] = real_page.page(found.real, found.costs)
+        written["real-model.svg"] = real_page.plot(found.real)
+    return written
 
 
 Goal = tuple[str, str, str, bool]
@@ -62,7 +76,7 @@ def goals(found: Found) -> Iterator[Goal]:
         f"at most {loose.false}",
         fine,
     )
-    yield from metrics_goals(found)
+    yield from guardrails.goals(found.families, found.typical)
     compared = [cell for cell in found.power if cell.cases >= 200 and cell.drop in power.COMPARED]
     gaps = [(cell.fixed or 0.0) - cell.outlook.regress for cell in compared]
     yield "power lost to peeking, N ≥ 200", "≤ 2 points", f"at most {100 * max(gaps):.1f} points", max(gaps) <= 0.02
@@ -81,21 +95,8 @@ def goals(found: Found) -> Iterator[Goal]:
         if (delay.shift, delay.calibration) == (4, 60):
             what = "a shift of 4 sd, 60 calibration blocks"
             yield what, "median ≤ 5 nights", f"{delay.nights:g} nights", delay.nights <= 5
-
-
-def metrics_goals(found: Found) -> Iterator[Goal]:
-    """What was promised of canaries with guardrails."""
-    loud = max(found.families, key=lambda cell: cell.false.low).false
-    fine = all(cell.fine for cell in found.families)
-    yield (
-        f"false REGRESS with guardrails, {len(found.families)} cells",
-        "lower 99 % limit ≤ .05",
-        f"at most {loud}",
-        fine,
-    )
-    most = max(found.typical, key=lambda cell: cell.total)
-    text = f"at most {most.total:.4f} ({most.cases} cases)"
-    yield "false PASS of a metric without bounds, exact", "≤ .05", text, most.total <= 0.05
+    yield from attempts.goals(found.attempts)
+    yield from real_page.goals(found.real, found.costs)
 
 
 def _power_goals(cells: Sequence[power.Cell]) -> Iterator[Goal]:
@@ -117,8 +118,9 @@ def _summary(found: Found) -> str:
     return f"""# What the statistics promise, checked
 
 Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md),
-[guardrails](guardrails.md), [power](power.md) and [nightly](nightly.md). `promptops/core/statistics/` has the tests
-themselves, each with its hypothesis, assumptions, guarantee and source.
+[guardrails](guardrails.md), [power](power.md), [nightly](nightly.md) and [real-model](real-model.md);
+[cases](cases.md) says how many cases decide what. `promptops/core/statistics/` has the tests themselves, each with its
+hypothesis, assumptions, guarantee and source.
 
 {table(["promise", "target", "reached", "met"], rows)}
 Intervals in brackets are 99 % Clopper-Pearson. A share is never exactly its promise: a cell contradicts "at most .05"
@@ -204,28 +206,8 @@ at .04 alone (a score test: its level is approximate, and this is how far), *bot
 Margin .05. "Rare large losses" gain a little nearly always and lose all now and then: the variance looks small until it
 does not, and a test that plugs it in passes them. Fewer than 20 clusters never pass.
 
-{table(["data", "cases", "noise", "false PASS"], rows)}"""
-
-
-def guardrails_page(found: Found) -> str:
-    """Canaries with guardrails."""
-    rows = [(cell.setup, cell.cases, cell.tests, cell.false) for cell in found.families]
-    exact = [(cell.cases, f"{cell.anytime:.4f}", f"{cell.total:.4f}") for cell in found.typical]
-    return f"""# Guardrails
-
-## False REGRESS
-
-Nothing changed: in every case both sides come from one source, and one figure in thirty is a thousand times as large.
-The settings are those of prompt.yaml; the pass rate is the primary metric, and one of *tests* is its. All of them share
-one alpha.
-
-{table(["guardrails", "cases", "tests", "false REGRESS"], rows)}
-## False PASS of a metric without bounds, by enumeration
-
-Half of the cases are beyond the margin, the least that must not pass. *Betting* may spend .01 at any time; *in all* is
-with the exact sign test at .04 when all cases are there.
-
-{table(["cases", "betting", "in all"], exact)}"""
+{table(["data", "cases", "noise", "false PASS"], rows)}
+{attempts.section(found.attempts)}"""
 
 
 def _power(found: Found) -> str:
