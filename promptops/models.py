@@ -242,7 +242,7 @@ class Sample:
     `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line. A `cached` sample is a copy of
     another one's reply: never an independent sample, and its latency was not measured; latency, cost and `recorded_at`
     are those of the sample that it copies, and nothing was spent on it. `attempts` are the requests of a
-    live sample, in the order of sending, those of a failed one too.
+    live sample, in the order of sending, those of a failed one too. `answers` are what judges were asked about it.
     """
 
     key: SampleKey
@@ -254,6 +254,7 @@ class Sample:
     recorded_at: str | None = None
     digest: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    answers: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +310,12 @@ class CheckResult:
     """What one check said of one output.
 
     `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
-    it: a latency that was not measured. `score` (0 to 1) is how much of it held, where a check says more than yes or
-    no.
+    it: a latency that was not measured. `advice` decides nothing: a judge that may not gate. `score` (0 to 1) is how
+    much of it held, where a check says more than yes or no.
     """
 
     label: str
-    status: Literal["pass", "fail", "error", "unmeasured"]
+    status: Literal["pass", "fail", "error", "unmeasured", "advice"]
     message: str = ""
     differences: tuple[Difference, ...] = ()
     traceback: str = ""

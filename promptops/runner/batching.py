@@ -30,6 +30,9 @@ def check_batches(session: Session, targets: Sequence[Target]) -> None:
     """Raise `UsageError` where a run of `targets` cannot be asked in batches."""
     if session.mode == "replay":
         raise UsageError("a replay asks nothing, so there is nothing to make a batch of: leave --batch out")
+    for target in targets:
+        if target.judges:
+            raise UsageError(f"{target.name} is judged by other prompts, which batches do not ask: leave --batch out")
     config = session.project.config
     for pin in dict.fromkeys(target.pin for target in targets):
         if not has_batches(pin, config):

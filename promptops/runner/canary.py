@@ -30,6 +30,7 @@ from promptops.models import (
     PlannedSample,
     Reply,
     Sample,
+    SampleKey,
     Usage,
     Verdict,
 )
@@ -294,7 +295,7 @@ def run_canary(
     session, targets = comparison.session, (comparison.baseline, comparison.candidate)
     settings = session.engine_settings(targets, fresh=True)
     settings = stored.settings(settings) if stored is not None else settings
-    recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
+    recorder = RecordingSink(session.path_of(targets), _unrecorded(comparison))
     collected = Collected()
     looking = _Looking(comparison, collected)
     collect(
@@ -394,16 +395,21 @@ class _Looking:
 
 
 def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
-    """Whether a live sample is the candidate's and fills a gap in its recordings."""
+    """Whether a live sample is the candidate's and fills a gap in its recordings, or is what judges said of such."""
     candidate = comparison.candidate
     side, lines = side_key(candidate), comparison.session.recordings(candidate).lines
+
+    written: set[SampleKey] = set()
 
     def writable(sample: Sample) -> bool:
         key = sample.key
         if (key.prompt, key.version, key.pin) != side:
-            return False
+            return key in written
         line = lines.get((key.case, key.index))
-        return line is None or (not candidate.released and line.fields["request"] != sample.request)
+        if line is not None and (candidate.released or line.fields["request"] == sample.request):
+            return False
+        written.update(answer.key for answer in sample.answers)
+        return True
 
     return writable
 

@@ -11,7 +11,7 @@ from promptops.core import pricing
 from promptops.core.plan import Planned
 from promptops.core.pricing import input_bound, output_bound
 from promptops.core.stats import median
-from promptops.models import Pin, PlannedSample, Sample
+from promptops.models import Pin, PlannedSample, Reply, Sample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -98,13 +98,13 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             recorded += 1
         elif session.mode == "replay":
             missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
-        else:
+        for asked in to_ask(session, planned):
             requests += 1
-            input_tokens += input_bound(planned.request)
-            output_tokens += output_bound(planned.request)
-            price = session.worst_case(planned.request)
+            input_tokens += input_bound(asked.request)
+            output_tokens += output_bound(asked.request)
+            price = session.worst_case(asked.request)
             if price is None:
-                unpriced.add(planned.key.pin)
+                unpriced.add(asked.key.pin)
             worst += price or 0.0
     expected, seconds = _by_recordings(session, targets, requests)
     return Estimate(
@@ -120,6 +120,20 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         dict(sorted(missing.items())),
         batch=session.batch,
     )
+
+
+def to_ask(session: Session, planned: Planned) -> Iterator[PlannedSample]:
+    """What has to be asked for a planned sample: itself, and judges about it, as if it took all the room it has."""
+    if not isinstance(planned, PlannedSample) or session.mode == "replay":
+        return
+    found = session.find_alone(planned) if session.mode == "new" else None
+    if found is None or found.reply is None:
+        yield planned
+        longest = Reply("x" * output_bound(planned.request)) if session.judged(planned.key) else Reply("")
+        found = Sample(planned.key, planned.digest, longest)
+    for each in session.follow(found):
+        if isinstance(each, PlannedSample) and not (session.mode == "new" and session.find_alone(each).reply):
+            yield each
 
 
 def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -> tuple[float | None, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from promptops.core.plan import Planned
 from promptops.models import Sample
@@ -24,6 +25,9 @@ def replayed(plan: Iterable[Planned], settings: EngineSettings) -> Iterator[Even
     yield RunStarted(settings.mode, settings.planned, settings.run)
     for planned in plan:
         sample = planned if isinstance(planned, Sample) else settings.find(planned)
+        if settings.follow is not None and sample.reply is not None and not sample.answers:
+            found = [each if isinstance(each, Sample) else settings.find(each) for each in settings.follow(sample)]
+            sample = replace(sample, answers=tuple(found))
         tally.count(sample)
         yield SampleDone(sample)
         if time.monotonic() >= said + SAY_EVERY:
