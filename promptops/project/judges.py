@@ -14,7 +14,7 @@ from promptops.errors import Problem, ProblemsError
 from promptops.formats import Calibration, Closure
 from promptops.project.files import parse_json, read_text
 from promptops.project.labels import labels_path, load_labels
-from promptops.project.prompts import Prompt, load_readable
+from promptops.project.prompts import Prompt, load_readable, version_names
 from promptops.project.released import is_released, load_closure, released_versions
 from promptops.project.stored import parse_json as parse_stored
 from promptops.project.stored import read_text as read_stored
@@ -95,7 +95,7 @@ def _closure(project: Project, asked: Asked) -> Closure:
     if version and is_released(project, asked.prompt, version):
         return load_closure(project, asked.prompt, version)
     source = load_readable(project, asked.prompt)
-    found = source.version(version) if version else source.newest
+    found = source.version(version or version_names(project, asked.prompt)[-1])
     return build_closure(found, source.inputs, _schema(project, source))
 
 
