@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from promptops.core.stats import wilson_interval, z_value
 
@@ -19,8 +20,7 @@ Pairs = Mapping[tuple[str, str], int]
 """How often (what people said, what the judge said) came together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """`agreement` is the share of equal verdicts, `kappa` what of it chance does not explain, in [-1, 1].
 
     `kappa` and `interval` are None where one of the two always said the same: then chance explains everything.

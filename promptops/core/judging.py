@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
 
 from promptops.core.digest import request_digest, sha256_of, short_digest
 from promptops.core.json_text import parse_strictly
@@ -32,8 +33,7 @@ _REFERENCE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a `judge` check asks. `version` is empty for the judge's newest released one.
 
     `compares`: the output beside the case's `expected`, in both orders; otherwise the output alone is graded.
@@ -50,8 +50,7 @@ class Asked:
         return f"{self.prompt}@{self.version}" if self.version else self.prompt
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """One version of a prompt that judges. `digest` is that of its closure, pin included.
 
     `advises` says why it may not gate; empty: it gates. `calibration` is the digest of the evidence that lets it.
@@ -72,8 +71,7 @@ class Judge:
         return Pin.parse(self.closure.model)
 
 
-@dataclass(frozen=True, slots=True)
-class Grade:
+class Grade(Struct, frozen=True):
     """What a judge says of one output: a score from 0 to 1, whether that passes, and why.
 
     `flipped`: asked in both orders it contradicted itself, which counts as a tie.

@@ -96,12 +96,12 @@ def _closure(project: Project, asked: Asked) -> Closure:
         return load_closure(project, asked.prompt, version)
     source = load_readable(project, asked.prompt)
     found = source.version(version or version_names(project, asked.prompt)[-1])
-    return build_closure(found, source.inputs, _schema(project, source))
+    return build_closure(found, source.inputs, _schema(project, source), source.spec)
 
 
 def _schema(project: Project, source: Prompt) -> dict[str, Any] | None:
     """The JSON Schema of a judge's answers, where it names one; a Python contract is refused: nothing of it is run."""
-    written = source.spec.output
+    written = source.spec.contract
     if written is None:
         return None
     shown = f"{project.relative(source.folder)}/prompt.yaml"

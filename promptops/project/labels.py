@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from promptops.core.digest import sha256_of
 from promptops.core.json_text import parse_strictly
@@ -30,8 +31,7 @@ _COMPARED: Final = '{"id": "l1", "first": "…", "second": "…", "label": "tie"
 _ID = re.compile(CASE_ID_PATTERN.removesuffix("$"))
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """One output, or two to compare, and what a person said of it: a grade, a choice, or nothing (`label` is empty).
 
     `case` has the inputs and what was expected; of two outputs the second stands there.
@@ -43,8 +43,7 @@ class Label:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """The labels of a judge; `compares`: pairs of outputs. `digest` covers all of them, in their order."""
 
     path: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from promptops.core.calibration import Agreement, agreement_of, confusion
 from promptops.core.judging import Asked, Grade, Judge, grade_of, judging_keys, plan_judging

@@ -6,8 +6,9 @@ A family of checks is one file with one or more objects of `Check`; `registry.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from promptops.core.contract import Parsed
 from promptops.core.judging import Asked, Judge
@@ -17,8 +18,7 @@ Resolver = Callable[[str], Callable[..., Any]]
 Held = Literal["yes", "no", "cannot"]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckContext:
+class CheckContext(Struct, frozen=True):
     """What a check may look at. `cost` is US dollars, None where the price is unknown.
 
     `parsed` is what the contract made of `reply.text`; `has_contract` whether there is one; `python` finds the
@@ -34,12 +34,11 @@ class CheckContext:
     has_contract: bool = True
     copied: bool = False
     key: SampleKey | None = None
-    judges: Mapping[Asked, Judge] = field(default_factory=dict)
-    answers: Mapping[SampleKey, Sample] = field(default_factory=dict)
+    judges: Mapping[Asked, Judge] = {}
+    answers: Mapping[SampleKey, Sample] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`).
 
     `score` (0 to 1) is how much of it held, where a check can say more than yes or no. `advice`: it decides nothing.

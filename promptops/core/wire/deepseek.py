@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.openai_chat import OPENAI_CHAT
 from promptops.core.wire.spec import Field, ModelRule
@@ -30,4 +31,7 @@ DEEPSEEK: Final = replace(
     ),
     format="deepseek",
     media={"image": OPENAI_CHAT.media["image"]},
+    # Its own name for them, which is the documented one; OpenAI's stands beside it, or does not.
+    usage={**OPENAI_CHAT.usage, "cached_tokens": (("prompt_cache_hit_tokens",),)},
+    usage_instead={"cached_tokens": ("prompt_tokens_details", "cached_tokens")},
 )

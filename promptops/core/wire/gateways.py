@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace
+
 from promptops.core.wire.openai_chat import OPENAI_CHAT
-from promptops.core.wire.spec import Field, ModelRule, Spec
+from promptops.core.wire.spec import EffortRule, Field, ModelRule, Spec
 
 OPENROUTER_PAGE: Final = "https://openrouter.ai/docs/api-reference/overview"
 ROUTING: Final = "https://openrouter.ai/docs/features/provider-routing"
@@ -36,15 +37,22 @@ PORTKEY: Final = replace(OPENAI_CHAT.but(page=PORTKEY_PAGE), key_header="x-portk
 HELICONE: Final = replace(OPENAI_CHAT.but(page=HELICONE_PAGE), headers={"helicone-cache-enabled": "false"})
 
 # Log probabilities are refused there, although they are in the reference.
-GROQ: Final = OPENAI_CHAT.but(
-    page=GROQ_PAGE,
-    fields={
-        "max_tokens": Field(("max_completion_tokens",), GROQ_CREATE),
-        "reasoning_effort": Field(
-            ("reasoning_effort",), GROQ_CREATE, choices={word: word for word in ("none", "low", "medium", "high")}
+GROQ: Final = replace(
+    OPENAI_CHAT.but(
+        page=GROQ_PAGE,
+        fields={
+            "max_tokens": Field(("max_completion_tokens",), GROQ_CREATE),
+            "reasoning_effort": Field(
+                ("reasoning_effort",), GROQ_CREATE, choices={word: word for word in ("none", "low", "medium", "high")}
+            ),
+        },
+        without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+        models=(
+            EffortRule(r"gpt-oss-.*", GROQ_CREATE, "low medium high"),
+            EffortRule(r"qwen.*", GROQ_CREATE, "none"),
         ),
-    },
-    without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+    ),
+    schema_mode="openai",  # https://console.groq.com/docs/structured-outputs
 )
 
 # `logprobs` is a number there, and what comes back has another shape.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from promptops.core.wire.openai_models import MODELS, OPENAI_EFFORTS
 from promptops.core.wire.spec import Field, Spec
 
@@ -53,13 +55,24 @@ OPENAI_CHAT: Final = Spec(
     },
 )
 
+# The models of the catalog that run here: llama.cpp answers as if there were no tools, no effort and no images, where
+# the model's own template has no place for them. https://github.com/ggml-org/llama.cpp/blob/master/docs/function-calling.md
+EMBEDDED: Final = replace(
+    OPENAI_CHAT.but(page=LLAMA, without=frozenset({"tool_choice", "parallel_tool_calls", "reasoning_effort"})),
+    media={},
+    tools=False,
+)
+
 # What api.openai.com itself does otherwise: https://developers.openai.com/api/docs/guides/reasoning
-OPENAI_ITSELF: Final = OPENAI_CHAT.but(
-    fields={
-        "max_tokens": Field(("max_completion_tokens",), PAGE),
-        "reasoning_effort": Field(("reasoning_effort",), PAGE, choices=OPENAI_EFFORTS),
-        "stop": Field(("stop",), PAGE, most=4),
-    },
-    without=frozenset({"top_k", "grammar"}),
-    models=MODELS,
+OPENAI_ITSELF: Final = replace(
+    OPENAI_CHAT.but(
+        fields={
+            "max_tokens": Field(("max_completion_tokens",), PAGE),
+            "reasoning_effort": Field(("reasoning_effort",), PAGE, choices=OPENAI_EFFORTS),
+            "stop": Field(("stop",), PAGE, most=4),
+        },
+        without=frozenset({"top_k", "grammar"}),
+        models=MODELS,
+    ),
+    schema_mode="openai",
 )
