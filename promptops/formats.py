@@ -14,6 +14,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
+    model_validator,
 )
 
 from promptops.times import Duration
@@ -47,11 +48,52 @@ class Budgets(Strict):
     validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+MetricName = Literal["pass_rate", "score", "validation", "distance", "judge", "cost", "latency", "tokens", "length"]
+UNBOUNDED = frozenset({"cost", "latency", "tokens", "length"})
+"""Metrics of any size: they are compared with the baseline's own figures, and by the typical case."""
+Worse = Literal["increase", "decrease"]
+
+
+class Guardrail(Strict):
+    """What a canary watches beside its primary metric.
+
+    `margin` is how much worse still counts as not worse: points as a share (`0.05`) for a metric between 0 and 1; for
+    the others `10%` of the baseline's figure, or a number in the metric's own unit (US dollars, seconds, tokens,
+    characters). `direction` says which way is worse. One that is not `critical` warns, and decides nothing.
+    """
+
+    margin: Annotated[float, Field(gt=0)] | Annotated[str, StringConstraints(pattern=r"^\d{1,4}(\.\d+)?%$")] | None = (
+        None
+    )
+    direction: Worse | Literal["either"] | None = None
+    critical: bool = True
+
+
 class CanarySettings(Strict):
-    """`alpha` is the chance of each wrong verdict, `delta` the drop in pass rate that still counts as not worse."""
+    """`alpha` is the chance of each wrong verdict.
+
+    `delta` is the drop of the primary metric that still counts as not worse, `guardrails` what is watched beside it.
+    `must_pass` names cases (or `tag:NAME`) that the candidate may not fail; `warn_only` never stops anything.
+    """
 
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    primary: Literal["pass_rate", "score", "validation", "distance", "judge"] = "pass_rate"
+    guardrails: dict[MetricName, Guardrail] = {}
+    must_pass: list[str] = []
+    warn_only: bool = False
+
+    @model_validator(mode="after")
+    def _margins_have_a_unit(self) -> CanarySettings:
+        if self.primary in self.guardrails:
+            raise ValueError(f"{self.primary} is the primary metric already: its margin is delta")
+        for name, guardrail in self.guardrails.items():
+            margin = guardrail.margin
+            if name not in UNBOUNDED and not (margin is None or (isinstance(margin, float) and margin < 1)):
+                raise ValueError(f"the margin of {name} is in points, between 0 and 1: write 0.05 for 5 points")
+            if isinstance(margin, str) and not 0 < float(margin[:-1]) <= 1000:
+                raise ValueError(f"the margin of {name} is more than 0% and at most 1000%")
+        return self
 
 
 class DriftSettings(Strict):
@@ -142,8 +184,9 @@ class RecordingLine(Strict):
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
     only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
-    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them. `digest` is
-    the sha256 of the canonical JSON of the other fields, so that an edited line is found.
+    `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them; `batch` only
+    where a vendor's batch answered, whose latency nobody measured (it is 0). `digest` is the sha256 of the canonical
+    JSON of the other fields, so that an edited line is found.
     """
 
     case: CaseId
@@ -163,6 +206,7 @@ class RecordingLine(Strict):
     cost: float | None = None
     recorded_at: str
     cached: Literal[True] | None = None
+    batch: Literal[True] | None = None
     digest: Digest
 
 
@@ -224,6 +268,21 @@ class PairOutcome(Strict):
     candidate: Literal["pass", "fail", "error", "unmeasurable"]
 
 
+class MetricSetting(Strict):
+    """One metric as a canary decided by it: the first of several is the primary one.
+
+    `worse` is the direction that is worse; `margin` is a share of the baseline's figure where it is `relative`. Not
+    `graded`, each case is 0 or 1. See `Guardrail`.
+    """
+
+    name: MetricName
+    worse: Worse
+    margin: Annotated[float, Field(gt=0)]
+    relative: bool = False
+    graded: bool = False
+    critical: bool = True
+
+
 class CanaryEvidence(Strict):
     """One canary. `order` is the random order in which cases were asked, made from `seed`; `attempt` counts from 1.
 
@@ -234,6 +293,9 @@ class CanaryEvidence(Strict):
 
     `test` says how it decided. `sequential` looked after every case in `order` and had `asked` of them when it ended;
     `fixed` looked once, when all were there: then both fields are left out of the file.
+
+    `metrics`, `figures` (metric → case → baseline, candidate) and `clusters` (of the cases that are in one) are there
+    where more than one outcome a case decided.
     """
 
     candidate: Side
@@ -255,6 +317,9 @@ class CanaryEvidence(Strict):
     finished_at: str
     test: Literal["fixed", "sequential"] = "fixed"
     asked: Annotated[int, Field(ge=0)] | None = None
+    metrics: list[MetricSetting] = []
+    figures: dict[MetricName, dict[CaseId, tuple[float | None, float | None]]] = {}
+    clusters: dict[CaseId, str] = {}
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -262,6 +327,9 @@ class CanaryEvidence(Strict):
         fields: dict[str, Any] = handler(self)
         if self.test == "fixed":
             del fields["test"], fields["asked"]
+        for name in ("metrics", "figures", "clusters"):
+            if not fields[name]:
+                del fields[name]
         return fields
 
 

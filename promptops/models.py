@@ -126,7 +126,8 @@ class Reply:
     (None: not streamed), `token_gap` the mean time from one piece of a stream to the next (None: fewer than two).
     `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
     the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
-    answered, `host` whom a gateway asked (None: the reply does not say).
+    answered, `host` whom a gateway asked (None: the reply does not say). `batch`: it came from a vendor's batch, at its
+    price, and nobody measured how long it took.
     """
 
     text: str
@@ -142,6 +143,7 @@ class Reply:
     host: str | None = None
     logprobs: tuple[Mapping[str, Json], ...] = ()
     token_gap: float | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,10 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks."""
+    """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks.
+
+    Cases of one `cluster` (such as a source document) come out alike; empty: the case stands for itself.
+    """
 
     id: str
     inputs: Mapping[str, Json]
@@ -281,16 +286,22 @@ class Case:
     path: str = ""
     line: int = 0
     digest: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`."""
+    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`.
+
+    `path` is where it stands in what was expected, for an item that was added where it stands in the output.
+    `actual_path` is its place in the output, where that is another: lists were aligned.
+    """
 
     path: str
     kind: str
     expected: Json = None
     actual: Json = None
+    actual_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +309,8 @@ class CheckResult:
     """What one check said of one output.
 
     `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
-    it: a latency that was not measured.
+    it: a latency that was not measured. `score` (0 to 1) is how much of it held, where a check says more than yes or
+    no.
     """
 
     label: str
@@ -306,6 +318,7 @@ class CheckResult:
     message: str = ""
     differences: tuple[Difference, ...] = ()
     traceback: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

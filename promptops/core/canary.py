@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
 from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
 from promptops.core.stats import mcnemar_exact
-from promptops.formats import CanarySettings
+from promptops.formats import CanarySettings, MetricSetting
 from promptops.models import Outcome, Verdict
 
 Pairs = Mapping[str, tuple[Outcome, Outcome]]
@@ -40,6 +40,32 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricFinding:
+    """What a canary found of one metric, from `measured` cases; `missing` of those that were asked were not measured.
+
+    `baseline` and `candidate` are means between 0 and 1, `change` their difference; of a metric without bounds they are
+    medians, `change` is the median ratio (difference, where the margin is not `relative`) of a case. `interval` is the
+    anytime-valid one of `change` at 1 - alpha. `worse` and `shown` are what the tests say, `spent` and `wealth` as in
+    `Looks`, `p_not_worse` the test at full N, where it was made. `beyond` counts the cases beyond the margin.
+    """
+
+    setting: MetricSetting
+    title: str
+    baseline: float | None
+    candidate: float | None
+    change: float | None
+    interval: tuple[float, float] | None
+    measured: int
+    missing: int
+    worse: bool
+    shown: str | None
+    spent: float
+    wealth: float
+    beyond: int
+    p_not_worse: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryDecision:
     """What a canary decided, and from what.
 
@@ -47,7 +73,8 @@ class CanaryDecision:
     1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
     `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
     and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
-    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha.
+    `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha. `metrics` has a finding of each metric where
+    more than one outcome a case decides; `units` is how many clusters there are (0: cases stand for themselves).
     """
 
     verdict: Verdict
@@ -68,6 +95,13 @@ class CanaryDecision:
     settle: str = ""
     warnings: tuple[str, ...] = ()
     looks: Looks | None = None
+    metrics: tuple[MetricFinding, ...] = ()
+    units: int = 0
+
+    @property
+    def alarms(self) -> tuple[MetricFinding, ...]:
+        """The metrics that warn, and decide nothing."""
+        return tuple(found for found in self.metrics if found.worse and not found.setting.critical)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from promptops.errors import Problem, did_you_mean
 from promptops.formats import CASE_ID_PATTERN
 from promptops.models import Case, CheckSpec
 
-KEYS = ("id", "inputs", "expected", "tags", "checks")
+KEYS = ("id", "inputs", "expected", "tags", "checks", "cluster")
 MAX_ID = 200
 MAX_TAGS = 100
 
@@ -65,6 +65,7 @@ class RowReader:
                 *self._id(row),
                 *self._inputs(row),
                 *_tags(row),
+                *_cluster(row),
             )
         ]
         checks, wrong = self._checks(row)
@@ -85,7 +86,8 @@ class RowReader:
         has_expected, expected, inputs = "expected" in data, data.get("expected"), data.get("inputs") or {}
         digest = case_digest(inputs, checks, *([expected] if has_expected else []))
         tags = tuple(dict.fromkeys(data.get("tags") or ()))
-        return Case(data["id"], inputs, expected, has_expected, tags, checks, self._path, row.line, digest)
+        cluster = data.get("cluster") or ""
+        return Case(data["id"], inputs, expected, has_expected, tags, checks, self._path, row.line, digest, cluster)
 
     def _unknown(self, row: Row) -> Iterator[tuple[int, str, str]]:
         for key in row.data:
@@ -128,3 +130,10 @@ def _tags(row: Row) -> Iterator[tuple[int, str, str]]:
         yield row.line_of("tags"), "tags is not a list of texts", 'such as ["quick", "german"]'
     elif len(tags) > MAX_TAGS:
         yield row.line_of("tags"), f"{len(tags)} tags; at most {MAX_TAGS}", ""
+
+
+def _cluster(row: Row) -> Iterator[tuple[int, str, str]]:
+    cluster = row.data.get("cluster")
+    if cluster is not None and (not isinstance(cluster, str) or len(cluster) > MAX_ID):
+        hint = f'the name of what its cases come from, at most {MAX_ID} characters, such as "contract-17.pdf"'
+        yield row.line_of("cluster"), "cluster is not a short text", hint

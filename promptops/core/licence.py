@@ -14,6 +14,7 @@ from typing import Literal
 
 from promptops.core.canary import pass_level
 from promptops.core.digest import sha256_of, short_digest
+from promptops.core.metrics import decided_by
 from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.formats import CanaryEvidence, CanarySettings, Environment, Evidence, RunEvidence, Served, Side
 
@@ -184,10 +185,14 @@ def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str
 def _settings_missing(record: CanaryEvidence, claim: Claim) -> tuple[str, ...]:
     """The errors that the canary allowed itself are those that prompt.yaml allows."""
     now = claim.settings
-    if now is None or (record.alpha, record.delta) == (now.alpha, now.delta):
+    if now is None:
         return ()
-    asked = f"a canary with alpha {now.alpha:g} and delta {now.delta:g}, as prompt.yaml says"
-    return (f"{asked}: the last one had alpha {record.alpha:g} and delta {record.delta:g}",)
+    if (record.alpha, record.delta) != (now.alpha, now.delta):
+        asked = f"a canary with alpha {now.alpha:g} and delta {now.delta:g}, as prompt.yaml says"
+        return (f"{asked}: the last one had alpha {record.alpha:g} and delta {record.delta:g}",)
+    if not decided_by(record, now):
+        return ("a canary with the metrics, margins and directions that prompt.yaml says: the last one had others",)
+    return ()
 
 
 def _all_cases(record: RunEvidence | CanaryEvidence, claim: Claim, what: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ failure instead: the other cases go on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TypeAlias
 
 from promptops.core.closure import request_for
@@ -76,10 +77,37 @@ def case_order(cases: Iterable[str], seed: int) -> list[str]:
     return sorted(cases, key=lambda case: hashlib.sha256(f"{seed}:{case}".encode()).digest())
 
 
+def clustered_order(cases: Iterable[str], clusters: Mapping[str, str], seed: int) -> list[str]:
+    """Return the case ids in the random order of their clusters, those of one next to each other.
+
+    A case without a cluster is one of its own. Without any cluster it is `case_order`.
+    """
+
+    def key(text: str) -> bytes:
+        return hashlib.sha256(f"{seed}:{text}".encode()).digest()
+
+    def place(case: str) -> tuple[bytes, bytes]:
+        return (key(f"cluster {clusters[case]}") if case in clusters else key(case)), key(case)
+
+    return sorted(cases, key=place)
+
+
+def cluster_sizes(order: Sequence[str], clusters: Mapping[str, str]) -> tuple[int, ...]:
+    """The sizes of the clusters in an order that keeps them together; empty where no cluster has two cases."""
+    names = [("cluster", clusters[case]) if case in clusters else ("case", case) for case in order]
+    sizes = tuple(len(list(members)) for _, members in groupby(names))
+    return sizes if len(sizes) < len(names) else ()
+
+
 def in_order(cases: Sequence[Case], seed: int) -> list[Case]:
-    """Return the cases in `case_order`."""
+    """Return the cases in `clustered_order`."""
     by_id = {case.id: case for case in cases}
-    return [by_id[case] for case in case_order(by_id, seed)]
+    return [by_id[case] for case in clustered_order(by_id, clusters_of(cases), seed)]
+
+
+def clusters_of(cases: Iterable[Case]) -> dict[str, str]:
+    """The clusters of the cases that are in one."""
+    return {case.id: case.cluster for case in cases if case.cluster}
 
 
 def interleave(baseline: Iterable[Planned], candidate: Iterable[Planned], seed: int) -> Iterator[Planned]:

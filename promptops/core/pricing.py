@@ -40,15 +40,16 @@ def cost(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None, 
     return listed_cost(pin, usage, at=at, batch=batch)
 
 
-def saved(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None) -> float | None:
+def saved(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None, batch: bool = False) -> float | None:
     """Return the US dollars that the provider's cache saved: what `usage` had cost without it, less what it cost.
 
-    Negative where writing to the cache cost more than reading from it saved; None where the price is unknown.
+    Both at the price of a batch where it was one. Negative where writing to the cache cost more than reading from it
+    saved; None where the price is unknown.
     """
     if not usage.cached_tokens and not usage.cache_write_tokens:
         return 0.0
-    real = cost(pin, usage, prices, at=at)
-    without = cost(pin, replace(usage, cached_tokens=None, cache_write_tokens=None), prices, at=at)
+    real = cost(pin, usage, prices, at=at, batch=batch)
+    without = cost(pin, replace(usage, cached_tokens=None, cache_write_tokens=None), prices, at=at, batch=batch)
     return None if real is None or without is None else without - real
 
 
@@ -71,13 +72,15 @@ def _or(price: float | None, otherwise: float) -> float:
     return otherwise if price is None else price
 
 
-def worst_case(request: Request, prices: Prices, *, at: datetime | None = None) -> float | None:
+def worst_case(request: Request, prices: Prices, *, at: datetime | None = None, batch: bool = False) -> float | None:
     """Return the most US dollars that one attempt at `request` can cost, or None where no price is known.
 
     A token is at least one byte, so the prompt has at most as many tokens as bytes; the answer has `max_tokens`, or
-    32,768 where the request sets no limit.
+    32,768 where the request sets no limit. In a `batch` it costs at most what it costs alone, where only that is known.
     """
-    return cost(request.pin, Usage(input_bound(request), output_bound(request)), prices, at=at)
+    usage = Usage(input_bound(request), output_bound(request))
+    found = cost(request.pin, usage, prices, at=at, batch=batch)
+    return cost(request.pin, usage, prices, at=at) if found is None and batch else found
 
 
 def input_bound(request: Request) -> int:

@@ -11,7 +11,18 @@ from typing import Any, cast, get_args
 
 from promptops.core.quantiles import Quantiles
 from promptops.core.stats import wilson_interval
-from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Judgement, Outcome, Standing, Usage
+from promptops.models import (
+    Case,
+    CaseResult,
+    CheckResult,
+    Difference,
+    Json,
+    Judgement,
+    Outcome,
+    Reply,
+    Standing,
+    Usage,
+)
 
 _TEXT_LIMIT = 4_000
 _SLOWEST = 3
@@ -90,21 +101,21 @@ def row_of(
     against: str = "",
     asked: str = "",
     whole: bool = True,
-    saving: Callable[[Usage], float | None] | None = None,
+    saving: Callable[[Reply], float | None] | None = None,
 ) -> CaseRow:
     """Return the row of one judged case; the sample shown is the first that came out as the case did.
 
     Not `whole`, it is without what only somebody who looks at this very case reads: its place, what was expected and
     answered, and when. Ten thousand rows of cases that passed then take a third of the memory. `saving` says how many
-    US dollars a provider's cache saved of a usage.
+    US dollars a provider's cache saved of a reply.
     """
     outcome = result.outcome
     shown = next((j for j in result.judgements if j.outcome == outcome), result.judgements[0])
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
     costs = [sample.cost for sample, _ in found]
-    used = [reply.usage for sample, reply in found if sample.source != "cached" and _uses_cache(reply.usage)]
-    savings = [saving(usage) if saving else None for usage in used]
+    used = [reply for sample, reply in found if sample.source != "cached" and _uses_cache(reply.usage)]
+    savings = [saving(reply) if saving else None for reply in used]
     return CaseRow(
         prompt=key.prompt,
         version=key.version,
@@ -130,10 +141,10 @@ def row_of(
         input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
         output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
         cut=sum([reply.finish_reason in _CUT for _, reply in found]),
-        cached_tokens=sum([usage.cached_tokens or 0 for usage in used]),
+        cached_tokens=sum([reply.usage.cached_tokens or 0 for reply in used]),
         saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
-        latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached"]),
+        latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached" and not reply.batch]),
         sources=tuple([sample.source for sample, _ in found]),
         recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )

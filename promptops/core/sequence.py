@@ -19,6 +19,7 @@ from promptops.core.canary import (
     warnings_of,
     what_settles,
 )
+from promptops.core.metrics import Figures, Measured
 from promptops.core.statistics.betting import betting_interval
 from promptops.core.statistics.fixed_power import detectable_drop
 from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan
@@ -55,12 +56,16 @@ def decide_in_order(
     asked: int,
     attempt: int = 1,
     gates: Sequence[str] = (),
+    evidence: Measured | None = None,
 ) -> CanaryDecision:
     """Decide from `(baseline, candidate)` outcomes of the first `asked` cases of `order`, all cases of the canary.
 
     Pairs that were on their way when it ended are shown among broken and fixed, and in the figures; the verdict does
-    not rest on them. `gates` and `attempt` are what they are for `core.canary.decide`.
+    not rest on them. `gates` and `attempt` are what they are for `core.canary.decide`. With `evidence` the figures in
+    it decide, and the outcomes say only what broke and what was fixed.
     """
+    if evidence is not None:
+        return _by_figures(pairs, settings, order, evidence, asked=asked, attempt=attempt, gates=gates)
     running = PairTrial(len(order), settings, attempt) if order else None
     for case in order[:asked]:
         if running is not None and running.add(*pairs[case]) is not None:
@@ -70,6 +75,63 @@ def decide_in_order(
     if running is None or not measured:
         return _nothing(known, order[:asked])
     return _decision(running.trial, known, measured, settings, order[:asked], attempt, gates)
+
+
+def _by_figures(
+    pairs: Pairs,
+    settings: CanarySettings,
+    order: Sequence[str],
+    evidence: Measured,
+    *,
+    asked: int,
+    attempt: int,
+    gates: Sequence[str],
+) -> CanaryDecision:
+    """By several metrics, several samples a case, or clusters."""
+    from promptops.core import sequence_metrics as by
+
+    known = {case: (baseline_passed(pairs[case][0]), candidate_passed(pairs[case][1])) for case in order}
+    counted = {case: pair for case, pair in known.items() if None not in pair}
+    running = by.FigureTrial.of(order, evidence, settings, attempt) if order else None
+    seen = order[:asked]
+    figures = evidence.figures
+    if running is None or not any(by.measured(own, seen) for own in figures.values()):
+        return _nothing(known, seen)
+    trial = running.run(seen, figures).trial
+    verdict: Verdict = "regress" if gates else trial.verdict or "inconclusive"
+    found = by.findings(running, _shown(order, asked, figures), figures, settings)
+    broke = tuple(sorted(case for case, pair in counted.items() if pair == (True, False)))
+    fixed = tuple(sorted(case for case, pair in counted.items() if pair == (False, True)))
+    n, primary = len(counted), found[0]
+    level = pass_level(settings.alpha, attempt)
+    return CanaryDecision(
+        verdict=verdict,
+        reason="; ".join(gates) or by.reason(running, verdict, found, settings),
+        p_value=mcnemar_exact(len(broke), len(fixed)) if n else None,
+        p_not_worse=primary.p_not_worse,
+        difference=(len(fixed) - len(broke)) / n if n else None,
+        interval=primary.interval,
+        baseline_rate=sum(base is True for base, _ in counted.values()) / n if n else None,
+        candidate_rate=sum(cand is True for _, cand in counted.values()) / n if n else None,
+        measured=n,
+        broke=broke,
+        fixed=fixed,
+        missing=tuple(sorted(case for case in order[: trial.seen] if case not in counted)),
+        same=n - len(broke) - len(fixed),
+        improved=verdict == "pass" and trial.improved,
+        detectable=None,
+        settle=by.settle(found, figures, seen, level) if verdict == "inconclusive" else "",
+        warnings=tuple(by.warnings(running, found, attempt, settings)),
+        looks=_looks(trial),
+        metrics=found,
+        units=len(trial.units.clusters),
+    )
+
+
+def _shown(order: Sequence[str], asked: int, figures: Figures) -> list[str]:
+    """The cases that were asked, and those that came on their own before it ended."""
+    came = set().union(*figures.values()) if figures else set()
+    return [*order[:asked], *(case for case in order[asked:] if case in came)]
 
 
 def _decision(

@@ -72,6 +72,11 @@ def mcnemar_exact(broke: int, fixed: int) -> float:
     return total / (1 << pairs) if pairs < 1000 else _quotient(total, pairs)
 
 
+def fair_coin_tail(heads: int, tosses: int) -> float:
+    """Return P(X ≥ `heads`) of `tosses` fair coins: the exact one-sided p value of the sign test."""
+    return mcnemar_exact(heads, tosses - heads) if tosses else 1.0
+
+
 def fisher_exact(passed: int, total: int, other_passed: int, other_total: int) -> float:
     """Return the one-sided p value that the first rate is lower than the second, with both margins fixed.
 

@@ -1,6 +1,6 @@
 """A CSV dataset: what the columns mean and what type a cell has.
 
-Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags` and `checks` (a JSON list).
+Columns are `id`, `inputs.<name>`, `expected` or `expected.<path>`, `tags`, `cluster` and `checks` (a JSON list).
 
 A cell of `inputs.…` has the type of that input; where that is unknown it is text. A cell of `expected.…` is JSON where
 it reads as JSON (`2`, `true`, `null`, `[1, 2]`, `"2"` for the text 2), else text; one of `expected` is text unless it
@@ -39,7 +39,7 @@ class Table:
     def _header_problems(self) -> Iterator[tuple[str, str]]:
         names = self._header
         if "id" not in names:
-            hint = "the columns are id, inputs.<name>, expected.<name>, tags"
+            hint = "the columns are id, inputs.<name>, expected.<name>, tags, cluster"
             separator = next((mark for mark in (";", "\t") if any(mark in name for name in names)), "")
             yield "the first row has no column `id`", "separate columns by commas" if separator else hint
             return
@@ -58,11 +58,11 @@ class Table:
         known = [*KEYS, *(f"inputs.{name}" for name in self._schemas)]
         if not name:
             yield "a column has no name", "remove it, or is a comma too many in the first row?"
-        elif top not in ("inputs", "expected") and name not in ("id", "tags", "checks"):
+        elif top not in ("inputs", "expected") and name not in ("id", "tags", "checks", "cluster"):
             near = f", did you mean 'inputs.{name}'?" if name in self._schemas else did_you_mean(name, known)
             yield (
                 f"unknown column {name[:80]!r}{near}",
-                "the columns are id, inputs.<name>, expected.<name>, tags, checks",
+                "the columns are id, inputs.<name>, expected.<name>, tags, cluster, checks",
             )
         elif name == "inputs" or (dot and not all(rest.split("."))):
             yield (
@@ -85,7 +85,7 @@ class Table:
 
     def _value(self, name: str, cell: str) -> Any:
         top, _, rest = name.partition(".")
-        if top == "id":
+        if top in ("id", "cluster"):
             return cell
         if top == "tags":
             return [tag for tag in _TAGS.split(cell) if tag]

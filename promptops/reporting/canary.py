@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from promptops.core.canary import CanaryDecision, Looks
 from promptops.formats import CanarySettings
 from promptops.models import Difference, Judgement
+from promptops.reporting.canary_metrics import metric_lines
 from promptops.reporting.failure import sides
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.safe import one_line
@@ -41,8 +42,15 @@ def _verdict(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
 
 
 def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
-    if decision.measured and decision.difference is not None and decision.interval is not None:
-        settings = result.comparison.candidate.spec.canary
+    settings = result.comparison.candidate.spec.canary
+    if decision.metrics:
+        yield from metric_lines(decision, settings)
+        used = f" of {decision.looks.cases}" if decision.looks else ""
+        yield Line(
+            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
+            f"{len(decision.fixed)} fixed, {decision.same} same"
+        )
+    elif decision.measured and decision.difference is not None and decision.interval is not None:
         base, cand = decision.baseline_rate or 0.0, decision.candidate_rate or 0.0
         low, high = decision.interval
         level = 100 * (1 - settings.alpha)

@@ -46,9 +46,12 @@ def money_words(estimate: Estimate) -> str:
         return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
     if not estimate.worst_case:
         return "at no cost"
+    most = "at most" if estimate.exact else "at most about"
     retried = f", ${estimate.worst_case * (1 + RETRY_MARGIN):.4f} with {RETRY_MARGIN:.0%} retries"
     about = f" (about ${estimate.expected:.4f})" if estimate.expected else ""
-    return f"{'at most' if estimate.exact else 'at most about'} ${estimate.worst_case:.4f}{retried}{about}"
+    if estimate.batch:  # nothing of a batch is asked twice by itself
+        return f"{most} ${estimate.worst_case:.4f} in batches{about}, within 24 hours"
+    return f"{most} ${estimate.worst_case:.4f}{retried}{about}"
 
 
 def caps_words(caps: Caps) -> list[str]:

@@ -66,7 +66,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
         **asdict(sample.key),
         "source": sample.source,
         "cost": sample.cost,
-        "latency": sample.reply.latency if sample.reply is not None else None,
+        "latency": sample.reply.latency if sample.reply is not None and not sample.reply.batch else None,
         "failure": sample.failure.kind if sample.failure is not None else None,
         "attempts": [asdict(attempt) for attempt in sample.attempts],
     }

@@ -5,19 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from promptops.core.canary import CanaryDecision, Pairs
 from promptops.core.diff import differences
-from promptops.core.plan import Planned, in_order, interleave
+from promptops.core.metrics import Figure, Figures, Measured, figure_of, is_plain, metric_settings
+from promptops.core.plan import Planned, clustered_order, clusters_of, interleave
+from promptops.core.pricing import cost
 from promptops.core.report import CaseRow, row_of, summarise
 from promptops.core.sequence import PairTrial, decide_in_order
+from promptops.core.sequence_metrics import FigureTrial
 from promptops.core.statistics.broken import CaseCounts, broken_cases
 from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
-from promptops.formats import CanaryEvidence, PairOutcome
-from promptops.models import CaseResult, Difference, Judgement, Outcome, PlannedSample, Reply, Sample
+from promptops.formats import CanaryEvidence, MetricName, MetricSetting, PairOutcome
+from promptops.models import (
+    CaseResult,
+    Difference,
+    Judgement,
+    Outcome,
+    Pin,
+    PlannedSample,
+    Reply,
+    Sample,
+    Usage,
+    Verdict,
+)
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.events import RunFinished
 from promptops.runner.resuming import StoredRun
@@ -53,9 +68,23 @@ class Comparison:
                 f"{self.candidate.name} on {self.candidate.pin} is what is served: there is nothing to compare "
                 "(name another version, or another pin with --model)"
             )
+        for problem in self._unmeasurable():
+            raise UsageError(problem)
         if not self.candidate.cases:
             why = "--tag and --limit leave none" if self.candidate.total else "write fixtures/…/cases.jsonl"
             raise UsageError(f"{self.candidate.prompt!r} has no case to compare on: {why}")
+
+    def _unmeasurable(self) -> Iterator[str]:
+        """Guardrails that nobody could measure: better told before the first request than after the last."""
+        for setting in self.metrics:
+            if setting.name == "validation" and self.candidate.contract.schema is None:
+                yield "canary: validation is measured by an output contract: name one, output: schema.json"
+            if setting.name == "cost" and (pins := list(self._unpriced())):
+                yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
+
+    def _unpriced(self) -> Iterator[Pin]:
+        prices = self.session.project.config.prices
+        return (side.pin for side in (self.baseline, self.candidate) if cost(side.pin, Usage(1, 1), prices) is None)
 
     @property
     def partial(self) -> bool:
@@ -64,8 +93,28 @@ class Comparison:
 
     @property
     def order(self) -> list[str]:
-        """The case ids in the order in which they are asked."""
-        return [case.id for case in in_order(self.candidate.cases, self.seed)]
+        """The case ids in the order in which they are asked; those of a cluster stand together."""
+        return clustered_order((case.id for case in self.candidate.cases), self.clusters, self.seed)
+
+    @cached_property
+    def clusters(self) -> dict[str, str]:
+        """The cluster of each case that is in one; empty where no two cases share one."""
+        found = clusters_of(self.candidate.cases)
+        return found if len(set(found.values())) < len(found) else {}
+
+    @cached_property
+    def metrics(self) -> tuple[MetricSetting, ...]:
+        """What decides, the primary metric first."""
+        return metric_settings(self.candidate.spec.canary, samples=max(self.baseline.samples, self.candidate.samples))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the outcomes alone decide, and no other figures are kept."""
+        return is_plain(self.metrics, self.clusters)
+
+    def measured(self, figures: Figures) -> Measured | None:
+        """What decides beside the outcomes; None where they do alone."""
+        return None if self.plain else Measured(self.metrics, figures, self.clusters, self.seed)
 
     @property
     def asked_at_most(self) -> int:
@@ -77,7 +126,7 @@ class Comparison:
 
     def plan(self) -> Iterator[Planned]:
         """Both sides of every sample, interleaved in the seed's order."""
-        cases = in_order(self.candidate.cases, self.seed)[: self.asked_at_most]
+        cases = [self.candidate.case(case) for case in self.order[: self.asked_at_most]]
         baseline = plan_target(self.baseline, cases)
         if self.baseline_source == "recorded" and self.session.mode != "replay":
             baseline = (self._recorded(planned) for planned in baseline)
@@ -114,6 +163,7 @@ class CanaryResult:
     gates: tuple[str, ...]
     finished: RunFinished
     candidate_written: int
+    figures: Figures = field(default_factory=dict, repr=False)
     _decisions: dict[int, CanaryDecision] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -133,7 +183,13 @@ class CanaryResult:
         if attempt not in self._decisions:
             comparison, settings = self.comparison, self.comparison.candidate.spec.canary
             self._decisions[attempt] = decide_in_order(
-                self.pairs, settings, comparison.order, asked=self.asked, attempt=attempt, gates=self.gates
+                self.pairs,
+                settings,
+                comparison.order,
+                asked=self.asked,
+                attempt=attempt,
+                gates=self.gates,
+                evidence=comparison.measured(self.figures),
             )
         return self._decisions[attempt]
 
@@ -192,7 +248,7 @@ class CanaryResult:
     def evidence(self, attempt: int, finished_at: str) -> CanaryEvidence:
         """The record of this canary as attempt `attempt`."""
         comparison, decision = self.comparison, self.decision(attempt)
-        settings = comparison.candidate.spec.canary
+        settings, measured = comparison.candidate.spec.canary, comparison.measured(self.figures)
         return CanaryEvidence(
             candidate=comparison.candidate.side,
             baseline=comparison.baseline.side,
@@ -213,6 +269,9 @@ class CanaryResult:
             finished_at=finished_at,
             test="sequential",
             asked=self.asked,
+            metrics=list(measured.metrics) if measured else [],
+            figures={name: dict(sorted(own.items())) for name, own in measured.figures.items()} if measured else {},
+            clusters=dict(sorted(measured.clusters.items())) if measured else {},
         )
 
 
@@ -251,7 +310,15 @@ def run_canary(
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
     gates = _gates(comparison.candidate, candidate)
     return CanaryResult(
-        comparison, baseline, candidate, looking.pairs(), looking.asked, gates, collected.finished, recorder.written
+        comparison,
+        baseline,
+        candidate,
+        looking.pairs(),
+        looking.asked,
+        gates,
+        collected.finished,
+        recorder.written,
+        looking.figures(),
     )
 
 
@@ -261,35 +328,67 @@ class _Looking:
     def __init__(self, comparison: Comparison, collected: Collected) -> None:
         self._comparison, self._collected = comparison, collected
         self._order = comparison.order
-        self._trial = PairTrial(len(self._order), comparison.candidate.spec.canary, comparison.attempt)
+        self._seen: dict[str, Mapping[MetricName, Figure]] = {}
+        self._add = self._by_figures() if not comparison.plain else self._by_outcomes()
         self._stops = comparison.session.mode != "replay"
         self._decided = False
         self.asked = 0
 
     def enough(self) -> bool:
         """Whether nothing more has to be asked: a verdict, or all the money that was allowed."""
-        while not self._decided and (pair := self._next()) is not None:
+        while not self._decided and self.asked < len(self._order) and self._pair(self._order[self.asked]) is not None:
+            self._decided = self._add(self._order[self.asked]) is not None and self._stops
             self.asked += 1
-            self._decided = self._trial.add(*pair) is not None and self._stops
         return self._decided or self._spent()
+
+    def figures(self) -> Figures:
+        """Each metric of the cases that came on both sides."""
+        came = {case: self._figures(case) for case in self._order if self._pair(case) is not None}
+        names = dict.fromkeys(setting.name for setting in self._comparison.metrics)
+        return {name: {case: own[name] for case, own in came.items()} for name in names}
+
+    def _by_outcomes(self) -> Callable[[str], Verdict | None]:
+        trial = PairTrial(len(self._order), self._comparison.candidate.spec.canary, self._comparison.attempt)
+        return lambda case: trial.add(*(self._pair(case) or ("unmeasurable", "unmeasurable")))
+
+    def _by_figures(self) -> Callable[[str], Verdict | None]:
+        measured = self._comparison.measured({})
+        assert measured is not None
+        settings, attempt = self._comparison.candidate.spec.canary, self._comparison.attempt
+        trial = FigureTrial.of(self._order, measured, settings, attempt)
+        return lambda case: trial.add(self._figures(case))
+
+    def _figures(self, case: str) -> Mapping[MetricName, Figure]:
+        """The figures of a case that came on both sides, reckoned once."""
+        if case not in self._seen:
+            before, after = (_asked(self._collected.of(side)[case]) for side in self._sides)
+            row = self._comparison.candidate.case(case)
+            self._seen[case] = {
+                setting.name: (
+                    figure_of(before, setting.name, row, candidate=False),
+                    figure_of(after, setting.name, row, candidate=True),
+                )
+                for setting in self._comparison.metrics
+            }
+        return self._seen[case]
+
+    @property
+    def _sides(self) -> tuple[Target, Target]:
+        return self._comparison.baseline, self._comparison.candidate
 
     def pairs(self) -> Pairs:
         """Every case of the canary with both outcomes, as far as they were measured."""
         return {case: self._pair(case) or ("unmeasurable", "unmeasurable") for case in self._order}
 
-    def _next(self) -> tuple[Outcome, Outcome] | None:
-        return self._pair(self._order[self.asked]) if self.asked < len(self._order) else None
-
     def _pair(self, case: str) -> tuple[Outcome, Outcome] | None:
-        before = self._collected.of(self._comparison.baseline).get(case)
-        after = self._collected.of(self._comparison.candidate).get(case)
+        before, after = (self._collected.of(side).get(case) for side in self._sides)
         return (_asked(before).outcome, _asked(after).outcome) if before is not None and after is not None else None
 
     def _spent(self) -> bool:
         most = self._comparison.most_cost
         if most is None:
             return False
-        sides = (self._collected.of(side) for side in (self._comparison.baseline, self._comparison.candidate))
+        sides = (self._collected.of(side) for side in self._sides)
         costs = (sample.cost or 0.0 for results in sides for sample, _ in _replies(results))
         return math.fsum(costs) >= most
 
@@ -351,4 +450,4 @@ def _costs(results: Mapping[str, CaseResult]) -> list[float]:
 
 
 def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
-    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached"]
+    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached" and not reply.batch]

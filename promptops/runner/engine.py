@@ -208,7 +208,7 @@ class Engine:
         settings, recorded = self._settings, None
         if settings.find is not None and settings.mode in ("replay", "new"):
             recorded = settings.find(planned)
-            if settings.mode == "replay" or (recorded.reply is None and not _may_ask(planned, recorded)):
+            if settings.mode == "replay" or (recorded.reply is None and not may_ask(planned, recorded)):
                 return recorded
         mine = settings.resumed(planned) if settings.resumed is not None else None
         if recorded is not None and recorded.reply is not None:
@@ -239,7 +239,7 @@ class Engine:
                     await asyncio.wait_for(self._client.aclose(), CANCEL_GRACE)
 
 
-def _may_ask(planned: PlannedSample, found: Sample) -> bool:
+def may_ask(planned: PlannedSample, found: Sample) -> bool:
     """Whether mode `new` asks where the recordings have no valid sample.
 
     What a released version was accepted with is not replaced in passing: a stale or edited recording of it stays a

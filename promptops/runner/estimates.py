@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from promptops.core import pricing
 from promptops.core.plan import Planned
 from promptops.core.pricing import input_bound, output_bound
 from promptops.core.stats import median
-from promptops.models import PlannedSample
+from promptops.models import Pin, PlannedSample, Sample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -28,7 +29,7 @@ class Estimate:
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
     `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
-    none). Not `exact`, it was reckoned from a part of the plan.
+    none). Not `exact`, it was reckoned from a part of the plan. `batch`: at the price of a batch.
     """
 
     requests: int
@@ -42,6 +43,7 @@ class Estimate:
     seconds: float | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     exact: bool = True
+    batch: bool = False
 
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
@@ -116,6 +118,7 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         expected,
         seconds,
         dict(sorted(missing.items())),
+        batch=session.batch,
     )
 
 
@@ -124,7 +127,18 @@ def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -
     samples = [sample for found in recorded for sample in found if sample.reply and sample.source != "cached"]
     if not samples or not requests:
         return None, None
-    costs = [sample.cost for sample in samples if sample.cost is not None]
-    latencies = [sample.reply.latency for sample in samples if sample.reply]
+    costs = [cost for sample in samples if (cost := _cost(session, sample)) is not None]
+    latencies = [sample.reply.latency for sample in samples if sample.reply and not sample.reply.batch]
     expected = sum(costs) / len(costs) * requests if len(costs) == len(samples) else None
+    if session.batch or not latencies:
+        return expected, None
     return expected, median(latencies) * requests / session.concurrency(targets)
+
+
+def _cost(session: Session, sample: Sample) -> float | None:
+    """What a recorded reply would cost now: one that a batch gave costs more when it is asked for alone."""
+    reply = sample.reply
+    if reply is None or reply.batch == session.batch:
+        return sample.cost
+    pin = Pin.parse(sample.key.pin)
+    return pricing.cost(pin, reply.usage, session.project.config.prices, batch=session.batch)

@@ -165,7 +165,7 @@ def latency_lint(looked: Looked) -> Iterator[Problem]:
     limit = P95_LATENCY if written is None else parse_duration(written) if isinstance(written, str) else written
     latencies, count = Quantiles(), 0
     for sample in looked.samples():
-        if sample.reply and sample.source != "cached":
+        if sample.reply and sample.source != "cached" and not sample.reply.batch:
             latencies.add(sample.reply.latency)
             count += 1
     p95 = latencies.quantile(0.95)

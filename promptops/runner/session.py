@@ -45,6 +45,7 @@ class Choices:
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
     cases that have one of them, `limit` the first so many (0: all), `caps` is the budget, `accept` allows `record` to
     rewrite what a served version was accepted with. `cache` True keeps replies across runs, False copies none at all.
+    `batch` asks through the providers' batch APIs.
     """
 
     environment: str | None = None
@@ -56,6 +57,7 @@ class Choices:
     caps: Caps = field(default_factory=Caps)
     accept: bool = False
     cache: bool | None = None
+    batch: bool = False
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Session:
         self._files = TargetFiles(self.project, self.manifest, self.environment)
         self._recordings: dict[tuple[str, str, str], Recordings | PromptopsError] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
+        self.batch = self.choices.batch
         self.spent = Spent()  # before this process went on with a run
         self._redactors: dict[str, Redactor] = {}
         self._resolvers: dict[str, Callable[[str], Callable[..., Any]]] = {}
@@ -101,7 +104,7 @@ class Session:
         if key not in self._targets:
             target = self._files.target(prompt, version, pin, self._choose, self.choices.samples)
             fits = None if self.mode == "replay" else fits_for(self.project, target.pin)
-            saving = partial(pricing.saved, target.pin, prices=self.project.config.prices)
+            saving = partial(_saved, target.pin, self.project.config.prices)
             self._targets[key] = replace(target, fits=fits, saving=saving)
         return self._targets[key]
 
@@ -226,7 +229,7 @@ class Session:
         """Whether replies of earlier runs may be among this run's."""
         from promptops.runner.shelves import cache_config
 
-        return self.mode in ("new", "live") and cache_config(self) is not None
+        return not self.batch and self.mode in ("new", "live") and cache_config(self) is not None
 
     def redacted(self, sample: Sample) -> Sample:
         """Return the sample as its recording would give it back, without secrets."""
@@ -251,7 +254,7 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        return pricing.worst_case(request, self.project.config.prices)
+        return pricing.worst_case(request, self.project.config.prices, batch=self.batch)
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)
@@ -311,6 +314,10 @@ def plan_target(target: Target, cases: Iterable[Case] | None = None) -> Iterator
         timed=limits_latency(target.checks) or target.spec.budgets.p95_latency is not None,
         read=target.read,
     )
+
+
+def _saved(pin: Pin, prices: pricing.Prices, reply: Reply) -> float | None:
+    return pricing.saved(pin, reply.usage, prices, batch=reply.batch)
 
 
 def _unreadable(error: PromptopsError) -> Failure:

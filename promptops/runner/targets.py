@@ -13,7 +13,7 @@ from promptops.core.context import Fits
 from promptops.core.media import MediaReader
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
-from promptops.models import Case, CheckSpec, Pin, SampleKey, Usage
+from promptops.models import Case, CheckSpec, Pin, Reply, SampleKey
 
 if TYPE_CHECKING:
     from promptops.core.contract import Contract
@@ -61,7 +61,7 @@ class Target:
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
     fits: Fits | None = field(default=None, repr=False, compare=False)
-    saving: Callable[[Usage], float | None] | None = field(default=None, repr=False, compare=False)
+    saving: Callable[[Reply], float | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

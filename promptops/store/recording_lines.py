@@ -37,6 +37,7 @@ _OPTIONAL: Final[Mapping[str, Any]] = {
     "output_tokens": None,
     "cost": None,
     "cached": None,
+    "batch": None,
 }
 # What stands in a line only where there is something to say: lines that were written before it keep their digest.
 _WHERE_SAID: Final[Mapping[str, type]] = {
@@ -129,6 +130,8 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         fields["logprobs"] = [dict(token) for token in reply.logprobs]
     if sample.source == "cached":
         fields["cached"] = True
+    if reply.batch:
+        fields["batch"] = True
     return {**fields, "digest": line_digest(fields)}
 
 
@@ -148,6 +151,7 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
         tool_calls=tuple(fields["tool_calls"]),
         latency=fields["latency"],
         logprobs=tuple(fields.get("logprobs") or ()),
+        batch="batch" in fields,
     )
     return Sample(
         key,
@@ -277,6 +281,7 @@ def _is_plain(fields: Fields) -> bool:
         and all(type(call) is dict for call in fields.get("tool_calls", ()))
         and all(type(token) is dict for token in fields.get("logprobs", ()))
         and fields.get("cached", True) is True
+        and fields.get("batch", True) is True
     )
 
 
@@ -316,8 +321,9 @@ def _normal(fields: Mapping[str, Any]) -> Fields:
     if full["cost"] is not None:
         full["cost"] = float(full["cost"])
     full |= {key: fields[key] for key in _WHERE_SAID if fields.get(key) is not None}
-    if fields.get("cached"):
-        full["cached"] = True
+    for name in ("cached", "batch"):
+        if fields.get(name):
+            full[name] = True
     if "digest" in fields:
         full["digest"] = fields["digest"]
     return full

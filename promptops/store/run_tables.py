@@ -50,6 +50,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE samples ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE samples ADD COLUMN attempts TEXT",
     ),
+    (
+        """CREATE TABLE batches (
+            run TEXT NOT NULL, number INTEGER NOT NULL, pin TEXT NOT NULL, state TEXT NOT NULL, file TEXT NOT NULL,
+            batch TEXT NOT NULL, begun TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (run, number)) WITHOUT ROWID""",
+        """CREATE TABLE batch_items (
+            run TEXT NOT NULL, number INTEGER NOT NULL, custom_id TEXT NOT NULL, prompt TEXT NOT NULL,
+            version TEXT NOT NULL, pin TEXT NOT NULL, case_id TEXT NOT NULL, sample INTEGER NOT NULL,
+            request TEXT NOT NULL,
+            PRIMARY KEY (run, number, custom_id, prompt, version, pin, case_id, sample)) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from promptops.errors import FailureKind, StoreError
 from promptops.models import Json, Sample, SampleKey, Spent
 from promptops.store import run_tables
+from promptops.store.batch_rows import WAITING, BatchRows, delete_batches
 from promptops.store.run_locks import RunLocks
 from promptops.store.sample_rows import SELECT, dump, row_of, sample_of, upsert
 from promptops.times import timestamp
@@ -109,6 +110,7 @@ class RunStore:
         if not read_only:
             run_tables.make_folder(path.parent)
         self._database = run_tables.Database(path, read_only=read_only)
+        self.batches = BatchRows(self._database)
 
     @classmethod
     def in_folder(cls, store_dir: Path, *, read_only: bool = False) -> Self:
@@ -247,7 +249,7 @@ class RunStore:
             rows = db.execute(f"{SELECT} WHERE run = ? AND source = 'live'", [run])
             for sample in map(sample_of, rows):
                 dollars += sample.cost or 0.0
-                requests += len(sample.attempts)
+                requests += len(sample.attempts) or int(sample.reply is not None and sample.reply.batch)
                 if sample.reply is not None:
                     tokens += (sample.reply.usage.input_tokens or 0) + (sample.reply.usage.output_tokens or 0)
         return Spent(dollars, tokens, requests)
@@ -305,9 +307,14 @@ class RunStore:
         return record.status == RUNNING and self._locks.lives(record.id)
 
     def _unended(self, db: sqlite3.Connection, record: RunRecord, within: timedelta | None) -> bool:
-        """Whether a run that does not live can be gone on with: it has replies, and did not come to its end."""
+        """Whether a run that does not live can be gone on with: it has replies, and did not come to its end.
+
+        One whose batch a provider has can, however old it is.
+        """
         if record.status not in (RUNNING, INTERRUPTED, UNMEASURABLE, *((STOPPED,) if within is None else ())):
             return False
+        if db.execute(WAITING, [record.id]).fetchone():
+            return True
         if within is not None and record.seen < timestamp(self._now() - within):
             return False
         if not db.execute("SELECT 1 FROM samples WHERE run = ? AND reply IS NOT NULL LIMIT 1", [record.id]).fetchone():
@@ -339,6 +346,7 @@ class RunStore:
             record = next(_records(db.execute(f"{_RUNS} WHERE id = ?", [run])), None)
             if record is None or not (self._lives(record) or self._unended(db, record, KEPT_FOR)):
                 db.execute("DELETE FROM samples WHERE run = ?", [run])
+                delete_batches(db, run)
         self._locks.sweep(newest.__contains__)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,23 +17,35 @@ CASES = 60
 
 @dataclass
 class Behaviour:
-    """What the model does: `wrong` names cases per version, `down` makes it fail, `suffix` changes every text."""
+    """What the model does: `wrong` names cases per version, `down` makes it fail, `other_words` changes their texts.
+
+    `coin` says of (version, case, how often it was asked) whether an answer is right, `tokens` counts those of a
+    version, `padding` is added to its texts.
+    """
 
     wrong: dict[str, set[str]] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     other_words: set[str] = field(default_factory=set)
     served: str | None = None
     delay: float = 0.0
+    coin: Callable[[str, str, int], bool] = lambda *_: True
+    tokens: dict[str, Callable[[str], int]] = field(default_factory=dict)
+    padding: dict[str, str] = field(default_factory=dict)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __call__(self, asked: dict[str, Any]) -> Answer:
         system, user = (message["content"] for message in asked["messages"])
         case = f"c{user.split()[-1]}"
         if case in self.down:
             return Answer(status=400)
-        text = f"answer {user.split()[-1]}" if case not in self.wrong.get(system, set()) else "\x1b[31mno\n::error::no"
+        self.asked[system, case] += 1
+        right = case not in self.wrong.get(system, set()) and self.coin(system, case, self.asked[system, case])
+        text = f"answer {user.split()[-1]}" if right else "\x1b[31mno\n::error::no"
+        text += self.padding.get(system, "")
         if case in self.other_words:
             text += "  indeed"
-        return Answer(text, delay=self.delay)
+        usage = (10, self.tokens[system](case)) if system in self.tokens else None
+        return Answer(text, delay=self.delay, usage=usage)
 
 
 class World:

@@ -21,7 +21,7 @@ def row(number: int, usage: Usage, *, source: Source = "live", priced: bool = Tr
     sample = Sample(key, "", reply=Reply("x", finish, usage, latency=1.0), source=source, cost=0.01)
     result = CaseResult(key.case, (Judgement(sample, "pass"),))
     prices = PRICES if priced else {}
-    return row_of(result, Case(key.case, {}), standing="passed", saving=lambda found: saved(PIN, found, prices))
+    return row_of(result, Case(key.case, {}), standing="passed", saving=lambda found: saved(PIN, found.usage, prices))
 
 
 def words(rows: Sequence[CaseRow]) -> list[str]:

@@ -103,6 +103,7 @@ def choices(
     environment: str | None = None,
     accept: bool = False,
     cache: bool | None = None,
+    batch: bool = False,
 ) -> Choices:
     """The session's choices from a command's options; raises `UsageError` for a budget of nothing."""
     from promptops.runner.session import Choices
@@ -119,6 +120,7 @@ def choices(
         Caps(budget, budget_tokens, budget_requests),
         accept,
         cache,
+        batch,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,8 +37,10 @@ from promptops.errors import UsageError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from promptops.models import Json, Pin
+    from promptops.core.canary import CanaryDecision
+    from promptops.models import Json, Pin, Verdict
     from promptops.project.root import Project
+    from promptops.reporting.lines import Line
     from promptops.runner.canary import CanaryResult, Comparison
     from promptops.runner.resuming import Resume, StoredRun
     from promptops.runner.session import Session
@@ -79,6 +82,12 @@ def canary(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop once they have cost so much.")
     ] = None,
+    warn_only: Annotated[
+        bool, typer.Option("--warn-only", help="Exit 0 whatever the verdict; it is still said, and in the evidence.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="PATH", help="Also write a report: .html, .json or .md.")
+    ] = None,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
     quiet: QuietOption = False,
     events: EventsOption = None,
@@ -88,9 +97,9 @@ def canary(
 
     It looks after every case, and stops as soon as it knows; what is in flight is dropped then.
 
-    Ends in pass (0), regress (1), inconclusive (11) or unmeasurable (10). A whole canary is appended to the
-    candidate's evidence; one of some cases only (--tag, --limit), or one that --max-samples or --max-cost stopped
-    before it knew, licenses nothing and is not.
+    Ends in pass (0), regress (1), inconclusive (11) or unmeasurable (10); with --warn-only in 0. A whole canary is
+    appended to the candidate's evidence; one of some cases only (--tag, --limit), or one that --max-samples or
+    --max-cost stopped before it knew, licenses nothing and is not.
     """
     from promptops.runner.session import Session
 
@@ -107,11 +116,17 @@ def canary(
     session = Session(project, parse_mode(mode, "live", "replay"), environ(), chosen)
     if baseline not in ("live", "recorded"):
         raise UsageError(f"--baseline {baseline!r}: write live or recorded")
+    if report is not None:
+        from promptops.reporting.canary_files import check_canary_report_path
+
+        check_canary_report_path(report)
     comparison = _comparison(session, ref, against, parse_pin(model), seed, recorded=baseline == "recorded")
     comparison = _capped(comparison, max_samples, max_cost)
     with _recorded_run(comparison, resume_of(resume)[0], seed) as stored:
         result = _run(stored, comparison, Telling(quiet, events))
-        code = _conclude(project, result, stored, write=not no_evidence, as_json=as_json)
+        warn_only = warn_only or comparison.candidate.spec.canary.warn_only
+        telling = _Ending(write=not no_evidence, as_json=as_json, warn_only=warn_only, report=report)
+        code = _conclude(project, result, stored, telling)
         if result.concluded:  # else it counts as interrupted: the same command goes on with its sequence
             stored.finish(result.decision(comparison.attempt).verdict)
     finish(code)
@@ -199,7 +214,17 @@ def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
             raise
 
 
-def _conclude(project: Project, result: CanaryResult, stored: StoredRun, *, write: bool, as_json: bool) -> int:
+@dataclass(frozen=True)
+class _Ending:
+    """What the user wants at the end."""
+
+    write: bool
+    as_json: bool
+    warn_only: bool
+    report: Path | None
+
+
+def _conclude(project: Project, result: CanaryResult, stored: StoredRun, telling: _Ending) -> int:
     """Write the evidence, show the result, and return the exit code."""
     from promptops.cli.commands._measured import now
     from promptops.project.evidence import load_evidence
@@ -209,27 +234,50 @@ def _conclude(project: Project, result: CanaryResult, stored: StoredRun, *, writ
     candidate, baseline = comparison.candidate, comparison.baseline
     sides = (candidate.side, baseline.side, candidate.measurement.digest)
     at, written = stored.moment() if result.concluded else now(), ""
-    if write and result.licenses:
+    if telling.write and result.licenses:
         build = lambda attempt: result.evidence(attempt, at)  # noqa: E731
         path, record = append_canary(project, candidate.prompt, *sides, build, again=stored.round > 1)
         attempt, written = record.attempt, project.relative(path)
     else:
         attempt = next_attempt(load_evidence(project, candidate.prompt, candidate.version), *sides)
     decision = result.decision(attempt)
-    if as_json:
-        emit_json(canary_json(result, attempt, at, written))
-    else:
-        from promptops.reporting.canary import canary_lines
-        from promptops.reporting.lines import painted
+    from promptops.reporting.canary import canary_lines
+    from promptops.reporting.lines import painted
 
-        earlier = _earlier_regress(project, result)
-        lines = canary_lines(
-            result, decision, attempt, evidence=written, next_step="" if earlier else _next_step(result, written)
-        )
+    earlier = _earlier_regress(project, result)
+    lines = canary_lines(
+        result, decision, attempt, evidence=written, next_step="" if earlier else _next_step(result, written)
+    )
+    document = canary_json(result, attempt, at, written)
+    if telling.as_json:
+        emit_json(document)
+    else:
         typer.echo(painted(lines, color=colour()))
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
-    return EXIT_CODES[decision.verdict]
+    if telling.report is not None:
+        _write_report(telling.report, result, decision, lines, document)
+    return _exit_code(decision.verdict, warn_only=telling.warn_only)
+
+
+def _exit_code(verdict: Verdict, *, warn_only: bool) -> int:
+    if warn_only and verdict != "pass":
+        note(f"WARN ONLY: the verdict is {verdict.upper()}, and this ends in 0 instead of {EXIT_CODES[verdict]}")
+        return 0
+    return EXIT_CODES[verdict]
+
+
+def _write_report(
+    path: Path, result: CanaryResult, decision: CanaryDecision, lines: list[Line], document: dict[str, Any]
+) -> None:
+    from promptops.reporting.canary_files import CanaryReport, write_canary_report
+    from promptops.reporting.canary_metrics import metric_rows
+
+    comparison = result.comparison
+    title = f"{decision.verdict.upper()}: canary of {comparison.candidate.name} against {comparison.baseline.version}"
+    rows = list(metric_rows(decision, comparison.candidate.spec.canary))
+    write_canary_report(path, CanaryReport(title, lines, rows, document))
+    note(f"report: {path}")
 
 
 def _next_step(result: CanaryResult, written: str) -> str:
@@ -258,6 +306,8 @@ def _earlier_regress(project: Project, result: CanaryResult) -> int:
 
 def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> dict[str, Any]:
     """Everything a canary found, as plain data."""
+    from promptops.reporting.canary_metrics import metric_json
+
     comparison, decision = result.comparison, result.decision(attempt)
 
     def side(target: Target) -> dict[str, Any]:
@@ -268,6 +318,8 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "candidate": side(comparison.candidate),
         "baseline": side(comparison.baseline),
         "reason": decision.reason,
+        "metric_findings": metric_json(decision.metrics),
+        "warn_only": comparison.candidate.spec.canary.warn_only,
         "p_not_worse": decision.p_not_worse,
         "looks": asdict(decision.looks) if decision.looks else None,
         "baseline_rate": decision.baseline_rate,

@@ -41,6 +41,7 @@ def estimate(
     online: Annotated[
         bool, typer.Option("--online", help="Let providers that count tokens themselves count the first prompts.")
     ] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Reckon with the price of the providers' batch APIs.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would ask and cost at most, and what a canary on the dataset can and cannot detect.
@@ -51,9 +52,13 @@ def estimate(
     from promptops.runner.session import Session
 
     project = current_project()
-    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model))
+    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model), batch=batch)
     session = Session(project, parse_mode(mode, "new", "record", "live"), environ(), chosen)
     found = [_estimated(session, *pair) for pair in session.select(selectors or ())]
+    if batch:
+        from promptops.runner.batching import check_batches
+
+        check_batches(session, [target for target, _ in found])
     if as_json:
         emit_json([_json(target, expected, _prompts(session, target, online=online)) for target, expected in found])
         return

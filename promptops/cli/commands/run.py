@@ -26,8 +26,16 @@ from promptops.cli.commands._asking import (
     parse_mode,
     parse_pin,
     recorded_run,
-    resume_of,
     say_estimate,
+)
+from promptops.cli.commands._batches import (
+    BatchOption,
+    CancelOption,
+    asked_in_batches,
+    batch_resume,
+    batch_wanted,
+    check_batches,
+    to_hand_over,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
 from promptops.cli.progress import Telling
@@ -48,6 +56,7 @@ EXAMPLES = (
     "promptops run booking@v3",
     "promptops run booking@v3 --mode record --samples 3",
     "promptops run --mode replay",
+    "promptops run booking@v3 --batch",
 )
 
 
@@ -75,6 +84,8 @@ def run(
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
     cache: CacheOption = None,
+    batch: BatchOption = None,
+    cancel: CancelOption = False,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
@@ -88,6 +99,7 @@ def run(
 
     Without a selector: what environments serve and the newest version of every prompt. Recordings are written in the
     modes `new` (what is missing) and `record` (everything). Ends in 0, 1 (something broke), 10 (not measured) or 11.
+    With --batch the providers answer within a day, at half the price; Ctrl-C leaves them at it.
     """
     from promptops.reporting.run import RunReport
     from promptops.runner.session import Session
@@ -109,14 +121,19 @@ def run(
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     if accept and (pin is not None or session.mode == "live"):
         raise UsageError("--accept accepts what is recorded with a version's own model: leave --model and `live` out")
-    wish, chosen_selectors = resume_of(resume, selectors or ())
+    wish, chosen_selectors = batch_resume(resume, selectors or (), cancel=cancel)
     targets = _targets(session, chosen_selectors)
+    if batch:
+        check_batches(session, targets)
     if accept:
         _refuse_too_large(targets)
     report = RunReport()
     plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
+    if batch:
+        plan["batch"] = True
     with recorded_run(session, "run", targets, plan, resume=wish) as stored:
-        found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json)
+        session.batch = batch_wanted(stored, batch, cancel=cancel)
+        found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json, cancel=cancel)
         _conclude(project, session, found, report, stored, evidence=not no_evidence, as_json=as_json)
         if accept:
             _accept(project, found)
@@ -148,7 +165,14 @@ def _refuse_too_large(targets: Sequence[Target]) -> None:
 
 
 def _ask(
-    session: Session, stored: StoredRun, targets: Sequence[Target], report: RunReport, telling: Telling, *, whole: bool
+    session: Session,
+    stored: StoredRun,
+    targets: Sequence[Target],
+    report: RunReport,
+    telling: Telling,
+    *,
+    whole: bool,
+    cancel: bool,
 ) -> list[VersionResult]:
     from promptops.reporting.progress import cached_words
     from promptops.runner.collect import measure
@@ -161,8 +185,11 @@ def _ask(
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
     if session.mode != "replay":
-        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling)
+        missing = to_hand_over(stored) if session.batch else stored.missing
+        say_estimate(estimate_run(session, targets, missing), caps=session.caps, telling=telling)
     settings = stored.settings(session.engine_settings(targets))
+    if session.batch:
+        settings = asked_in_batches(session, stored, targets, settings, telling, cancel=cancel)
     with telling.progress(title, total) as progress:
         try:
             results = measure(session, targets, settings, progress=progress, whole=whole)

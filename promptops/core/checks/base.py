@@ -35,11 +35,15 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`)."""
+    """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`).
+
+    `score` (0 to 1) is how much of it held, where a check can say more than yes or no.
+    """
 
     held: Held
     message: str = ""
     differences: tuple[Difference, ...] = ()
+    score: float | None = None
 
 
 class CheckError(Exception):

@@ -7,7 +7,8 @@ from typing import Any
 
 from promptops.core.checks import words
 from promptops.core.checks.base import CheckContext, Finding, quoted, unknown_keys
-from promptops.core.diff import Comparison, compare
+from promptops.core.comparison import Comparison
+from promptops.core.diff import compare
 from promptops.core.json_text import find_json
 from promptops.core.paths import find, parse_path
 from promptops.core.shown import shown

@@ -1,6 +1,7 @@
 """Limits on one request: `max_latency`, `max_cost`, `max_tokens`. What is not known is an error, never a pass.
 
-A copy of another sample's reply cost what that one cost, and its latency was not measured.
+A copy of another sample's reply cost what that one cost, and its latency was not measured; nor was that of a reply
+from a vendor's batch.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def _seconds(value: Json) -> float:
 def _latency(context: CheckContext) -> float:
     if context.copied:
         raise NotMeasured("the latency was not measured: the reply is a copy of another sample's (--no-cache asks)")
+    if context.reply.batch:
+        raise NotMeasured("the latency was not measured: a batch answered (without --batch it is measured)")
     return context.reply.latency
 
 

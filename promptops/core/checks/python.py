@@ -11,13 +11,15 @@ from promptops.core.checks.base import CheckContext, CheckError, Finding, found,
 from promptops.core.user_calls import Raised, call_user
 from promptops.models import CheckResult, Json
 
+HALF = 0.5
 REFERENCE = re.compile(r"(?P<file>[\w\-./]+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
 class PythonCheck:
     """`- python: checks.py:polite`. The function takes `(output, case)`.
 
-    It returns True (pass) or False (fail), a text that says what is wrong, None (nothing is), or a `CheckResult`.
+    It returns True (pass) or False (fail), a text that says what is wrong, None (nothing is), a float from 0 to 1 (a
+    score, which passes from `HALF` on), or a `CheckResult`, which may have a score.
     `output` is the parsed and normalised value; the text where there is no contract. Any other answer, and anything
     that it raises, is an error.
     """
@@ -48,9 +50,20 @@ def _finding(reference: str, answer: Any) -> Finding:
     if isinstance(answer, CheckResult):
         if answer.status == "error":
             raise CheckError(answer.message or f"{reference} returned an error", answer.traceback)
-        return Finding("yes" if answer.status == "pass" else "no", answer.message, answer.differences)
+        score = None if answer.score is None else _score(reference, answer.score)
+        return Finding("yes" if answer.status == "pass" else "no", answer.message, answer.differences, score)
+    if isinstance(answer, float):
+        score = _score(reference, answer)
+        said = f"{reference} gives {score:.3g} of 1"
+        return Finding("yes" if score >= HALF else "no", said, score=score)
     if inspect.iscoroutine(answer):
         answer.close()
         raise CheckError(f"{reference} is async: a check is a plain function")
     kind = quoted(type(answer).__name__)
     raise CheckError(f"{reference} returned {kind}: return True, False, None or a text that says what is wrong")
+
+
+def _score(reference: str, number: float) -> float:
+    if not 0 <= number <= 1:  # NaN neither
+        raise CheckError(f"{reference} returned {number!r}: a score lies between 0 and 1")
+    return float(number)

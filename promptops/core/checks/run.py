@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from promptops.core.checks.base import CheckContext, CheckError, NotMeasured
 from promptops.core.checks.registry import CHECKS
 from promptops.core.user_calls import describe, user_traceback
@@ -24,9 +26,8 @@ def run_check(spec: CheckSpec, context: CheckContext) -> CheckResult:
     if finding.held == "cannot":
         return CheckResult(spec.label, "fail", finding.message)
     if not spec.negate:
-        return CheckResult(
-            spec.label, "pass" if finding.held == "yes" else "fail", finding.message, finding.differences
-        )
+        status: Literal["pass", "fail"] = "pass" if finding.held == "yes" else "fail"
+        return CheckResult(spec.label, status, finding.message, finding.differences, score=finding.score)
     if finding.held == "no":
         return CheckResult(spec.label, "pass", finding.message)
     return CheckResult(spec.label, "fail", f"{finding.message}, and should not")

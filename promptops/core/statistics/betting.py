@@ -18,7 +18,7 @@ _LOG_WEIGHTS = tuple(math.log(weight / _WEIGHTS) for _, weight in BETS)
 
 @dataclass(slots=True)
 class BettingTest:
-    """An e-process for non-inferiority: a gambler's wealth who bets that the candidate is not worse by `margin`.
+    """An e-process for non-inferiority: a gambler's wealth who bets that the candidate is not worse by `margin` (≥ 0).
 
     H0: mean difference ≤ -margin. In detail: the expected difference of the next unit, given those before, is at most
     -margin.
@@ -42,7 +42,7 @@ class BettingTest:
     _logs: list[float] = field(default_factory=lambda: [0.0] * len(BETS), repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.margin < 1 or not 0 < self.alpha < 1:
+        if not 0 <= self.margin < 1 or not 0 < self.alpha < 1:
             raise ValueError("margin and alpha lie between 0 and 1")
 
     @property
@@ -69,33 +69,58 @@ class BettingTest:
         return self.passed
 
 
-def betting_interval(differences: Iterable[float], *, confidence: float = 0.95) -> tuple[float, float]:
+def betting_interval(
+    differences: Iterable[float], *, confidence: float = 0.95, weights: Iterable[float] | None = None
+) -> tuple[float, float]:
     """Return the anytime-valid interval of the mean difference, within [-1, 1].
 
+    `weights` are the sizes of clusters over that of the largest, as in `BettingTest.add`: the mean is over cases.
     Every mean that a gambler has not won `2 / (1 - confidence)` against is in it, one-sided from below and from above.
     Assumes: as `BettingTest`. It assumes less than the test of REGRESS (a mean, not exchangeability), so it is wider
     and may contain 0 where that test has stopped.
     Guarantee: P(it ever misses the mean, at any number of cases) ≤ 1 - confidence.
     Source: as `BettingTest`, theorem 3 there.
     """
-    counts = Counter(differences)
+    values = list(differences)
+    counts = Counter(zip(values, [1.0] * len(values) if weights is None else weights, strict=True))
     if not counts:
         return -1.0, 1.0
-    if not all(-1 <= value <= 1 for value in counts):
-        raise ValueError("differences lie in [-1, 1]")
-    target, ordered = 2 / (1 - confidence), sorted(counts.items())  # the sums are the same whatever the order
-    mirrored = [(-value, count) for value, count in reversed(ordered)]
+    if not all(-1 <= value <= 1 and 0 < weight <= 1 for value, weight in counts):
+        raise ValueError("differences lie in [-1, 1], weights in (0, 1]")
+    # sorted: the sums are the same whatever the order
+    target, ordered = 2 / (1 - confidence), [(*pair, count) for pair, count in sorted(counts.items())]
+    mirrored = [(-value, weight, count) for value, weight, count in reversed(ordered)]
     return _lower_limit(ordered, target), -_lower_limit(mirrored, target)
 
 
-def _lower_limit(counts: Sequence[tuple[float, int]], target: float) -> float:
+def typical_interval(values: Iterable[float], *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the anytime-valid interval of the median of `values`, which may be any numbers; ±infinity where too few.
+
+    A point is outside when a gambler has won `2 / (1 - confidence)` against "at most half of the values are above it",
+    or below it.
+    Assumes: units are independent and alike; nothing about their distribution: only signs are looked at.
+    Guarantee: P(it ever misses the median, at any number of units) ≤ 1 - confidence.
+    Source: as `BettingTest`; for quantiles: Howard & Ramdas, "Sequential estimation of quantiles with applications to
+    A/B testing and best-arm identification", Bernoulli 28 (2022), 1704-1728 (there by other bounds).
+    """
+    ordered, target = sorted(values), 2 / (1 - confidence)
+    total = len(ordered)
+    won = next((k for k in range(total // 2, total + 1) if _signs_wealth(k, total - k) >= target), None)
+    return (ordered[total - won], ordered[won - 1]) if won else (-math.inf, math.inf)
+
+
+def _signs_wealth(wins: int, losses: int) -> float:
+    return _mixture([wins * math.log1p(bet) + losses * math.log1p(-bet) for bet, _ in BETS])
+
+
+def _lower_limit(counts: Sequence[tuple[float, float, int]], target: float) -> float:
     """The least mean that wealth has not refuted: wealth against "the mean is at most m" falls as m grows."""
     return _halving(lambda mean: _wealth_against(counts, mean) >= target, -1.0, 1.0)
 
 
-def _wealth_against(counts: Sequence[tuple[float, int]], mean: float) -> float:
-    logs = [sum(count * math.log1p(bet * (value - mean) / (1 + mean)) for value, count in counts) for bet, _ in BETS]
-    return _mixture(logs)
+def _wealth_against(counts: Sequence[tuple[float, float, int]], mean: float) -> float:
+    gains = [(weight * (value - mean) / (1 + mean), count) for value, weight, count in counts]
+    return _mixture([sum(count * math.log1p(bet * gain) for gain, count in gains) for bet, _ in BETS])
 
 
 def _mixture(logs: Sequence[float]) -> float:

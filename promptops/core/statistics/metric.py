@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from promptops.core.statistics.betting import BettingTest
 from promptops.core.statistics.sign_test import SequentialSignTest
 from promptops.core.statistics.tango import non_inferiority
+from promptops.core.stats import fair_coin_tail
 
 ANYTIME_SHARE = 0.2
 """The part of alpha that a PASS may spend at any time, by betting; the rest is for one test at full N."""
@@ -22,13 +25,22 @@ class MetricPlan:
     """What is fixed before the first case; differences are candidate minus baseline, above 0 where that is better.
 
     `margin` is the mean drop (0 to 1) that still counts as not worse; `graded`: differences are any in [-1, 1], not
-    only -1, 0 and 1; `deciding`: it has to PASS, and not only to be without REGRESS.
+    only -1, 0 and 1; `deciding`: it has to PASS, and not only to be without REGRESS; not `critical`, it does neither,
+    and only warns.
+
+    `typical` is for what has no bounds (costs, seconds, tokens): what is added for a case is the room that is left
+    below the limit that the margin allows, any number, below 0 where the candidate is beyond it. Only its sign counts,
+    one for each unit, so that no rare large value can outweigh the others. Its hypotheses are about the typical unit:
+    worse: H0 "at most half of the units are beyond the limit" (true where nothing changed, and then whatever the
+    margin); not worse: H0 "half of them or more are". `margin` is then in the room already.
     """
 
     name: str
     margin: float = 0.05
     graded: bool = False
     deciding: bool = True
+    critical: bool = True
+    typical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,8 @@ class Worse(Protocol):
     @property
     def spent(self) -> float: ...
 
+    def add(self, difference: float, *, cases: int = 1) -> bool: ...
+
 
 class MetricTest:
     """The tests of one metric, fed case by case; `levels` are the errors at which "is it worse?" is asked side by side.
@@ -70,14 +84,14 @@ class MetricTest:
         self.plan, self.units, self.alpha, self.seed = plan, units, alpha, seed
         self.differences: list[float | None] = []
         self.worse = [self._sequence(level) for level in levels]
-        self.betting = BettingTest(plan.margin, ANYTIME_SHARE * alpha)
+        self.betting = BettingTest(0.0 if plan.typical else plan.margin, ANYTIME_SHARE * alpha)
         self.passed: Passing | None = None
         self._ends = _ends(units.clusters)
 
     @property
     def exact(self) -> bool:
         """Whether the exact sign test decides; otherwise sign flips do."""
-        return not self.plan.graded and not self.units.clusters
+        return self.plan.typical or (not self.plan.graded and not self.units.clusters)
 
     @property
     def measured(self) -> list[float]:
@@ -102,12 +116,15 @@ class MetricTest:
     def at_full_n(self) -> float:
         """Return the p value of the test at full N, once all cases were added; 1.0 where units are too few.
 
-        Tango's test for pass and fail, the test of a bounded mean for scores and clusters; missing cases count as lost.
+        Tango's test for pass and fail, the exact sign test for the typical case, the test of a bounded mean for scores
+        and clusters; missing cases count as lost.
         """
         if len(self.differences) < self.units.cases:
             raise ValueError("the test at full N is made once, when every case is there")
         if not self.units.can_pass:
             return 1.0
+        if self.plan.typical:
+            return fair_coin_tail(sum(map(_within, self._in_units())), len(self._ends) or self.units.cases)
         filled = [-1.0 if difference is None else difference for difference in self.differences]
         if self.exact:
             return non_inferiority(filled.count(-1), filled.count(1), len(filled), self.plan.margin)
@@ -121,12 +138,22 @@ class MetricTest:
     def _unit(self, differences: list[float | None], weight: float) -> None:
         known = [difference for difference in differences if difference is not None]
         if known:
+            total = math.fsum(known)
             for test in self.worse:
-                _add(test, sum(known), len(known))
-        if self.units.can_pass:
-            filled = sum(known) - (len(differences) - len(known))
-            if self.betting.add(max(-1.0, min(1.0, filled / len(differences))), weight=weight):
-                self.passed = self.passed or "at any time"
+                test.add((-1 if total < 0 else 1) if self.plan.typical else total, cases=len(known))
+        if self.units.can_pass and self._bet(differences, known, weight):
+            self.passed = self.passed or "at any time"
+
+    def _bet(self, differences: list[float | None], known: list[float], weight: float) -> bool:
+        if self.plan.typical:
+            return self.betting.add(1.0 if _within(differences) else -1.0)
+        filled = math.fsum(known) - (len(differences) - len(known))
+        return self.betting.add(max(-1.0, min(1.0, filled / len(differences))), weight=weight)
+
+    def _in_units(self) -> list[list[float | None]]:
+        if not self.units.clusters:
+            return [[difference] for difference in self.differences]
+        return [self.differences[end - size : end] for end, size in self._ends.items()]
 
     def _bounded_mean(self, filled: list[float]) -> float:
         from promptops.core.statistics.bounded_mean import bounded_mean_test
@@ -147,11 +174,10 @@ class MetricTest:
         return SequentialFlips(self.units.cases, level, seed=self.seed, draws=DRAWS)
 
 
-def _add(test: Worse, total: float, cases: int) -> None:
-    if isinstance(test, SequentialSignTest):
-        test.add(total)
-    else:
-        test.add(total, cases=cases)  # type: ignore[attr-defined]
+def _within(differences: Sequence[float | None]) -> bool:
+    """Whether a unit of a typical metric keeps within its limit; one that was not measured whole does not."""
+    known = [difference for difference in differences if difference is not None]
+    return len(known) == len(differences) and math.fsum(known) >= 0
 
 
 def _ends(clusters: tuple[int, ...]) -> dict[int, int]:

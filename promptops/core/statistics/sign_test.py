@@ -19,6 +19,7 @@ class SequentialSignTest:
     Assumes: cases are added in an order that does not depend on how they came out; `cases` (N) and `alpha` are fixed
     before the first. Nothing about how often cases flip, or that they are alike. A case that could not be measured is
     not added; whether it could be may depend on the case, and under H0 not on which version is which.
+    A coin that falls on "broken" less than half of the time is under H0, too: it stops no more often.
     Guarantee: P(it ever stops | H0) ≤ alpha, exactly, for every number and place of the ties: the boundary depends only
     on which cases flipped, and given these the signs are fair coins. The number of flips is random, so the error is
     spent by cases seen, and what a look could not spend (the binomial is discrete) is left for the next.
@@ -53,13 +54,13 @@ class SequentialSignTest:
         """How many broken cases stop it now, with as many flips as there were."""
         return self._fewest + len(self._alive)
 
-    def add(self, difference: float) -> bool:
-        """Add one case, `difference` -1, 0 or 1, and return whether the test has stopped."""
+    def add(self, difference: float, *, cases: int = 1) -> bool:
+        """Add one unit of `cases` cases, `difference` -1, 0 or 1, and return whether the test has stopped."""
         if difference not in (-1, 0, 1):
             raise ValueError(f"a sign test knows -1, 0 and 1, not {difference!r}")
         if self.stopped:
             return True
-        self.seen += 1
+        self.seen += cases
         if difference:
             self.broke += difference < 0
             self.fixed += difference > 0

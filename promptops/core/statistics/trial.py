@@ -15,7 +15,8 @@ MOST_MISSING = 0.1
 class Trial:
     """Differences of all metrics in, case by case in the stored random order; a verdict out as soon as there is one.
 
-    REGRESS: one of the metrics is worse, at family-wise error alpha over all of them (Holm, closed). It stops at once.
+    REGRESS: one of the critical metrics is worse, at family-wise error alpha over all of them (Holm, closed). It stops
+    at once. Those that are not critical are a family of their own, with an alpha of their own: `warned`, not decided.
     PASS: every deciding metric is shown to be not worse by its margin; each has its own alpha, since all have to.
     INCONCLUSIVE, or UNMEASURABLE where too much is missing, only when all cases were added.
 
@@ -38,16 +39,23 @@ class Trial:
         pass_alpha: float | None = None,
     ) -> None:
         """`pass_alpha` is what a PASS may spend, where that is not `alpha` (a later attempt has to show more)."""
-        units, total = Units(cases, clusters), len(metrics)
-        if not metrics or len({plan.name for plan in metrics}) != total:
-            raise ValueError("a trial has at least one metric, and each its own name")
-        levels = tuple(alpha / size for size in range(1, total + 1))
+        units, critical = Units(cases, clusters), sum(plan.critical for plan in metrics)
+        if not metrics or not metrics[0].critical or len({plan.name for plan in metrics}) != len(metrics):
+            raise ValueError("a trial has at least one metric, the first of them critical, and each its own name")
         self.units, self.alpha = units, alpha
         self.metrics = {
-            plan.name: MetricTest(plan, units, levels, alpha=pass_alpha or alpha, seed=seed) for plan in metrics
+            plan.name: MetricTest(
+                plan,
+                units,
+                tuple(alpha / size for size in range(1, 1 + (critical if plan.critical else len(metrics) - critical))),
+                alpha=pass_alpha or alpha,
+                seed=seed,
+            )
+            for plan in metrics
         }
         self.seen = 0
         self.worse: tuple[str, ...] = ()
+        self.warned: tuple[str, ...] = ()
         self.verdict: Verdict | None = None
 
     def add(self, differences: Mapping[str, float | None]) -> Verdict | None:
@@ -76,26 +84,37 @@ class Trial:
         return self.primary.improved
 
     @property
+    def deciding(self) -> list[MetricTest]:
+        """The metrics that have to PASS."""
+        return [metric for metric in self.metrics.values() if metric.plan.deciding and metric.plan.critical]
+
+    @property
     def missing(self) -> int:
-        """How many of the cases added so far lack a measurement of the primary metric."""
-        return self.seen - len(self.primary.measured)
+        """How many of the cases added so far lack a measurement of a metric that has to pass: of the one with most."""
+        return max((self.seen - len(metric.measured) for metric in (self.primary, *self.deciding)), default=0)
 
     def _look(self) -> Verdict | None:
-        tests = list(self.metrics.values())
-        rejected = rejected_by_levels([[test.stopped for test in metric.worse] for metric in tests])
-        self.worse = tuple(metric.plan.name for metric, found in zip(tests, rejected, strict=True) if found)
+        self.worse, self.warned = self._rejected(critical=True), self._rejected(critical=False)
         if self.worse:
             return "regress"
-        deciding = [metric for metric in tests if metric.plan.deciding]
+        deciding = self.deciding
         if deciding and all(metric.passed for metric in deciding):
             return "pass"
         return self._last_look(deciding) if self.seen == self.units.cases else None
+
+    def _rejected(self, *, critical: bool) -> tuple[str, ...]:
+        family = [metric for metric in self.metrics.values() if metric.plan.critical == critical]
+        rejected = rejected_by_levels([[test.stopped for test in metric.worse] for metric in family])
+        return tuple(metric.plan.name for metric, found in zip(family, rejected, strict=True) if found)
 
     def _last_look(self, deciding: Sequence[MetricTest]) -> Verdict:
         if self.missing == self.seen:
             return "unmeasurable"
         for metric in deciding:
             metric.finish()
+        for metric in self.metrics.values():
+            if not metric.plan.critical:
+                metric.finish()
         if deciding and all(metric.passed for metric in deciding):
             return "pass"
         return "unmeasurable" if self.missing > MOST_MISSING * self.seen else "inconclusive"

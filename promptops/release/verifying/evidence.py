@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from promptops.core.canary import CanaryDecision, Pairs, decide
 from promptops.core.measurement import holds_together
-from promptops.core.plan import case_order
+from promptops.core.metrics import Measured, decided_by, is_plain, wrong_figures
+from promptops.core.plan import clustered_order
 from promptops.core.sequence import decide_in_order
 from promptops.formats import CanaryEvidence, CanarySettings, Evidence, Measurement, RunEvidence
 from promptops.project.evidence import evidence_path
@@ -42,7 +43,7 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     wrong = _wrong_in_any(canary.measurement, canary.finished_at)
     if canary.candidate.version != version:
         wrong.append(f"its candidate is {canary.candidate.version}, and the file is of {version}")
-    if canary.order != case_order(canary.outcomes, canary.seed):
+    if canary.order != clustered_order(canary.outcomes, canary.clusters, canary.seed):
         wrong.append(f"its order is not the one that seed {canary.seed} gives for these cases")
     if canary.attempt != attempt:
         wrong.append(f"says attempt {canary.attempt}, and is number {attempt} of this comparison")
@@ -51,6 +52,8 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     except ValidationError:
         return [*wrong, f"alpha {canary.alpha} and delta {canary.delta} are no settings of a canary"]
     pairs = {case: (pair.baseline, pair.candidate) for case, pair in canary.outcomes.items()}
+    if odd := wrong_figures(canary.metrics, canary.figures, canary.clusters, pairs):
+        return [*wrong, *odd]
     again = _decided_again(canary, pairs, settings, attempt)
     if canary.test == "sequential":
         wrong += _wrong_in_sequence(canary, again)
@@ -70,7 +73,22 @@ def _decided_again(canary: CanaryEvidence, pairs: Pairs, settings: CanarySetting
     """By the test that the record says it was decided by."""
     if canary.test == "fixed" or set(canary.order) != set(pairs):
         return decide(pairs, settings, attempt=attempt, gates=canary.gates)
-    return decide_in_order(pairs, settings, canary.order, asked=canary.asked or 0, attempt=attempt, gates=canary.gates)
+    return decide_in_order(
+        pairs,
+        settings,
+        canary.order,
+        asked=canary.asked or 0,
+        attempt=attempt,
+        gates=canary.gates,
+        evidence=_measured(canary),
+    )
+
+
+def _measured(canary: CanaryEvidence) -> Measured | None:
+    metrics = tuple(canary.metrics)
+    if not metrics or is_plain(metrics, canary.clusters):
+        return None
+    return Measured(metrics, canary.figures, canary.clusters, canary.seed)
 
 
 def _wrong_in_sequence(canary: CanaryEvidence, again: CanaryDecision) -> list[str]:
@@ -120,5 +138,11 @@ def check_settings(found: Collector, version: str, evidence: Evidence, settings:
             evidence_path(found.project, found.prompt, version),
             f"its last canary decided with alpha {last.alpha:g} and delta {last.delta:g}; prompt.yaml says "
             f"{settings.alpha:g} and {settings.delta:g} now",
+            f"ask again: promptops canary {found.prompt}@{version}",
+        )
+    elif not decided_by(last, settings):
+        found.notice(
+            evidence_path(found.project, found.prompt, version),
+            "its last canary decided by other metrics, margins or directions than prompt.yaml names now",
             f"ask again: promptops canary {found.prompt}@{version}",
         )
