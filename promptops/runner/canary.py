@@ -112,6 +112,21 @@ class Comparison:
         """Whether the outcomes alone decide, and no other figures are kept."""
         return is_plain(self.metrics, self.clusters)
 
+    def figures(self, judged: Mapping[str, tuple[CaseResult, CaseResult]]) -> Figures:
+        """Each metric of the cases that were judged on both sides."""
+        names = dict.fromkeys(setting.name for setting in self.metrics)
+        rows = {case: self.candidate.case(case) for case in judged}
+        return {
+            name: {
+                case: (
+                    figure_of(before, name, rows[case], candidate=False),
+                    figure_of(after, name, rows[case], candidate=True),
+                )
+                for case, (before, after) in judged.items()
+            }
+            for name in names
+        }
+
     def measured(self, figures: Figures) -> Measured | None:
         """What decides beside the outcomes; None where they do alone."""
         return None if self.plain else Measured(self.metrics, figures, self.clusters, self.seed)
@@ -201,7 +216,7 @@ class CanaryResult:
             yield self._flip(case, "fixed")
 
     def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
-        base, cand = _telling(_asked(self.baseline[case])), _telling(_asked(self.candidate[case]))
+        base, cand = _telling(independent(self.baseline[case])), _telling(independent(self.candidate[case]))
         return Flip(case, kind, base, cand, differences(base.value, cand.value))
 
     def broken(self) -> dict[str, float]:
@@ -218,7 +233,9 @@ class CanaryResult:
     def samples(self) -> tuple[int, int]:
         """How many samples are there, of how many it could have taken."""
         targets = (self.comparison.baseline, self.comparison.candidate)
-        done = sum(len(_asked(case).judgements) for side in (self.baseline, self.candidate) for case in side.values())
+        done = sum(
+            len(independent(case).judgements) for side in (self.baseline, self.candidate) for case in side.values()
+        )
         return done, sum(len(target.cases) * target.samples for target in targets)
 
     @property
@@ -328,7 +345,6 @@ class _Looking:
     def __init__(self, comparison: Comparison, collected: Collected) -> None:
         self._comparison, self._collected = comparison, collected
         self._order = comparison.order
-        self._seen: dict[str, Mapping[MetricName, Figure]] = {}
         self._add = self._by_figures() if not comparison.plain else self._by_outcomes()
         self._stops = comparison.session.mode != "replay"
         self._decided = False
@@ -343,9 +359,8 @@ class _Looking:
 
     def figures(self) -> Figures:
         """Each metric of the cases that came on both sides."""
-        came = {case: self._figures(case) for case in self._order if self._pair(case) is not None}
-        names = dict.fromkeys(setting.name for setting in self._comparison.metrics)
-        return {name: {case: own[name] for case, own in came.items()} for name in names}
+        came = {case: self._both(case) for case in self._order if self._pair(case) is not None}
+        return self._comparison.figures(came)
 
     def _by_outcomes(self) -> Callable[[str], Verdict | None]:
         trial = PairTrial(len(self._order), self._comparison.candidate.spec.canary, self._comparison.attempt)
@@ -359,18 +374,12 @@ class _Looking:
         return lambda case: trial.add(self._figures(case))
 
     def _figures(self, case: str) -> Mapping[MetricName, Figure]:
-        """The figures of a case that came on both sides, reckoned once."""
-        if case not in self._seen:
-            before, after = (_asked(self._collected.of(side)[case]) for side in self._sides)
-            row = self._comparison.candidate.case(case)
-            self._seen[case] = {
-                setting.name: (
-                    figure_of(before, setting.name, row, candidate=False),
-                    figure_of(after, setting.name, row, candidate=True),
-                )
-                for setting in self._comparison.metrics
-            }
-        return self._seen[case]
+        """The figures of a case that came on both sides."""
+        return {name: own[case] for name, own in self._comparison.figures({case: self._both(case)}).items()}
+
+    def _both(self, case: str) -> tuple[CaseResult, CaseResult]:
+        before, after = (independent(self._collected.of(side)[case]) for side in self._sides)
+        return before, after
 
     @property
     def _sides(self) -> tuple[Target, Target]:
@@ -382,7 +391,11 @@ class _Looking:
 
     def _pair(self, case: str) -> tuple[Outcome, Outcome] | None:
         before, after = (self._collected.of(side).get(case) for side in self._sides)
-        return (_asked(before).outcome, _asked(after).outcome) if before is not None and after is not None else None
+        return (
+            (independent(before).outcome, independent(after).outcome)
+            if before is not None and after is not None
+            else None
+        )
 
     def _spent(self) -> bool:
         most = self._comparison.most_cost
@@ -408,14 +421,14 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
     return writable
 
 
-def _asked(result: CaseResult) -> CaseResult:
+def independent(result: CaseResult) -> CaseResult:
     """The samples that were asked: a case that has copies only was not measured."""
     return CaseResult(result.case, tuple(j for j in result.judgements if j.sample.source != "cached"))
 
 
 def _passed(result: CaseResult) -> tuple[int, int]:
     """Samples of a case that passed, of those that were measured."""
-    outcomes = [judgement.outcome for judgement in _asked(result).judgements]
+    outcomes = [judgement.outcome for judgement in independent(result).judgements]
     return outcomes.count("pass"), sum(outcome != "unmeasurable" for outcome in outcomes)
 
 
