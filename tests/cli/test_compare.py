@@ -12,7 +12,11 @@ import pytest
 
 from promptops.cli.main import run
 from promptops.cli.progress import RunProgress
+from promptops.core.plan import case_order
+from promptops.models import Pin
+from promptops.runner.compare import comparison_of
 from promptops.runner.events import Event
+from promptops.runner.session import Session
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
 
 CASES = 120
@@ -124,11 +128,14 @@ def test_new_asks_only_for_what_is_not_recorded_and_recorded_latencies_say_so(
 
 
 def test_the_models_of_a_case_are_asked_next_to_each_other_and_take_turns(world: World) -> None:
-    run(["compare", "count", "--models", "acme/small-1,acme/tiny-1", "--concurrency", "1", "--limit", "6"])
-    asked = [(r.json["messages"][-1]["content"], r.json["model"]) for r in world.server.requests]
-    rounds = [asked[place : place + 3] for place in range(0, 18, 3)]
-    assert all(len({case for case, _ in one}) == 1 and len({model for _, model in one}) == 3 for one in rounds)
-    assert {one[0][1] for one in rounds} == {"large-1", "small-1", "tiny-1"}
+    session = Session(world.files.project, "live", {})
+    pins = [Pin("acme", "small-1"), Pin("acme", "tiny-1")]
+    planned = list(comparison_of(session, "count", "v1", pins, seed=5).plan({}))
+    rounds = [planned[place : place + 3] for place in range(0, 3 * CASES, 3)]
+    assert all(len({one.key.case for one in group}) == 1 for group in rounds)
+    assert all(len({one.key.pin for one in group}) == 3 for group in rounds)
+    assert [group[0].key.pin for group in rounds[:4]] == ["acme/large-1", "acme/small-1", "acme/tiny-1", "acme/large-1"]
+    assert [group[0].key.case for group in rounds] == case_order([f"c{n}" for n in range(CASES)], 5)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, "not_found"), (403, "auth"), (400, "request"), (503, "server")])

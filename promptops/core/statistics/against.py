@@ -123,7 +123,7 @@ def _alone(differences: Scores, plan: Plan, candidates: int) -> Against:
         missing=missing,
         difference=math.fsum(known) / len(known),
         interval=betting_interval(known, confidence=1 - plan.alpha),
-        p_not_worse=_p_not_worse(differences, plan, candidates),
+        p_not_worse=p_not_worse(differences, plan, candidates=candidates),
         p_worse=_p_worse(known, plan) if full else None,
         p_better=_p_worse([-value for value in known], plan) if full else None,
     )
@@ -162,7 +162,12 @@ def _shown(one: Against, p_not_worse: float, p_worse: float, plan: Plan) -> Show
     return "unmeasurable" if one.missing > MOST_MISSING * (one.pairs + one.missing) else "undecided"
 
 
-def _p_not_worse(differences: Scores, plan: Plan, candidates: int) -> float:
+def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> float:
+    """Return the p value of one candidate's "not worse", not yet corrected: of betting, and at full N of both tests.
+
+    `differences` are those of the first cases of the plan (None: not measured). What is tested and guaranteed stands
+    at `stand_against`; `candidates` is how many there are, for which the stakes of the test at full N are made.
+    """
     filled = [-1.0 if value is None else value for value in differences]
     betting = BettingTest(plan.margin, ANYTIME_SHARE * plan.alpha)
     for value in filled:
