@@ -64,19 +64,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """A model that could still be a cheaper answer, and `why` in words."""
+
+    pin: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A whole comparison: `rows` from the cheapest to the dearest (unknown costs last, then what was not measured).
 
     `enough` is the pin of the cheapest model that may be taken; None where the current one was not measured, or no
-    cost is known. `open` are the pins that could still be a cheaper answer, `unmeasured` those that could not be
-    measured. `plan` has margin, alpha and N; the claims rest on the first `asked` cases.
+    cost is known. `open` are the models that could still be a cheaper answer, with the reason; `unmeasured` the pins
+    that could not be measured. `plan` has margin, alpha and N; the claims rest on the first `asked` cases.
     """
 
     rows: tuple[Row, ...]
     plan: Plan
     asked: int
     enough: str | None
-    open: tuple[str, ...]
+    open: tuple[Open, ...]
     unmeasured: tuple[str, ...]
 
     @property
@@ -85,8 +93,8 @@ class Choice:
 
     @property
     def verdict(self) -> Verdict:
-        """`pass` where the question is answered; `inconclusive` where a cheaper model is neither shown to be not worse
-        nor to be worse; `unmeasurable` where a model that was named, or the current one, could not be measured.
+        """`pass` where the question is answered; `inconclusive` where another model could be a cheaper answer;
+        `unmeasurable` where a model that was named, or the current one, could not be measured.
         """
         return "unmeasurable" if self.unmeasured else "inconclusive" if self.open else "pass"
 
@@ -109,7 +117,7 @@ def choose_model(current: Model, others: Sequence[Model], plan: Plan) -> Choice:
         plan=plan,
         asked=asked,
         enough=enough.pin if enough else None,
-        open=tuple(row.pin for row in rows if _is_open(row, enough)),
+        open=tuple(Open(row.pin, why) for row in rows if (why := _why_open(row, enough))),
         unmeasured=tuple(row.pin for row in rows if _is_unmeasured(row)),
     )
 
@@ -140,10 +148,16 @@ def _cheapest(rows: Sequence[Row]) -> Row | None:
     return min(priced, key=lambda row: (row.cost or 0.0, not row.current, row.pin)) if priced else None
 
 
-def _is_open(row: Row, enough: Row | None) -> bool:
-    if row.against is None or row.against.shown != "undecided" or row.cost is None:
-        return False
-    return enough is None or enough.cost is None or row.cost < enough.cost
+def _why_open(row: Row, enough: Row | None) -> str:
+    """An unknown price may be the lowest of all; empty where a model cannot be a cheaper answer."""
+    shown = row.against.shown if row.against else ""
+    if shown not in ("undecided", "not worse"):
+        return ""
+    if row.cost is None:
+        return f"{shown}, and its price is not known"
+    if shown == "undecided" and (enough is None or enough.cost is None or row.cost < enough.cost):
+        return "cheaper, and undecided"
+    return ""
 
 
 def _is_unmeasured(row: Row) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 
@@ -37,7 +38,7 @@ def _title(result: ComparisonResult) -> str:
     comparison, choice = result.comparison, result.choice
     cases, samples = choice.plan.cases, choice.plan.samples
     each = f", {samples} samples of each" if samples > 1 else ""
-    asked = f"{choice.asked:,} of {cases:,} cases" if choice.asked < cases else f"{cases:,} case{'s' * (cases != 1)}"
+    asked = f"{choice.asked:,} of {cases:,} cases" if choice.asked < cases else _cases(cases)
     partial = f", partial: {cases:,} of {comparison.current.total:,}" if comparison.current.partial else ""
     models = len(choice.rows)
     return f"{comparison.current.name} on {models} models, {asked}{each}{partial} (mode {comparison.session.mode})"
@@ -81,10 +82,14 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def dollars(cost: float | None) -> str:
-    """`0.4200`, `12.50`, `0`, or `unknown`."""
+    """`0.4200`, `12.50`, `0.000012`, `0`, or `unknown`."""
     if cost is None:
         return "unknown"
-    return "0" if cost == 0 else f"{cost:.4f}" if cost < 1 else f"{cost:,.2f}"
+    if cost >= 1:
+        return f"{cost:,.2f}"
+    if cost >= 0.001 or cost == 0:
+        return f"{cost:.4f}" if cost else "0"
+    return f"{cost:.{1 - math.floor(math.log10(cost))}f}"
 
 
 def _unmeasured(result: ComparisonResult, today: date) -> Iterator[Line]:
@@ -126,11 +131,11 @@ def _against(choice: Choice) -> Iterator[Line]:
     yield Line(f"against {current}: not worse by {100 * plan.margin:g} points? at error {plan.alpha:g}{holm}", "title")
     for row in compared:
         if row.against is not None:
-            told = f"  {row.against.shown:<12}  {one_line(row.pin, 120)}: {against_words(row.against)}"
+            told = f"  {row.against.shown:<12}  {one_line(row.pin, 120)}: {against_words(row.against, plan.alpha)}"
             yield Line(told, _SHOWN[row.against.shown])
 
 
-def against_words(against: Against) -> str:
+def against_words(against: Against, alpha: float) -> str:
     """`-1.7 points (-9.1 to +6.0), of 60 cases 3 worse and 2 better, p = 0.31; about 240 more cases …`."""
     if against.difference is None or against.interval is None:
         return "not one case was measured on both sides"
@@ -138,16 +143,26 @@ def against_words(against: Against) -> str:
     p = against.p_worse if against.shown == "worse" and against.p_worse is not None else against.p_not_worse
     told = (
         f"{100 * against.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}), "
-        f"of {against.pairs:,} cases {against.lower:,} worse and {against.higher:,} better, p = {p:.2g}"
+        f"of {_cases(against.pairs)} {against.lower:,} worse and {against.higher:,} better, p {_p(p)}"
     )
     if against.better:
         told += ", better beyond chance"
+    if against.shown == "worse" and against.p_not_worse <= alpha:
+        told += "; within the margin, and still worse beyond chance: a canary would say REGRESS"
     if against.shown == "undecided":
         more = (
             "more cases than anybody asks" if against.more_cases is None else f"about {against.more_cases:,} more cases"
         )
         told += f"; {more} would settle it"
     return told
+
+
+def _cases(count: int) -> str:
+    return f"{count:,} case{'s' * (count != 1)}"
+
+
+def _p(value: float) -> str:
+    return f"= {value:.2g}" if value >= 1e-300 else "< 1e-300"
 
 
 def _notes(result: ComparisonResult) -> Iterator[Line]:
@@ -174,7 +189,7 @@ def _notes(result: ComparisonResult) -> Iterator[Line]:
             "warn",
         )
     if result.written:
-        yield Line(f"recorded {result.written:,} replies", "dim")
+        yield Line(f"recorded {result.written:,} repl{'y' if result.written == 1 else 'ies'}", "dim")
     if result.kept_back:
         yield Line(
             f"{result.kept_back:,} replies of what is served were not recorded: it was accepted with others", "dim"
@@ -183,9 +198,8 @@ def _notes(result: ComparisonResult) -> Iterator[Line]:
 
 def _ending(choice: Choice, next_step: str) -> Iterator[Line]:
     yield Line(one_line(enough_words(choice), 600), "good" if choice.verdict == "pass" else "warn")
-    if choice.open:
-        names = ", ".join(choice.open)
-        yield Line(one_line(f"cheaper and undecided: {names}", 600), "warn")
+    for model in choice.open:
+        yield Line(f"still open: {one_line(model.pin, 120)} ({model.why})", "warn")
     yield Line(f"verdict: {choice.verdict.upper()}", _STYLES[choice.verdict])
     if next_step:
         yield Line(f"next: {next_step}")
@@ -202,12 +216,9 @@ def enough_words(choice: Choice) -> str:
     margin = f"{100 * choice.plan.margin:g} points"
     row = rows[choice.enough]
     if row.current:
-        others = [other for other in choice.rows if other.enough and not other.current]
-        why = (
-            "is no dearer than any that is shown to be not worse"
-            if others
-            else f"stays: no other is shown to be not worse by {margin}"
-        )
+        passed = any(other.enough and not other.current for other in choice.rows)
+        stays = f"stays: of no other model it is shown that it is not worse by {margin}, nor worse beyond chance"
+        why = "is no dearer than any that is shown to be not worse" if passed else stays
         return f"enough: {row.pin} {why}"
     return f"enough: {row.pin}, the cheapest that is shown to be not worse by {margin}{_saving(row, current)}"
 

@@ -28,7 +28,7 @@ def compare_json(result: ComparisonResult) -> dict[str, Any]:
         "enough": choice.enough,
         "reason": enough_words(choice),
         "pareto": [row.pin for row in choice.rows if row.pareto],
-        "undecided_and_cheaper": list(choice.open),
+        "open": {model.pin: model.why for model in choice.open},
         "unmeasured": list(choice.unmeasured),
         "cases": {"planned": plan.cases, "asked": choice.asked, "in_dataset": current.total, "samples": plan.samples},
         "partial": current.partial,

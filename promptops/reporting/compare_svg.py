@@ -19,11 +19,12 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 780, 70, 420
 _STRIP = 840  # where models of unknown price stand
 _LINE = 15  # height of a label
 _WIDE = 6.8  # width of a letter of a label, about
-_LOG_FROM = 20.0  # dearest over cheapest beyond which the axis is logarithmic
+_LOG_FROM = 8.0  # dearest over cheapest beyond which the axis is logarithmic
 _LONGEST = 44  # letters of a label
 
 _STYLE = """
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292f }
+  .label { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round }
   .title { font-size: 16px; font-weight: 600 } .small { fill: #57606a }
   .page { fill: #ffffff } .axis { stroke: #8c959f } .grid { stroke: #8c959f; opacity: .25 }
   .pareto { fill: none; stroke: #0969da; stroke-width: 2; stroke-dasharray: 6 3 }
@@ -32,7 +33,7 @@ _STYLE = """
   .open { fill: #9a6700; stroke: #9a6700 } .current { fill: #0969da; stroke: #0969da }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .small { fill: #9198a1 } .page { fill: #0d1117 } .ring { stroke: #e6edf3 }
-    .pareto { stroke: #58a6ff }
+    .pareto { stroke: #58a6ff } .label { stroke: #0d1117 }
     .good { fill: #3fb950; stroke: #3fb950 } .bad { fill: #f85149; stroke: #f85149 }
     .open { fill: #d29922; stroke: #d29922 } .current { fill: #58a6ff; stroke: #58a6ff }
   }
@@ -182,7 +183,7 @@ def _labels(points: Sequence[_Point]) -> Iterator[str]:
             edge = x + width if left else x
             yield f'<line class="leader" x1="{point.x:.1f}" y1="{point.y:.1f}" x2="{edge:.1f}" y2="{y - 4:.1f}"/>'
         anchor = f'x="{x + width:.1f}" text-anchor="end"' if left else f'x="{x:.1f}"'
-        yield f'<text {anchor} y="{y:.1f}">{_text(name)}</text>'
+        yield f'<text class="label" {anchor} y="{y:.1f}">{_text(name)}</text>'
 
 
 def _free(wanted: float, start: float, end: float, taken: Sequence[tuple[float, float, float]]) -> float:

@@ -42,8 +42,9 @@ REFUSED = Model("refused", problem="does not take temperature", hint="drop it")
         ([model("unsure", 3, 0.1)], "now", "inconclusive"),
         ([model("unsure", 3, 0.5), model("a", 0, 1.0)], "a", "inconclusive"),
         ([model("unsure", 3, 2.0), model("a", 0, 1.0)], "a", "pass"),
-        ([model("unsure", 3, None), model("a", 0, 1.0)], "a", "pass"),
-        ([model("unpriced", 0, None)], "now", "pass"),
+        ([model("unsure", 3, None), model("a", 0, 1.0)], "a", "inconclusive"),
+        ([model("bad", 50, None), model("a", 0, 1.0)], "a", "pass"),
+        ([model("unpriced", 0, None)], "now", "inconclusive"),
         ([model("a", 0, 1.0), silent("down")], "a", "unmeasurable"),
         ([model("a", 0, 1.0), REFUSED], "a", "unmeasurable"),
         ([silent("down")], "now", "unmeasurable"),
@@ -61,7 +62,8 @@ def test_without_the_current_model_nothing_can_be_said() -> None:
 
 def test_where_no_price_is_known_nothing_is_the_cheapest() -> None:
     found = chosen(model("a", 0, None), current=model("now", 0, None))
-    assert (found.enough, found.verdict) == (None, "pass")
+    assert (found.enough, found.verdict) == (None, "inconclusive")
+    assert [(model.pin, model.why) for model in found.open] == [("a", "not worse, and its price is not known")]
     assert not any(row.pareto for row in found.rows)
 
 

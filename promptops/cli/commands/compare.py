@@ -82,8 +82,8 @@ def compare(
     The model that the version names is always among them; the others are compared with it, case by case. The answer is
     the cheapest that is shown to be not worse, by the canary's test, corrected for picking one of several.
 
-    Ends in 0 (answered), 11 (a cheaper model is undecided) or 10 (one could not be measured). It writes no evidence:
-    what comes next is a version with the new model, and its canary.
+    Ends in 0 (answered), 11 (another could be a cheaper answer) or 10 (one could not be measured). It writes no
+    evidence: what comes next is a version with the new model, and its canary.
     """
     from promptops.runner.session import Session
 

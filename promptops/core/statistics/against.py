@@ -8,7 +8,7 @@ exact test, or sign flips.
 
 **Several candidates: Holm, over all that are asked.** Whoever takes the cheapest of those that are shown to be not
 worse picks after having seen them, and each further candidate is one more chance to be wrong: of five that are all
-worse by the margin, one passes in up to a fifth of all comparisons. Holm bounds the chance that *any* claim is wrong
+worse by the margin, one passes in a sixth of all comparisons. Holm bounds the chance that *any* claim is wrong
 by alpha, whatever is picked afterwards and why, and whatever prices have to do with quality. A fixed sequence needs no
 smaller levels, and was not taken: from the dearest down it stops at the first that is not shown, so that one dear and
 bad model hides all cheaper ones; from the cheapest up it mostly ends at once, since the cheapest is the worst; and its
