@@ -9,10 +9,11 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
+
+from msgspec import Struct
 
 from promptops.core.statistics.against import Plan, p_not_worse
 from promptops.core.statistics.holm import holm
@@ -23,8 +24,7 @@ ROUNDS = 800
 Claims = Sequence[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """Models from the cheapest to the dearest: how much lower the pass rate of each is than the current one's.
 
     `alike` is how much of what makes a case hard is the same for all of them (0: nothing, 1: everything).
@@ -67,14 +67,13 @@ MIXED = (
 )
 
 
-@dataclass(slots=True)
-class Cell:
+class Cell(Struct):
     """What each rule came to: comparisons with a false claim, and those whose answer was the best model."""
 
     truth: Truth
     rounds: int
-    false: dict[str, Rate] = field(default_factory=dict)
-    found: dict[str, Rate] = field(default_factory=dict)
+    false: dict[str, Rate]
+    found: dict[str, Rate]
 
 
 def uncorrected(p_values: Sequence[float]) -> Claims:

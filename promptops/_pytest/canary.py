@@ -110,23 +110,25 @@ def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
     from promptops.core.report import summarise
     from promptops.core.sequence import decide_in_order
     from promptops.core.suite import judge_suite
+    from promptops.runner.must_pass import replayed_gates
 
     candidate, order = comparison.candidate, comparison.order
     rows = [run.row(candidate, case) for case in candidate.cases]
     budgets = judge_suite(summarise(rows)[0], pass_rate=None, budgets=candidate.spec.budgets).findings
+    must_pass = replayed_gates(candidate, {case.id: run.result(candidate, case) for case in candidate.cases})
     judged = {case.id: _both(run, comparison, case) for case in candidate.cases}
     return decide_in_order(
         {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()},
         candidate.spec.canary,
         order,
         asked=len(order),
-        gates=[finding.text for finding in budgets if finding.status == "fail"],
+        gates=[*must_pass.broken, *(finding.text for finding in budgets if finding.status == "fail")],
         evidence=comparison.measured(comparison.figures(judged)),
     )
 
 
 def _both(run: Run, comparison: Comparison, case: Any) -> tuple[CaseResult, CaseResult]:
-    from promptops.runner.canary import independent
+    from promptops.runner.looks import independent
 
     if comparison.baseline_source == "live":
         before = run.result(comparison.baseline, case)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from promptops.core.json_text import MAX_DEPTH, Found, Wants, find_json
 from promptops.core.shown import short, shown
-from promptops.core.user_calls import Raised, call_user
+from promptops.core.user_calls import Raised, call_user, guarded
 from promptops.models import Json
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ MAX_PROBLEMS = 20
 MAX_MESSAGE = 320  # characters of one problem
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """What a contract made of a text.
 
     `value` is plain JSON, normalised where `valid`; as written where it parses but does not validate; None where it
@@ -109,7 +109,7 @@ class JsonSchemaContract:
         if found.problem:
             return Parsed(None, valid=False, repairs=found.repairs, problems=(found.problem,))
         try:
-            problems = call_user(self._problems, found.value)
+            problems = guarded(self._problems, found.value)
         except Raised as raised:
             if isinstance(raised.__cause__, RecursionError):
                 endless = "the schema refers to itself without end"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from statistics import fmean
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.model_figures import Figures
 from promptops.core.statistics.against import Against, Plan, Scores, stand_against
@@ -14,8 +16,7 @@ from promptops.models import Verdict
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """One model as it came out: its scores in the order of the comparison, and its figures.
 
     `problem` says why it was not asked (empty: it was), `hint` what mends that; then it has neither.
@@ -28,8 +29,7 @@ class Model:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One model in the comparison.
 
     `quality` is the mean over `measured` cases of the share of samples that passed, with its 95 % `interval`;
@@ -63,16 +63,14 @@ class Row:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """A model that could still be a cheaper answer, and `why` in words."""
 
     pin: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A whole comparison: `rows` from the cheapest to the dearest (unknown costs last, then what was not measured).
 
     `enough` is the pin of the cheapest model that may be taken; None where the current one was not measured, or no

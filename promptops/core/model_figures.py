@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import isnan, nan
 from typing import Literal
+
+from msgspec import Struct
 
 from promptops.core.canary import baseline_passed, candidate_passed
 from promptops.core.quantiles import Quantiles
@@ -17,8 +18,7 @@ from promptops.models import CaseResult, Failure, Judgement, Sample
 LatencySource = Literal["live", "recorded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """What was seen of one model.
 
     `answered` samples have a reply, `live` of them asked now, the others recorded. `cost_per_1000` is US dollars for

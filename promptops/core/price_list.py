@@ -9,9 +9,10 @@ Source: https://github.com/pydantic/genai-prices (MIT); each price there names t
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from promptops.models import Pin, Usage
 
@@ -41,6 +42,7 @@ VENDORS: Final = {
     "moonshotai": "moonshotai",
     "novita": "novita",
     "openai": "openai",
+    "openai-responses": "openai",
     "openrouter": "openrouter",
     "perplexity": "perplexity",
     "together": "together",
@@ -52,8 +54,7 @@ VENDORS: Final = {
 _BATCH: Final = {"processing": "batch"}
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What the table says of one model: its prices in US dollars per million tokens (None: none stated).
 
     A price that depends on the length of the prompt is that of a short one, and `tiered` is true. `context_window` is
@@ -92,7 +93,7 @@ def listed_cost(pin: Pin, usage: Usage, *, at: datetime | None = None, batch: bo
         cache_write_tokens=usage.cache_write_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
-    context = _BATCH if batch else None
+    context = _BATCH if batch else _tier(model, usage.tier, at)
     try:
         found_price = model.calc_price(tokens, provider, genai_request_timestamp=at, price_context=context)
     except (LookupError, ValueError):  # more cached tokens than there are, say
@@ -140,6 +141,20 @@ def _prices(model: ModelInfo, at: datetime | None, *, batch: bool) -> ModelPrice
         return None
     found = model.get_prices(when, _BATCH if batch else None)
     return None if found.input_mtok is None or found.output_mtok is None else found
+
+
+def _tier(model: ModelInfo, tier: str | None, at: datetime | None) -> dict[str, str] | None:
+    """What the table calls the prices of a tier; None where it has none, and the usual ones hold."""
+    when = at or datetime.now(UTC)
+    wanted = ({"service_tier": tier}, {"speed": tier})
+    return next(
+        (
+            dict(variant.when)
+            for variant in (model.price_variants if tier else None) or ()
+            if variant.when in wanted and (variant.constraint is None or variant.constraint.active(when))
+        ),
+        None,
+    )
 
 
 def _dollars(value: Any) -> float | None:

@@ -6,8 +6,9 @@ A price that is not known is None, never taken for free; `local/` models cost no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from promptops.config import Price
 from promptops.core.price_list import listed_cost

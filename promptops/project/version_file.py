@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from promptops.config import Config
 from promptops.core.aliases import floating_alias, snapshot_note
@@ -14,7 +15,7 @@ from promptops.core.inputs import schema_problem
 from promptops.core.params import check_params
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.core.template import Template, compile_template, included_names
-from promptops.core.wire.problems import params_in_force, params_problems, tool_problems
+from promptops.core.wire.problems import params_in_force, params_problems, tool_problems, unused_tools
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import FrontMatter
 from promptops.models import Pin
@@ -27,8 +28,7 @@ _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_\-]*\Z")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_\-]{1,64}\Z")
 
 
-@dataclass(frozen=True)
-class PromptVersion:
+class PromptVersion(Struct, frozen=True):
     """One version as its file says it.
 
     `params` are those in force (presets of the task filled in), `written` those of the file. `template` is the Jinja
@@ -59,6 +59,7 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
     tools = problems.catch(lambda: _tools(project, path, str(front.tools))) if front and front.tools else ()
     if front is not None and tools is not None:
         problems.found += tool_problems(front.params, tools, path=shown)
+        problems.found += unused_tools(Pin.parse(front.model), tools, project.config, path=shown)
     includes = _Includes(project, path.parent, problems)
     includes.follow(body, shown, first_line)
     template = problems.catch(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from promptops.core.model_choice import Choice, Row
 from promptops.core.statistics.metric import ANYTIME_SHARE
@@ -77,7 +78,7 @@ def _model(row: Row) -> dict[str, Any]:
         "problem": why or None,
         "hint": hint or None,
         "pareto": row.pareto,
-        "against_current": asdict(row.against) if row.against else None,
+        "against_current": to_builtins(row.against) if row.against else None,
     }
 
 

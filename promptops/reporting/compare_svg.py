@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.model_choice import Choice, Row
 from promptops.reporting.compare import dollars, enough_words
@@ -46,8 +47,7 @@ _LEGEND = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
+class _Axis(Struct, frozen=True):
     """From values to places on the page. `log`: equal steps are equal factors."""
 
     low: float
@@ -65,8 +65,7 @@ class _Axis:
         return _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high)
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(Struct, frozen=True):
     row: Row
     x: float
     y: float

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.model_choice import Choice, Model, choose_model
 from promptops.core.model_figures import ModelTally, asked_in_order
@@ -26,8 +28,7 @@ from promptops.runner.targets import Target
 Place = tuple[int, Case]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A model that cannot be asked for this version: `problem` says why, `hint` what mends it."""
 
     pin: Pin
@@ -35,8 +36,7 @@ class Refused:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class ModelComparison:
+class ModelComparison(Struct, frozen=True, dict=True):
     """What is compared: `current`, the version on its own model, with `others`, the same version on other ones.
 
     Cases are asked in the order that `seed` stands for, all models of a case next to each other. Where the samples
@@ -99,8 +99,7 @@ class ModelComparison:
         return list(dict.fromkeys(told))
 
 
-@dataclass(frozen=True)
-class ComparisonResult:
+class ComparisonResult(Struct, frozen=True):
     """What a comparison found. `written` replies were recorded, `kept_back` were not, to spare what was accepted.
 
     `given_up` is True where the current model did not answer any more, so that the others were not asked either.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.errors import FailureKind
 from promptops.models import Failure, Pin, PlannedSample, Sample
@@ -18,8 +20,7 @@ SUSPICIOUS: Final = 2  # samples that fail in a row after which a model is asked
 _NOT_THE_MODELS: Final[frozenset[FailureKind]] = frozenset({"budget", "cancelled", "template"})
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """How one model does: `failed` in a row, `alone` of them asked while nothing else was asked of it."""
 
     answered: bool = False

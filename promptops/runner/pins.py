@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import Price
 from promptops.core.aliases import snapshot_of
@@ -15,6 +17,7 @@ from promptops.errors import ProblemsError, UsageError
 from promptops.models import Pin
 from promptops.project.manifest import load_manifest
 from promptops.project.prompts import load_version, version_names
+from promptops.providers.vocabularies import context_window
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
@@ -23,8 +26,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 10  # successors of successors
 
 
-@dataclass(frozen=True)
-class User:
+class User(Struct, frozen=True):
     """Who uses a pin: `environments` serve this version of `prompt`, `newest` is what comes next.
 
     `fallback_of` names the pin that this one stands in for at run time, then there is no prompt.
@@ -37,8 +39,7 @@ class User:
     fallback_of: str = ""
 
 
-@dataclass(frozen=True)
-class PinInUse:
+class PinInUse(Struct, frozen=True):
     """One pin. `price` is what its tokens cost (None: unknown) by `price_source`, `context_window` in tokens."""
 
     pin: Pin
@@ -55,8 +56,7 @@ class PinInUse:
         return self.life.due(today, within)
 
 
-@dataclass(frozen=True)
-class Pins:
+class Pins(Struct, frozen=True):
     """All pins in use, and the problems of versions whose pin cannot be read."""
 
     pins: tuple[PinInUse, ...]
@@ -112,7 +112,7 @@ def _looked_up(
         source = edition() + (", a short prompt" if entry.tiered else "")
         both = (entry.batch_input, entry.batch_output)
         batch = (both[0], both[1]) if both[0] is not None and both[1] is not None else None
-    life, context = life_of(pin), entry.context_window if entry else None
+    life, context = life_of(pin), context_window(pin, project.config)
     if (answered := online.get(pin.provider)) is not None:
         limits = project.config.providers[pin.provider].models if pin.provider in project.config.providers else {}
         called = limits[pin.model].name if pin.model in limits else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.model_choice import Choice, Model, choose_model
 from promptops.core.model_figures import Figures

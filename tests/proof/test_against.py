@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.statistics.against import Plan, stand_against
 from proof.choosing import (

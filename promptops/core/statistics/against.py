@@ -21,8 +21,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.statistics.betting import BettingTest, betting_interval
 from promptops.core.statistics.bounded_mean import ORDERS, bounded_mean_test
@@ -41,8 +43,7 @@ _ROOM = 400_000  # numbers in one array of the test of a bounded mean: of more c
 _MOST_CASES = 1_000_000  # beyond it nobody asks
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is fixed before the first case.
 
     `cases` are planned (N), each with `samples` (≥ 1) of it; `margin` is the drop of the pass rate that still counts
@@ -56,8 +57,7 @@ class Plan:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+class Against(Struct, frozen=True):
     """One candidate against the reference.
 
     `pairs` cases were measured on both sides: `lower` came out worse than with the reference, `higher` better. Their

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace
+
 from promptops.core.wire.openai_chat import OPENAI_CHAT
-from promptops.core.wire.spec import Field, ModelRule, Spec
+from promptops.core.wire.spec import EffortRule, Field, ModelRule, Spec
 
 OPENROUTER_PAGE: Final = "https://openrouter.ai/docs/api-reference/overview"
 ROUTING: Final = "https://openrouter.ai/docs/features/provider-routing"
@@ -46,6 +47,10 @@ GROQ: Final = replace(
             ),
         },
         without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+        models=(
+            EffortRule(r"gpt-oss-.*", GROQ_CREATE, "low medium high"),
+            EffortRule(r"qwen.*", GROQ_CREATE, "none"),
+        ),
     ),
     schema_mode="openai",  # https://console.groq.com/docs/structured-outputs
 )

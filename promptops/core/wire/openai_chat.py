@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.openai_models import MODELS, OPENAI_EFFORTS
 from promptops.core.wire.spec import Field, Spec
@@ -52,6 +53,14 @@ OPENAI_CHAT: Final = Spec(
         "image": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
         "file": frozenset({"application/pdf"}),
     },
+)
+
+# The models of the catalog that run here: llama.cpp answers as if there were no tools, no effort and no images, where
+# the model's own template has no place for them. https://github.com/ggml-org/llama.cpp/blob/master/docs/function-calling.md
+EMBEDDED: Final = replace(
+    OPENAI_CHAT.but(page=LLAMA, without=frozenset({"tool_choice", "parallel_tool_calls", "reasoning_effort"})),
+    media={},
+    tools=False,
 )
 
 # What api.openai.com itself does otherwise: https://developers.openai.com/api/docs/guides/reasoning

@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct, field
 
 _LONGEST_VALUE = 400  # characters of a header that is read
 _MOST = 8  # limits that are read in one reply
@@ -34,8 +35,7 @@ _TOKENS = {"tokens", "token"}
 _MORE = {"input", "output", "prompt", "generated", "completion", "per", "second", "minute", "hour", "day", "month"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a reply says of one limit.
 
     `name` tells its limits apart, `tokens` says whether tokens are counted, or else requests. `limit` and `remaining`
@@ -49,15 +49,13 @@ class Reading:
     reset: float | None = None
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     limit: str | None = None
     remaining: str | None = None
     reset: str | None = None
 
 
-@dataclass(slots=True)
-class _Names:
+class _Names(Struct):
     """Header names that were taken apart once: the limit that is meant, and which of its values this is."""
 
     known: dict[str, tuple[str, str] | None] = field(default_factory=dict)
