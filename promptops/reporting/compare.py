@@ -217,7 +217,7 @@ def enough_words(choice: Choice) -> str:
     row = rows[choice.enough]
     if row.current:
         passed = any(other.enough and not other.current for other in choice.rows)
-        stays = f"stays: of no other model it is shown that it is not worse by {margin}, nor worse beyond chance"
+        stays = f"stays: no other is shown to be not worse by {margin} without being worse beyond chance"
         why = "is no dearer than any that is shown to be not worse" if passed else stays
         return f"enough: {row.pin} {why}"
     return f"enough: {row.pin}, the cheapest that is shown to be not worse by {margin}{_saving(row, current)}"
