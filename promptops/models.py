@@ -276,6 +276,13 @@ class Sample(Struct, frozen=True):
     attempts: tuple[Attempt, ...] = ()
     earlier: tuple[Turn, ...] = ()
 
+    @property
+    def first_usage(self) -> Usage | None:
+        """What the first request used, before the model was asked again; None without an answer."""
+        if self.earlier:
+            return self.earlier[0].usage
+        return self.reply.usage if self.reply is not None else None
+
 
 class CheckSpec(Struct, frozen=True):
     """One check as written: `name` and the value behind it, inverted by `negate`. `label` is how reports name it."""
