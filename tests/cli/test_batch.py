@@ -109,7 +109,7 @@ def test_equal_requests_are_asked_once(place: Place, capsys: pytest.CaptureFixtu
     place.texts(["same", "same", "other"])
     code, found, _ = told(capsys, "greet@v1", "--batch")
     assert (code, len(place.server.paid)) == (0, 2)
-    assert [row["sources"] for row in found["versions"][0]["cases"]] == [["live"], ["cached"], ["live"]]
+    assert [row["sources"] for row in found["versions"][0]["cases"]] == [["batch"], ["cached"], ["batch"]]
 
 
 def test_samples_of_one_case_are_requests_of_their_own(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
