@@ -291,12 +291,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`."""
+    """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`.
+
+    `path` is where it stands in what was expected, for an item that was added where it stands in the output.
+    `actual_path` is its place in the output, where that is another: lists were aligned.
+    """
 
     path: str
     kind: str
     expected: Json = None
     actual: Json = None
+    actual_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

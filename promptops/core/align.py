@@ -11,10 +11,11 @@ import hashlib
 import operator
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from promptops.core.comparison import Prints, is_number
+from promptops.core.comparison import Comparison, Prints, is_number
+from promptops.core.subsets import Fitting
 
 Pairs: TypeAlias = list[tuple[int, int]]
 
@@ -23,6 +24,15 @@ MAX_FEATURES = 64  # of one item that say what it is like
 _LOOKS = 16  # at a pair that may be alike, for each item
 _FEW_LOOKS = 10_000  # that short lists have in any case
 _CELLS = 40_000  # of the table that finds the longest common row of two lists in order
+
+
+def paired(
+    one: list[Any], other: list[Any], how: Comparison, prints: Prints, fitting: Fitting
+) -> list[tuple[int, int]]:
+    """Which items of two lists belong together, by their indices."""
+    if not how.ignore_order:
+        return pair_in_order(one, other, prints)
+    return pair_any_order(one, other, prints, fitting.pairs(one, other).items() if how.subset else ())
 
 
 def pair_in_order(left: Sequence[Any], right: Sequence[Any], prints: Prints) -> Pairs:
@@ -53,7 +63,8 @@ def pair_any_order(
     As many pairs as the shorter list has items. The order of either list does not change which values are paired.
     """
     pairing = _Pairing(left, right, prints, taken)
-    pairing.by(lambda item: [prints.of(item)])
+    pairing.in_place()
+    pairing.by_print()
     pairing.by_id()
     pairing.by_likeness()
     pairing.rest()
@@ -75,21 +86,22 @@ class _Pairing:
         ours = [at for at in range(len(self.left)) if at not in self.pairs]
         return ours, [at for at in range(len(self.right)) if at not in self._used]
 
-    def by(self, keys: Callable[[Any], Iterable[Hashable]]) -> None:
-        """Pair items that have a key in common, each with the first that is free."""
+    def in_place(self) -> None:
+        """Pair equal items that stand at one index, so that a report names as few other places as it can."""
+        for at in range(min(len(self.left), len(self.right))):
+            free = at not in self.pairs and at not in self._used
+            if free and self.prints.of(self.left[at]) == self.prints.of(self.right[at]):
+                self._take(at, at)
+
+    def by_print(self) -> None:
+        """Pair equal items, wherever they stand."""
         ours, theirs = self.free()
-        pool: dict[Hashable, list[int]] = defaultdict(list)
+        pool: dict[bytes, list[int]] = defaultdict(list)
         for at in reversed(theirs):
-            for key in keys(self.right[at]):
-                pool[key].append(at)
+            pool[self.prints.of(self.right[at])].append(at)
         for at in ours:
-            for key in keys(self.left[at]):
-                waiting = pool.get(key, [])
-                while waiting and waiting[-1] in self._used:
-                    waiting.pop()
-                if waiting:
-                    self._take(at, waiting.pop())
-                    break
+            if waiting := pool.get(self.prints.of(self.left[at])):
+                self._take(at, waiting.pop())
 
     def by_id(self) -> None:
         """Pair records of one `id`, `key` or `name`; where several share it, those that are most alike."""

@@ -1,24 +1,26 @@
 """Compare what came with what was expected, and say path by path where they differ, in DeepDiff's words.
 
-What counts as equal is decided here, in linear time; DeepDiff (350 ms to import) words the differences of values that
-are not. Its own `ignore_order` is quadratic, so lists are aligned first.
+What counts as equal, and which items of two lists belong together, is decided by `core.comparison` and `core.align`
+within bounded work; DeepDiff (350 ms to import, quadratic where it ignores order) gets aligned pairs that differ.
 """
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from promptops.core.comparison import Comparison, parse_exclude
+from promptops.core.align import paired
+from promptops.core.comparison import Comparison, Prints, is_number, parse_exclude
 from promptops.core.paths import without
+from promptops.core.subsets import MAX_DEPTH, Fitting
 from promptops.models import Difference, Json
 
-MAX_NODES = 20_000  # of both values; above it one difference names the whole
-MAX_ZIPPED = 100  # items of a list up to which an insertion is told from a row of changes
-MAX_PAIRS = 40_000  # tried where lists of records are matched as subsets
-MAX_TEXT = 2_000  # characters of a text that is shown whole
+MAX_TOLD: Final = 1_000
+"""Differences that are told; there may be more."""
+MAX_TEXT: Final = 2_000  # characters of a text that is shown whole
+_LEAVES = 200  # of a pair that DeepDiff compares at once
+_LEVELS = 20
 
 _KINDS = (
     "type_changes",
@@ -28,6 +30,8 @@ _KINDS = (
     "iterable_item_removed",
     "iterable_item_added",
 )
+
+Steps = tuple[str | int, ...]
 
 
 def differences(
@@ -40,7 +44,10 @@ def differences(
     subset: bool = False,
     ignore_case: bool = False,
 ) -> tuple[Difference, ...]:
-    """Where `actual` differs from `expected`, sorted by path; empty where it does not (see `Comparison`)."""
+    """Where `actual` differs from `expected`, sorted by path; empty where it does not (see `Comparison`).
+
+    At most `MAX_TOLD`. Never raises for JSON, however deep: from 100 levels down parts are told as wholes.
+    """
     paths = tuple(parse_exclude(path) for path in exclude_paths)
     return compare(expected, actual, Comparison(ignore_order, significant_digits, paths, subset, ignore_case))
 
@@ -48,180 +55,136 @@ def differences(
 def compare(expected: Json, actual: Json, how: Comparison) -> tuple[Difference, ...]:
     """`differences`, with the options already parsed."""
     left, right = without(expected, list(how.exclude_paths)), without(actual, list(how.exclude_paths))
-    arranged = _arrange(left, right, how)
-    if arranged is left:
-        return ()
-    if isinstance(left, str) and isinstance(arranged, str):
-        return (Difference("root", "values_changed", *_cut(left, arranged)),)
-    return _worded(left, arranged) or (Difference("root", "values_changed", left, arranged),)
+    prints = Prints(how, left, right)
+    telling = _Telling(how, prints, Fitting(prints, how))
+    telling.pair(left, right, (), ())
+    found = sorted(telling.found, key=lambda each: (_natural(each[0]), _KINDS.index(each[1].kind)))
+    return tuple(difference for _, difference in found)
 
 
-def _arrange(expected: Any, actual: Any, how: Comparison) -> Any:
-    """`actual`, brought as near to `expected` as the options allow: `expected` itself where they are equal."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        keys = [key for key in actual if key in expected or not how.subset]
-        made = {key: _arrange(expected[key], actual[key], how) if key in expected else actual[key] for key in keys}
-        same = len(made) == len(expected) and all(key in made and made[key] is expected[key] for key in expected)
-        return expected if same else made
-    if isinstance(expected, list) and isinstance(actual, list):
-        items = align(expected, actual, how) if how.ignore_order else actual
-        pairs = zip(expected, items, strict=False)
-        row = [_arrange(left, right, how) for left, right in pairs] + list(items[len(expected) :])
-        same = len(row) == len(expected) and all(a is b for a, b in zip(row, expected, strict=True))
-        return expected if same else row
-    return expected if _same(expected, actual, how) else actual
+@dataclass
+class _Telling:
+    """Goes down two values side by side, to the pairs that DeepDiff compares."""
+
+    how: Comparison
+    prints: Prints
+    fitting: Fitting
+    found: list[tuple[Steps, Difference]] = field(default_factory=list)
+
+    def pair(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
+        """Tell where two values differ; `at` is the path of the first, `there` that of the second."""
+        if len(self.found) >= MAX_TOLD or self._same(expected, actual):
+            return
+        if len(at) < MAX_DEPTH and type(expected) is type(actual):
+            if isinstance(expected, list):
+                self._lists(expected, actual, at, there)
+                return
+            if isinstance(expected, dict):
+                if self._plain(expected) and self._plain(actual):
+                    self._deeply(expected, self._arranged(expected, actual), at, there)
+                else:
+                    self._mappings(expected, actual, at, there)
+                return
+        self._leaf(expected, actual, at, there)
+
+    def _same(self, expected: Any, actual: Any) -> bool:
+        if self.prints.of(expected) == self.prints.of(actual):
+            return True
+        return self.how.subset and self.fitting.fits(expected, actual)
+
+    def _lists(self, expected: list[Any], actual: list[Any], at: Steps, there: Steps) -> None:
+        pairs = paired(expected, actual, self.how, self.prints, self.fitting)
+        for one, other in pairs:
+            self.pair(expected[one], actual[other], (*at, one), (*there, other))
+        for side, items, path, used in (
+            ("removed", expected, at, {one for one, _ in pairs}),
+            ("added", actual, there, {other for _, other in pairs}),
+        ):
+            for place in range(len(items)):
+                if place not in used:
+                    self._alone(f"iterable_item_{side}", items[place], (*path, place))
+
+    def _mappings(self, expected: dict[str, Any], actual: dict[str, Any], at: Steps, there: Steps) -> None:
+        for key, value in expected.items():
+            if key in actual:
+                self.pair(value, actual[key], (*at, key), (*there, key))
+            else:
+                self._alone("dictionary_item_removed", value, (*at, key))
+        for key, value in actual.items() if not self.how.subset else ():
+            if key not in expected:
+                self._alone("dictionary_item_added", value, (*there, key))
+
+    def _plain(self, value: dict[str, Any]) -> bool:
+        """Whether DeepDiff may compare it: small, and without lists, whose items are aligned here."""
+        if self.prints.weight(value) > _LEAVES:
+            return False
+        level: list[Any] = [value]
+        for _ in range(_LEVELS):
+            level = [item for part in level for item in part.values() if isinstance(item, dict | list)]
+            if any(isinstance(item, list) for item in level):
+                return False
+        return not level
+
+    def _arranged(self, expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+        """`actual` with what is equal under the options as it stands in `expected`, and without what is free."""
+        made: dict[str, Any] = {}
+        for key, value in actual.items():
+            if key not in expected:
+                made |= {} if self.how.subset else {key: value}
+            elif self._same(expected[key], value):
+                made[key] = expected[key]
+            elif isinstance(expected[key], dict) and isinstance(value, dict):
+                made[key] = self._arranged(expected[key], value)
+            else:
+                made[key] = value
+        return made
+
+    def _deeply(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
+        from deepdiff import DeepDiff
+
+        tree = DeepDiff(
+            expected,
+            actual,
+            view="tree",
+            threshold_to_diff_deeper=0,
+            ignore_private_variables=False,  # a key such as __x counts like any other
+        )
+        told = [(kind, level) for kind in _KINDS for level in tree.get(kind, ())]
+        for kind, level in told:
+            steps = tuple(level.path(output_format="list"))
+            if kind.endswith("_removed"):
+                self._alone(kind, level.t1, (*at, *steps))
+            elif kind.endswith("_added"):
+                self._alone(kind, level.t2, (*there, *steps))
+            else:
+                self._leaf(level.t1, level.t2, (*at, *steps), (*there, *steps))
+        if not told:
+            self._leaf(expected, actual, at, there)
+
+    def _alone(self, kind: str, value: Any, at: Steps) -> None:
+        sides = (value, None) if kind.endswith("_removed") else (None, value)
+        self._tell(at, Difference(_worded(at), kind, *sides))
+
+    def _leaf(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
+        alike = type(expected) is type(actual) or (is_number(expected) and is_number(actual))
+        if isinstance(expected, str) and isinstance(actual, str):
+            expected, actual = _cut(expected, actual)
+        kind = "values_changed" if alike else "type_changes"
+        elsewhere = _worded(there) if there != at else ""
+        self._tell(at, Difference(_worded(at), kind, expected, actual, elsewhere))
+
+    def _tell(self, at: Steps, difference: Difference) -> None:
+        if len(self.found) < MAX_TOLD:
+            self.found.append((at, difference))
 
 
-def _same(expected: Any, actual: Any, how: Comparison) -> bool:
-    """Whether two leaves are equal. `1` and `1.0` are, `1` and `true` are not."""
-    if isinstance(expected, str) and isinstance(actual, str):
-        return expected == actual or (how.ignore_case and expected.casefold() == actual.casefold())
-    if _is_number(expected) and _is_number(actual):
-        return bool(expected == actual) or (how.significant_digits is not None and _near(expected, actual, how))
-    return type(expected) is type(actual) and bool(expected == actual)
+def _worded(steps: Steps) -> str:
+    return "root" + "".join(f"[{step!r}]" for step in steps)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _near(expected: float, actual: float, how: Comparison) -> bool:
-    return _rounded(expected, how) == _rounded(actual, how)
-
-
-def _rounded(value: float, how: Comparison) -> str:
-    try:
-        text = f"{value:.{how.significant_digits}f}"
-    except OverflowError:
-        return str(value)
-    return text.removeprefix("-") if not text.strip("-0.") else text
-
-
-def align(expected: list[Any], actual: list[Any], how: Comparison) -> list[Any]:
-    """`actual` in the order of `expected`: equal items first, then those of one id, then the rest as it came."""
-    partner: dict[int, int] = {}  # index in expected -> index in actual
-    _pair_by(lambda item: key_of(item, how), expected, actual, partner)
-    if how.subset:
-        _pair_subsets(expected, actual, partner, how)
-    _pair_by(_identity, expected, actual, partner)
-    taken = set(partner.values())
-    rest = iter([at for at in range(len(actual)) if at not in taken])
-    order = [partner[at] if at in partner else next(rest, None) for at in range(len(expected))]
-    return [actual[at] for at in order if at is not None] + [actual[at] for at in rest]
-
-
-def _pair_by(key: Callable[[Any], str | None], expected: list[Any], actual: list[Any], partner: dict[int, int]) -> None:
-    """Pair what is not paired yet and has one key, in order."""
-    pool: dict[str, list[int]] = defaultdict(list)
-    taken = set(partner.values())
-    for at in range(len(actual) - 1, -1, -1):
-        if at not in taken and (name := key(actual[at])) is not None:
-            pool[name].append(at)
-    for at, item in enumerate(expected):
-        if at not in partner and (name := key(item)) is not None and pool[name]:
-            partner[at] = pool[name].pop()
-
-
-def _pair_subsets(expected: list[Any], actual: list[Any], partner: dict[int, int], how: Comparison) -> None:
-    """Pair each item with one that contains it: a maximum matching (augmenting paths), of few items only."""
-    taken = set(partner.values())
-    left = [at for at in range(len(expected)) if at not in partner]
-    right = [at for at in range(len(actual)) if at not in taken]
-    if not left or len(left) * len(right) > MAX_PAIRS:
-        return
-    fits = {at: [b for b in right if _arrange(expected[at], actual[b], how) is expected[at]] for at in left}
-    owner: dict[int, int] = {}
-
-    def place(at: int, seen: set[int]) -> bool:
-        for b in fits[at]:
-            if b not in seen:
-                seen.add(b)
-                if b not in owner or place(owner[b], seen):
-                    owner[b] = at
-                    return True
-        return False
-
-    for at in left:
-        place(at, set())
-    partner.update({at: b for b, at in owner.items()})
-
-
-def _identity(item: Any) -> str | None:
-    """What names a record: its `id`, `key` or `name`."""
-    if isinstance(item, dict):
-        for name in ("id", "key", "name"):
-            if isinstance(item.get(name), str | int):
-                return f"{name}={item[name]}"
-    return None
-
-
-def key_of(value: Any, how: Comparison) -> str:
-    """A text that is the same for values that are equal under `how`."""
-    return json.dumps(_plain(value, how), sort_keys=True)
-
-
-def _plain(value: Any, how: Comparison) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item, how) for key, item in value.items()}
-    if isinstance(value, list):
-        items = [_plain(item, how) for item in value]
-        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if how.ignore_order else items
-    if isinstance(value, str):
-        return value.casefold() if how.ignore_case else value
-    if _is_number(value):
-        if how.significant_digits is not None:
-            return ["number", _rounded(value, how)]
-        return int(value) if isinstance(value, float) and value.is_integer() else value
-    return value
-
-
-def _worded(expected: Any, actual: Any) -> tuple[Difference, ...]:
-    """DeepDiff's account of two values that differ; empty where they are too large for it."""
-    from deepdiff import DeepDiff
-
-    nodes, longest = _size(expected, actual)
-    if nodes > MAX_NODES:
-        return ()
-    tree = DeepDiff(
-        expected,
-        actual,
-        view="tree",
-        threshold_to_diff_deeper=0,
-        ignore_private_variables=False,  # a key such as __x counts like any other
-        zip_ordered_iterables=longest > MAX_ZIPPED,
-    )
-    found = [_difference(kind, level) for kind in _KINDS for level in tree.get(kind, ())]
-    return tuple(sorted(found, key=lambda d: (_natural(d.path), _KINDS.index(d.kind))))
-
-
-def _difference(kind: str, level: Any) -> Difference:
-    expected = None if kind.endswith("_added") else level.t1
-    actual = None if kind.endswith("_removed") else level.t2
-    if isinstance(expected, str) and isinstance(actual, str):
-        expected, actual = _cut(expected, actual)
-    if _is_number(expected) and _is_number(actual):
-        kind = "values_changed"
-    return Difference(level.path() or "root", kind, expected, actual)
-
-
-def _natural(path: str) -> list[tuple[int, int | str]]:
+def _natural(steps: Steps) -> list[tuple[int, int, str]]:
     """Sort key in which `[10]` follows `[9]`."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in path.replace("[", "]").split("]")]
-
-
-def _size(*values: Any) -> tuple[int, int]:
-    """How many nodes `values` have together, and how long their longest list is."""
-    nodes = longest = 0
-    stack = list(values)
-    while stack and nodes <= MAX_NODES:
-        item = stack.pop()
-        nodes += 1
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            longest = max(longest, len(item))
-            stack.extend(item)
-    return nodes, longest
+    return [(0, step, "") if isinstance(step, int) else (1, 0, step) for step in steps]
 
 
 def _cut(expected: str, actual: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from promptops.core.align import pair_any_order, pair_in_order
+from promptops.core.align import paired
 from promptops.core.comparison import Comparison, Prints, parse_exclude
 from promptops.core.paths import without
 from promptops.core.subsets import MAX_DEPTH, Fitting
@@ -131,12 +131,3 @@ class _Walk:
         total = words.total() + others.total()
         shared = (words & others).total()
         return 1 - 2 * shared / total if 2 * shared < total else 1 / (1 + total)
-
-
-def paired(
-    one: list[Any], other: list[Any], how: Comparison, prints: Prints, fitting: Fitting
-) -> list[tuple[int, int]]:
-    """Which items of two lists belong together, by their indices."""
-    if not how.ignore_order:
-        return pair_in_order(one, other, prints)
-    return pair_any_order(one, other, prints, fitting.pairs(one, other).items() if how.subset else ())

@@ -43,7 +43,13 @@ _CODES: Mapping[str, FailureKind] = {
     "timeout_error": "timeout",
     "DEADLINE_EXCEEDED": "timeout",
     "RESOURCE_EXHAUSTED": "rate_limit",
+    "content_filter": "request",  # Azure
+    "tool_use_failed": "request",  # Groq, of a call that is not the tool's
+    "exceed_context_size_error": "request",  # llama.cpp
+    "BadRequestError": "request",  # vLLM
+    "service_tier_capacity_exceeded": "rate_limit",  # Mistral
 }
+_CALLED = ("code", "status_code", "status", "type")  # what says what an error is, the surest first
 _WORDS: Mapping[FailureKind, str] = {
     "auth": "refuses the key",
     "not_found": "does not know the model or path",
@@ -61,6 +67,8 @@ def kind_of_status(status: int, code: str = "") -> FailureKind:
     """Return the kind of a status that is no success; `code` is what the body calls the error."""
     if code in _NO_MONEY:
         return "auth"
+    if status == 400 and _CODES.get(code) == "not_found":
+        return "not_found"  # OpenAI's responses
     if status < 200:
         return "bad_reply"  # a promise of an answer in place of one
     return _STATUS.get(status, "server" if status >= 500 else "request")
@@ -68,11 +76,20 @@ def kind_of_status(status: int, code: str = "") -> FailureKind:
 
 def of_error_object(where: str, error: Any) -> ProviderError:
     """Return the error for one that came with status 200: gateways name the status of the model's host in `code`."""
-    said, code = error_words(error)
-    status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
-    kind: FailureKind = "rate_limit" if "rate_limit" in code else kind_of_status(status if status >= 400 else 500, code)
-    kind = _CODES.get(code, kind)
-    return ProviderError(kind, f"{where}: {said}")
+    said, _ = error_words(error)
+    called = [error.get(name) for name in _CALLED] if isinstance(error, Mapping) else []
+    kinds = (_kind_of_name(name) for name in called)
+    return ProviderError(next(filter(None, kinds), "server"), f"{where}: {said}")
+
+
+def _kind_of_name(name: Any) -> FailureKind | None:
+    """Return the kind of an error by one thing that it is called, or by its status; None where that says nothing."""
+    code = str(name) if isinstance(name, str | int) else ""
+    if code in _NO_MONEY:
+        return "auth"
+    if code.isascii() and code.isdigit() and len(code) == 3 and int(code) >= 400:
+        return kind_of_status(int(code))
+    return _CODES.get(code) or ("rate_limit" if "rate_limit" in code else None)
 
 
 def of_status(

@@ -1,7 +1,8 @@
 """Did the pinned model answer, and did it answer now? Gateways cache, retry elsewhere and fall back silently.
 
 Sources: https://portkey.ai/docs/api-reference/response-schema, https://docs.litellm.ai/docs/proxy/response_headers,
-https://docs.helicone.ai/features/advanced-usage/caching, https://developers.cloudflare.com/ai-gateway/features/caching
+https://docs.helicone.ai/features/advanced-usage/caching, https://developers.cloudflare.com/ai-gateway/features/caching,
+https://openrouter.ai/docs/guides/features/response-caching, https://developer.konghq.com/plugins/ai-semantic-cache
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from promptops.errors import ProviderError
 from promptops.models import Pin, Reply, ServedRules
 
 # Headers that say "from a cache" when they begin with HIT (Portkey also says SEMANTIC HIT).
-_CACHE_STATUS = ("x-portkey-cache-status", "helicone-cache", "cf-aig-cache-status", "x-cache", "x-litellm-cache-hit")
+_CACHE_STATUS = (
+    "x-portkey-cache-status",
+    "helicone-cache",
+    "cf-aig-cache-status",
+    "x-openrouter-cache-status",
+    "x-cache",
+    "x-cache-status",  # Kong
+    "x-litellm-cache-hit",
+)
 # Headers that count what was tried before this answer, beyond the endpoint that was asked for.
 _FALLBACK_COUNT = ("x-litellm-attempted-fallbacks", "cf-aig-step")
 # The path of the target in a Portkey configuration: anything but the first of each list is a fallback.

@@ -13,14 +13,12 @@ from typing import Any
 from promptops.core.wire.mistral import MISTRAL
 from promptops.core.wire.spec import Spec
 from promptops.models import Media, Message, Reply, Request
-from promptops.providers.failures import of_error_object
 from promptops.providers.media import data_url
 from promptops.providers.openai_chat import OpenAIChat
 from promptops.providers.openai_chat_body import chat_message
 from promptops.providers.openai_chat_shape import tool_calls
 from promptops.providers.openai_chat_stream import ChatChunks
 from promptops.providers.reading import mapping
-from promptops.providers.replies import parse_object
 
 
 class Mistral(OpenAIChat):
@@ -38,9 +36,7 @@ class Mistral(OpenAIChat):
         return body
 
     def reply(self, document: Mapping[str, Any]) -> Reply:
-        """As OpenAI, with arguments of calls that may be objects, and errors that may be the whole document."""
-        if document.get("object") == "error":
-            raise of_error_object("an error in place of a reply", document)
+        """As OpenAI, with arguments of calls that may be objects."""
         choices = document.get("choices")
         if isinstance(choices, list) and choices and isinstance(choices[0], dict):
             choice = {**choices[0], "message": _plain(choices[0].get("message"))}
@@ -62,12 +58,6 @@ class Mistral(OpenAIChat):
 
 class MistralChunks(ChatChunks):
     """Adds up chunks whose content may be a list with thoughts in it."""
-
-    def add(self, event: str, data: str) -> None:
-        """Take one event; an error may be the whole chunk."""
-        if '"error"' in data and (chunk := parse_object(data)).get("object") == "error":
-            raise of_error_object("an error in the middle of the reply", chunk)
-        super().add(event, data)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
         delta = _plain(choice.get("delta"))

@@ -17,13 +17,16 @@ from promptops.providers.openai_chat_shape import (
     refuse_broken_choice,
     refuse_errors,
     text_of,
+    thought_in,
     tool_calls,
+    usage_in,
 )
 from promptops.providers.openai_chat_stream import ChatChunks
 from promptops.providers.reading import listing, mapping, number, string, string_or_none, usage_of
 from promptops.providers.wire import Wire
 
-# A reply without text is what the model said when it ran into its limit or a filter; otherwise it is no reply.
+# A reply without content is what the model said when it ran into its limit or a filter, or when it thought and then
+# said nothing; otherwise it is no reply.
 _EMPTY_IS_AN_ANSWER = frozenset({"length", "content_filter"})
 
 
@@ -62,7 +65,7 @@ class OpenAIChat(Wire):
         return Reply(
             text=_text(message, reason, calls),
             finish_reason=reason,
-            usage=usage_of(self.spec.usage, document.get("usage")),
+            usage=usage_of(self.spec.usage, usage_in(document), instead=self.spec.usage_instead),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
             logprobs=logprobs_of(choice.get("logprobs")),
@@ -102,6 +105,6 @@ def _text(message: Mapping[str, Any], reason: str | None, calls: tuple[Mapping[s
     content = text_of(message.get("content"))
     if content is None and isinstance(message.get("refusal"), str):
         content = message["refusal"]
-    if content is None and (calls or reason in _EMPTY_IS_AN_ANSWER):
+    if content is None and (calls or reason in _EMPTY_IS_AN_ANSWER or (reason and thought_in(message))):
         return ""
     return string(content, "choices[0].message.content")

@@ -9,19 +9,45 @@ from promptops.errors import ProviderError
 from promptops.providers.failures import of_error_object
 from promptops.providers.reading import mapping, string, wrong
 
+_THOUGHTS = ("reasoning_content", "reasoning")
+
 
 def refuse_errors(document: Mapping[str, Any]) -> None:
     """Raise `ProviderError` for an error in a reply of status 200, or in the middle of a stream."""
-    if error := document.get("error"):
+    error = document.get("error") or (document if document.get("object") == "error" else None)  # vLLM, Mistral
+    if not error and isinstance(more := document.get("x_groq"), Mapping):
+        error = more.get("error")  # why Groq stopped a stream early
+    if error:
         raise of_error_object("an error in place of a reply", error)
     if document.get("truncated") is True:
         raise ProviderError("identity", "the server cut the prompt to fit its context")
+
+
+def usage_in(document: Mapping[str, Any]) -> Any:
+    """Return what counts the tokens of a reply or chunk; None where it says nothing of them.
+
+    It stands at the top, in Groq's `x_groq` (https://console.groq.com/docs/api-reference#chat-create), or in the choice
+    (https://platform.moonshot.ai/docs/api/chat).
+    """
+    if document.get("usage") is not None:
+        return document["usage"]
+    if isinstance(more := document.get("x_groq"), Mapping) and more.get("usage") is not None:
+        return more["usage"]
+    choices = document.get("choices")
+    return (
+        choices[0].get("usage") if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
+    )
 
 
 def refuse_broken_choice(choice: Mapping[str, Any]) -> None:
     """Raise `ProviderError` for a choice that a gateway's host did not finish."""
     if choice.get("finish_reason") == "error" or choice.get("error"):
         raise of_error_object("the model's host failed midway", choice.get("error") or "")
+
+
+def thought_in(message: Mapping[str, Any]) -> Any:
+    """Return what a message or delta has of the model's thoughts, as servers of open models send them; else None."""
+    return next((message[name] for name in _THOUGHTS if message.get(name)), None)
 
 
 def text_of(content: Any) -> Any:

@@ -11,14 +11,19 @@ from io import StringIO
 from typing import Any
 
 from promptops.errors import ProviderError
-from promptops.providers.openai_chat_shape import refuse_broken_choice, refuse_errors, text_of, tool_calls
+from promptops.providers.openai_chat_shape import (
+    refuse_broken_choice,
+    refuse_errors,
+    text_of,
+    thought_in,
+    tool_calls,
+    usage_in,
+)
 from promptops.providers.reading import MAX_CALLS, listing, mapping, string, wrong
 from promptops.providers.replies import parse_object, well_formed
 
 _TEXTS = ("content", "refusal")
 _WHO_SERVED = ("system_fingerprint", "provider")
-# What a model says while it thinks: it goes nowhere, but the model has begun.
-_THOUGHTS = ("reasoning_content", "reasoning")
 
 
 @dataclass(slots=True)
@@ -59,6 +64,7 @@ class ChatChunks:
         self._calls: list[_Call] = []
         self._places: dict[int | None, int] = {}
         self._has_choice = False
+        self._thought: Any = None
 
     @property
     def begun(self) -> bool:
@@ -73,8 +79,8 @@ class ChatChunks:
         chunk = parse_object(data, mend=False)
         refuse_errors({"error": chunk} if event == "error" and "error" not in chunk else chunk)
         self._note_model(chunk.get("model"))
-        if chunk.get("usage") is not None:
-            self._top["usage"] = chunk["usage"]
+        if (usage := usage_in(chunk)) is not None:
+            self._top["usage"] = usage
         for name in _WHO_SERVED:
             if chunk.get(name):
                 self._top[name] = chunk[name]
@@ -83,7 +89,7 @@ class ChatChunks:
             raise wrong("choices", "a list", choices)
         for item in choices or ():
             choice = mapping(item, "choices[0]")
-            if choice.get("index", 0) == 0:
+            if (choice.get("index") or 0) == 0:
                 self._add_choice(choice)
 
     def document(self) -> dict[str, Any]:
@@ -91,6 +97,8 @@ class ChatChunks:
         if not self.complete and self._reason is None:
             raise ProviderError("connection", "the stream ended in the middle of the reply")
         message: dict[str, Any] = {name: text.getvalue() for name, text in self._texts.items()}
+        if self._thought is not None:
+            message["reasoning"] = self._thought
         if self._calls:
             message["tool_calls"] = [call.document() for call in self._calls]
         choice = {"message": message, "finish_reason": self._reason}
@@ -115,7 +123,9 @@ class ChatChunks:
         if isinstance(logprobs := choice.get("logprobs"), dict):
             self._logprobs += listing(logprobs.get("content"), "choices[0].logprobs.content")
         delta = mapping(choice.get("delta") or {}, "choices[0].delta")
-        said = any(delta.get(name) for name in _THOUGHTS)
+        said = False
+        if (thought := thought_in(delta)) is not None:  # it goes nowhere, but the model has begun
+            self._thought, said = thought, True
         for name in _TEXTS:
             if (piece := text_of(delta.get(name))) is not None:
                 self._texts.setdefault(name, StringIO()).write(string(piece, f"choices[0].delta.{name}"))

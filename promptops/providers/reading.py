@@ -56,7 +56,13 @@ def count(value: Any, name: str) -> int | None:
     return value
 
 
-def usage_of(paths: Mapping[str, tuple[tuple[str, ...], ...]], value: Any, name: str = "usage") -> Usage:
+def usage_of(
+    paths: Mapping[str, tuple[tuple[str, ...], ...]],
+    value: Any,
+    name: str = "usage",
+    *,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
+) -> Usage:
     """Return the counted tokens: for each count of ours the sum of what stands at its `paths` (see `Spec.usage`)."""
     if value is None:
         return Usage()
@@ -64,6 +70,8 @@ def usage_of(paths: Mapping[str, tuple[tuple[str, ...], ...]], value: Any, name:
     found: dict[str, int] = {}
     for ours, places in paths.items():
         there = [counted for path in places if (counted := _at(counts, path, name)) is not None]
+        if not there and instead and ours in instead and (other := _at(counts, instead[ours], name)) is not None:
+            there = [other]
         if there:
             found[ours] = sum(there)
     return Usage(**found)

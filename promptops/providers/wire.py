@@ -8,6 +8,7 @@ from typing import Any
 
 from promptops.core.structured import instructed, instruction
 from promptops.core.wire import Spec, kept, refusals
+from promptops.core.wire.schema_modes import beyond
 from promptops.core.wire.takes import fields_for, has_native_schema, place
 from promptops.errors import ProviderError
 from promptops.models import Message, Pin, Reply, Request
@@ -37,6 +38,7 @@ class Wire:
     def __init__(self, spec: Spec, *, drop_unsupported: bool = False) -> None:
         self.spec = spec
         self._drop = drop_unsupported
+        self._held: tuple[Mapping[str, Any], bool] | None = None
         self._last: tuple[str, Mapping[str, Any], dict[str, Any]] | None = None
 
     # --- what a format writes and reads
@@ -108,9 +110,16 @@ class Wire:
 
     def native_schema(self, request: Request, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the schema to send in the vendor's own mode, None where there is none or it is written in words."""
-        if request.output_schema is None or params.get("structured_output") == "instruction":
+        schema, wanted = request.output_schema, params.get("structured_output")
+        if schema is None or wanted == "instruction" or not has_native_schema(self.spec, request.pin.model):
             return None
-        return request.output_schema if has_native_schema(self.spec, request.pin.model) else None
+        return None if wanted == "auto" and self._is_beyond(schema) else schema
+
+    def _is_beyond(self, schema: Mapping[str, Any]) -> bool:
+        """Whether the vendor's mode cannot hold `schema`, which is the same one for request after request."""
+        if self._held is None or self._held[0] is not schema:
+            self._held = (schema, bool(beyond(self.spec.schema_mode, schema)))
+        return self._held[1]
 
     def messages(self, request: Request, params: Mapping[str, Any]) -> tuple[Message, ...]:
         """Return the messages, with the schema in words where the vendor's mode for it is not used; media checked."""
@@ -127,7 +136,7 @@ class Wire:
 
     def stop_reason(self, said: str | None) -> str | None:
         """Return our word for the vendor's stop reason; one without such a word stays as it is."""
-        return None if said is None else self.spec.stops.get(said, said)
+        return self.spec.stops.get(said, said) if said else None
 
 
 def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _check(check: CheckResult) -> Iterator[Line]:
 
 def _difference(difference: Difference) -> Iterator[Line]:
     indent = " " * (_MARGIN + 2)
-    yield Line(f"{indent}{one_line(difference.path)}", "dim")
+    yield Line(f"{indent}{one_line(where(difference))}", "dim")
     expected, actual = sides(difference)
     yield Line(f"{indent}- expected {expected}", "good")
     yield Line(f"{indent}+ got      {actual}", "bad")
@@ -86,6 +86,13 @@ def _labelled(label: str, text: str, style: Style = "plain") -> Iterator[Line]:
         yield Line(f"  {head:<{_MARGIN}}{line}" if len(head) < _MARGIN else f"  {head} {line}", style)
     if (more := len(rows) - _TEXT_LINES) > 0:
         yield Line(f"  {'':<{_MARGIN}}… and {more} more lines", "dim")
+
+
+def where(difference: Difference) -> str:
+    """The path of a difference, and the place in the output where that is another one."""
+    if not difference.actual_path:
+        return difference.path
+    return f"{difference.path} (in the output {difference.actual_path})"
 
 
 def sides(difference: Difference, limit: int = 200) -> tuple[str, str]:

@@ -86,17 +86,35 @@ def _text(project: Project, prompt: str, before: str, after: str, case: str | No
 def _outputs(project: Project, prompt: str, before: str, after: str, case: str | None) -> list[dict[str, Any]]:
     """The cases whose recorded outputs differ, with where."""
     from promptops.cli.commands._measured import judged
-    from promptops.core.diff import differences
+    from promptops.core.checks.expected import how_to_compare
+    from promptops.core.diff import compare
+    from promptops.core.distance import measure
+    from promptops.core.judge import checks_for
     from promptops.runner.session import Session
 
     session = Session(project, "replay", os.environ)
-    old, new = (judged(session, session.target(prompt, version)) for version in (before, after))
+    targets = [session.target(prompt, version) for version in (before, after)]
+    old, new = (judged(session, target) for target in targets)
+    cases = {item.id: item for item in targets[1].cases}
+    contract = targets[1].contract.schema is not None
     rows = []
     for name in sorted(old.keys() & new.keys()):
-        found = differences(_value(old[name]), _value(new[name]))
+        how = how_to_compare(checks_for(cases[name], has_contract=contract, checks=targets[1].checks))
+        found = compare(_value(old[name]), _value(new[name]), how)
         if case in (None, name) and (found or old[name].outcome != new[name].outcome):
-            where = [{"path": d.path, "kind": d.kind, "old": d.expected, "new": d.actual} for d in found]
-            rows.append({"case": name, "old": old[name].outcome, "new": new[name].outcome, "differences": where})
+            where = [
+                {
+                    "path": d.path,
+                    "kind": d.kind,
+                    "old": d.expected,
+                    "new": d.actual,
+                    "new_path": d.actual_path or d.path,
+                }
+                for d in found
+            ]
+            apart = measure(_value(old[name]), _value(new[name]), how).value if found else 0.0
+            outcomes = {"old": old[name].outcome, "new": new[name].outcome}
+            rows.append({"case": name, **outcomes, "distance": apart, "differences": where})
     return rows
 
 
@@ -111,10 +129,11 @@ def _show_outputs(rows: list[dict[str, Any]], before: str, after: str, *, as_jso
         emit_json({"old": before, "new": after, "cases": rows})
         return
     for row in rows:
-        say(f"{row['case']}: {row['old']} -> {row['new']}")
+        say(f"{row['case']}: {row['old']} -> {row['new']}, distance {row['distance']:.2g}")
         for item in row["differences"]:
             old, new = (json.dumps(item[side], ensure_ascii=False)[:200] for side in ("old", "new"))
-            say(f"    {item['path']}: {old} -> {new}")
+            path = item["path"] if item["new_path"] == item["path"] else f"{item['path']} (now {item['new_path']})"
+            say(f"    {path}: {old} -> {new}")
     say(f"{len(rows)} recorded outputs differ between {before} and {after}")
     finish(0)
 

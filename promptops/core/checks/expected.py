@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
 from promptops.core.comparison import Comparison, parse_exclude
-from promptops.core.diff import compare
+from promptops.core.diff import MAX_TOLD, compare
 from promptops.core.distance import measure
 from promptops.core.shown import shown
-from promptops.models import Json
+from promptops.models import CheckSpec, Json
 
 _OPTIONS = ("value", "ignore_order", "significant_digits", "exclude_paths", "ignore_case")
 
@@ -43,7 +44,7 @@ class ExpectedCheck:
         if context.has_contract and not context.parsed.valid:
             why = "; ".join(context.parsed.problems[:3])
             return Finding("cannot", f"cannot be compared, the output is invalid: {why}")
-        how = self._comparison(options)
+        how = self.comparison(options)
         wanted, actual = expected, context.parsed.value
         if not context.has_contract:
             wanted, actual = self._texts(expected, context.reply.text)
@@ -51,9 +52,11 @@ class ExpectedCheck:
         if not different:
             return Finding("yes", f"the output {self.name} {shown(expected)}", score=1.0)
         count, score = len(different), 1.0 - measure(wanted, actual, how).value
-        return Finding("no", f"{count} difference{'s' if count > 1 else ''}", different[:100], score)
+        most = "at least " if count == MAX_TOLD else ""
+        return Finding("no", f"{most}{count} difference{'s' if count > 1 else ''}", different[:100], score)
 
-    def _comparison(self, options: Json) -> Comparison:
+    def comparison(self, options: Json) -> Comparison:
+        """How the check compares, by its options."""
         if not isinstance(options, dict):
             return Comparison(subset=self._subset)
         given: dict[str, Any] = dict(options)
@@ -73,6 +76,13 @@ class ExpectedCheck:
             )
         wanted = expected if isinstance(expected, str) else json.dumps(expected)
         return (wanted.strip(), text.strip()) if self._subset else (wanted, text)
+
+
+def how_to_compare(specs: Iterable[CheckSpec]) -> Comparison:
+    """How two outputs of one case are compared: by the options of its first `matches` or `equals`, with no key free."""
+    spec = next((spec for spec in specs if spec.name in ("matches", "equals") and not spec.negate), None)
+    found = MATCHES.comparison(spec.options) if spec is not None else Comparison()
+    return replace(found, subset=False)
 
 
 def _expected(options: Json, context: CheckContext) -> Json:

@@ -61,6 +61,7 @@ ANTHROPIC: Final = Spec(
         "image": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
         "file": frozenset({"application/pdf", "text/plain"}),
     },
+    schema_mode="claude",
     models=(
         ModelRule(_SAMPLES_ITSELF, MIGRATING, refuses=frozenset({"temperature", "top_p", "top_k"})),
         ModelRule(_ONE_SAMPLER, MIGRATING, either=frozenset({"temperature", "top_p"})),

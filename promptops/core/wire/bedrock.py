@@ -58,6 +58,7 @@ BEDROCK: Final = Spec(
         "cached_tokens": (("cacheReadInputTokens",),),
         "cache_write_tokens": (("cacheWriteInputTokens",),),
     },
+    schema_mode="claude",
     models=(
         # What Anthropic's models refuse at home, they refuse here.
         *(replace(rule, models=rf"([a-z-]+\.)?anthropic\.({rule.models})(-v\d+)?(:\d+)*") for rule in ANTHROPIC.models),

@@ -30,4 +30,7 @@ DEEPSEEK: Final = replace(
     ),
     format="deepseek",
     media={"image": OPENAI_CHAT.media["image"]},
+    # Its own name for them, which is the documented one; OpenAI's stands beside it, or does not.
+    usage={**OPENAI_CHAT.usage, "cached_tokens": (("prompt_cache_hit_tokens",),)},
+    usage_instead={"cached_tokens": ("prompt_tokens_details", "cached_tokens")},
 )

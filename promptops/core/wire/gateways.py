@@ -36,15 +36,18 @@ PORTKEY: Final = replace(OPENAI_CHAT.but(page=PORTKEY_PAGE), key_header="x-portk
 HELICONE: Final = replace(OPENAI_CHAT.but(page=HELICONE_PAGE), headers={"helicone-cache-enabled": "false"})
 
 # Log probabilities are refused there, although they are in the reference.
-GROQ: Final = OPENAI_CHAT.but(
-    page=GROQ_PAGE,
-    fields={
-        "max_tokens": Field(("max_completion_tokens",), GROQ_CREATE),
-        "reasoning_effort": Field(
-            ("reasoning_effort",), GROQ_CREATE, choices={word: word for word in ("none", "low", "medium", "high")}
-        ),
-    },
-    without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+GROQ: Final = replace(
+    OPENAI_CHAT.but(
+        page=GROQ_PAGE,
+        fields={
+            "max_tokens": Field(("max_completion_tokens",), GROQ_CREATE),
+            "reasoning_effort": Field(
+                ("reasoning_effort",), GROQ_CREATE, choices={word: word for word in ("none", "low", "medium", "high")}
+            ),
+        },
+        without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+    ),
+    schema_mode="openai",  # https://console.groq.com/docs/structured-outputs
 )
 
 # `logprobs` is a number there, and what comes back has another shape.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from promptops.core.wire.openai_models import MODELS, OPENAI_EFFORTS
@@ -54,12 +55,15 @@ OPENAI_CHAT: Final = Spec(
 )
 
 # What api.openai.com itself does otherwise: https://developers.openai.com/api/docs/guides/reasoning
-OPENAI_ITSELF: Final = OPENAI_CHAT.but(
-    fields={
-        "max_tokens": Field(("max_completion_tokens",), PAGE),
-        "reasoning_effort": Field(("reasoning_effort",), PAGE, choices=OPENAI_EFFORTS),
-        "stop": Field(("stop",), PAGE, most=4),
-    },
-    without=frozenset({"top_k", "grammar"}),
-    models=MODELS,
+OPENAI_ITSELF: Final = replace(
+    OPENAI_CHAT.but(
+        fields={
+            "max_tokens": Field(("max_completion_tokens",), PAGE),
+            "reasoning_effort": Field(("reasoning_effort",), PAGE, choices=OPENAI_EFFORTS),
+            "stop": Field(("stop",), PAGE, most=4),
+        },
+        without=frozenset({"top_k", "grammar"}),
+        models=MODELS,
+    ),
+    schema_mode="openai",
 )

@@ -40,6 +40,7 @@ OPENAI_RESPONSES: Final = Spec(
         "image": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
         "file": frozenset({"application/pdf"}),
     },
+    schema_mode="openai",
     models=MODELS,
 )
 

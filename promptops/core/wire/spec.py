@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from promptops.core.wire.schema_modes import SchemaMode
 from promptops.models import Json, Role
 
 
@@ -53,9 +54,9 @@ class Spec:
 
     `fields` are the params that it takes, `required` those that it cannot do without (with the page that says so).
     `roles` are its names of ours, `stops` maps its stop reasons to ours, `usage` says for each count of ours at which
-    paths of the reply's usage it stands (more than one: their sum). `media` are the media types that messages may
-    hold; `native_schema` says that it has a mode that keeps to a JSON Schema. `models` are what single models refuse.
-
+    paths of the reply's usage it stands (more than one: their sum), `usage_instead` where it stands if at none of them.
+    `media` are the media types that messages may hold; `native_schema` says that it has a mode that keeps to a JSON
+    Schema, `schema_mode` what this mode can hold. `models` are what single models refuse.
     `key_header` carries the key as it is (None: `authorization` does, as a bearer token); `headers` and `extra` go with
     every request, the latter at the top level of the body, where `extra_body` has nothing else under its name.
     `sample_seed` False: only a seed that a version sets is sent, and none of the sample's own.
@@ -69,7 +70,9 @@ class Spec:
     stops: Mapping[str, str] = field(default_factory=dict)
     media: Mapping[Literal["image", "file"], frozenset[str]] = field(default_factory=dict)
     usage: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    usage_instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     native_schema: bool = True
+    schema_mode: SchemaMode = "any"
     models: tuple[ModelRule, ...] = ()
     key_header: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

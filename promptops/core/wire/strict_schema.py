@@ -24,7 +24,9 @@ def schema_name(schema: Mapping[str, Any]) -> str:
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return `schema` as OpenAI's strict mode takes it: objects closed, all their properties required.
 
-    A reference with words beside it is written out. Raises `ValueError` where references lead nowhere or never end.
+    A reference with words beside it is written out. Alternatives are `anyOf`: the `oneOf` of a union with a
+    discriminator is refused there, although the SDK sends it. Raises `ValueError` where references lead nowhere or
+    never end.
     """
     made: dict[str, Any] = _strict(schema, schema, 0)
     return made
@@ -36,8 +38,7 @@ def _strict(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError(f"the output schema nests deeper than {MAX_DEPTH} levels, its references followed")
     made: dict[str, Any] = dict(schema)
-    if "default" in made and made["default"] is None:
-        del made["default"]  # says nothing that the type does not
+    _replace_words(made)
     for name, value in made.items():
         if name in _MAPPINGS and isinstance(value, Mapping):
             made[name] = {key: _strict(below, root, depth + 1) for key, below in value.items()}
@@ -55,6 +56,15 @@ def _strict(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
         del made["$ref"]
         return _strict({**_resolved(root, reference), **made}, root, depth + 1)
     return made
+
+
+def _replace_words(made: dict[str, Any]) -> None:
+    """Take out what the mode has no word for, or another one."""
+    if isinstance(made.get("oneOf"), list) and "anyOf" not in made:
+        made["anyOf"] = made.pop("oneOf")
+        made.pop("discriminator", None)
+    if "default" in made and made["default"] is None:
+        del made["default"]  # says nothing that the type does not
 
 
 def _resolved(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:

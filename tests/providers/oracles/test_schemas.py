@@ -77,7 +77,17 @@ def made_by(transform: Callable[[dict[str, Any]], Any], schema: dict[str, Any]) 
         return "refused"
 
 
+def with_any_of(schema: Any) -> Any:
+    """`schema` with `anyOf` for `oneOf`, which the SDK passes on and the vendor refuses."""
+    if isinstance(schema, list):
+        return [with_any_of(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {("anyOf" if name == "oneOf" else name): with_any_of(value) for name, value in schema.items()}
+
+
 def by_openai(schema: dict[str, Any]) -> Any:
+    schema = with_any_of(schema)
     return openai_schemas._ensure_strict_json_schema(schema, path=(), root=schema)
 
 
