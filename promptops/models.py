@@ -88,6 +88,7 @@ class Request:
     """What is asked of a model, independent of the wire format. Its digest keys recordings.
 
     `output_schema` is the JSON Schema that the answer is asked to have, where the param `structured_output` is set.
+    The first `stable` messages are the same for every case of the version.
     """
 
     pin: Pin
@@ -95,6 +96,7 @@ class Request:
     params: Mapping[str, Json] = field(default_factory=dict)
     tools: tuple[Mapping[str, Json], ...] = ()
     output_schema: Mapping[str, Json] | None = None
+    stable: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,8 @@ class Usage:
     """Tokens as the provider counted them; None where it did not say.
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
-    (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
-    (`reasoning_tokens`) among them.
+    (`cache_write_tokens`, of which `cache_write_1h_tokens` for an hour) are among them. `output_tokens` are all that
+    the model wrote, its reasoning (`reasoning_tokens`) among them.
     """
 
     input_tokens: int | None = None
@@ -111,6 +113,7 @@ class Usage:
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

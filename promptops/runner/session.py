@@ -12,9 +12,11 @@ from promptops.config import environment_name
 from promptops.core import pricing
 from promptops.core.judge import judge
 from promptops.core.plan import Planned, limits_latency, plan_samples
+from promptops.core.prompt_cache import keep_of
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
+from promptops.core.wire.endpoints import settings_of
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
 from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample, Spent
@@ -254,7 +256,10 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        return pricing.worst_case(request, self.project.config.prices, batch=self.batch)
+        config = self.project.config
+        settings = settings_of(request.pin.provider, config)
+        keep = keep_of(request, settings.format, settings.prompt_cache) if settings else "off"
+        return pricing.worst_case(request, config.prices, batch=self.batch, keep=keep)
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)

@@ -44,6 +44,7 @@ _WHERE_SAID: Final[Mapping[str, type]] = {
     "cached_tokens": int,
     "cache_write_tokens": int,
     "reasoning_tokens": int,
+    "cache_write_1h_tokens": int,
     "logprobs": list,
 }
 _KEYS: Final = frozenset(RecordingLine.model_fields)
@@ -123,7 +124,7 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
-    for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens"):
+    for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cache_write_1h_tokens"):
         if (counted := getattr(reply.usage, name)) is not None:
             fields[name] = counted
     if reply.logprobs:
@@ -146,6 +147,7 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
             fields.get("cached_tokens"),
             fields.get("cache_write_tokens"),
             fields.get("reasoning_tokens"),
+            fields.get("cache_write_1h_tokens"),
         ),
         served_model=fields["served_model"],
         tool_calls=tuple(fields["tool_calls"]),
