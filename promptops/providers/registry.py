@@ -66,7 +66,7 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
     endpoint = parse_endpoint(settings.base_url)
     for header in settings.headers:
         check_header(header)
-    if settings.prompt_cache and settings.format not in ("anthropic-messages", "bedrock-converse"):
+    if settings.prompt_cache not in (None, "off") and settings.format not in ("anthropic-messages", "bedrock-converse"):
         raise ValueError("prompt_cache is for the formats 'anthropic-messages' and 'bedrock-converse' alone")
     if settings.api_version and settings.format != "azure-openai":
         raise ValueError("api_version is for the format 'azure-openai' alone")
