@@ -4,8 +4,9 @@ Source: OpenAI, https://developers.openai.com/api/docs/guides/rate-limits (`x-ra
 durations: `1s`, `6m0s`; Azure, Groq and LiteLLM use the same names); Anthropic,
 https://docs.anthropic.com/en/api/rate-limits#response-headers (`anthropic-ratelimit-input-tokens-remaining`, resets as
 RFC 3339); Mistral, https://github.com/mistralai/client-ts/issues/169 (`x-ratelimit-remaining-tokens-minute`, no
-resets) and, as it was, `x-ratelimitbysize-remaining-minute`, which counts tokens; Cohere,
-https://github.com/cohere-ai/cohere-go (`x-trial-endpoint-call-remaining`, the calls of a trial key, no resets);
+resets) and, as it was, https://rdrr.io/cran/tidyllm/src/R/api_mistral.R (`x-ratelimitbysize-remaining-minute`, which
+counts tokens); Cohere, whose replies to a trial key have `x-trial-endpoint-call-remaining` (a minute's calls, no resets;
+no page of its reference says so);
 DigitalOcean, https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers/
 (`x-ratelimit-reset-tokens-per-minute` in seconds since 1970); Together,
 https://support.together.ai/en/articles/8988956-rate-limits (`x-ratelimit-remaining`); the fields `RateLimit` and
