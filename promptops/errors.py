@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 FailureKind = Literal[
     "connection",  # refused, reset, DNS, TLS
@@ -61,8 +62,7 @@ class ModelFileError(UsageError):
     """The file of a local model is missing, is another one, or cannot be fetched."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """One thing that is wrong with one file.
 
     `path` is relative to the project root where possible, `line` counts from 1 (0: the file as a whole), `hint`

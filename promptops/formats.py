@@ -45,10 +45,22 @@ class Budgets(Strict):
 
     cost_per_request: Annotated[float, Field(gt=0)] | None = None
     p95_latency: Annotated[float, Field(gt=0)] | Duration | None = None  # seconds, or "800ms", "2s"
-    validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    validation_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None  # of final outputs
+    first_pass_failure_rate: Annotated[float, Field(ge=0, le=1)] | None = None  # before the model was asked again
 
 
-MetricName = Literal["pass_rate", "score", "validation", "distance", "judge", "cost", "latency", "tokens", "length"]
+MetricName = Literal[
+    "pass_rate",
+    "score",
+    "validation",
+    "first_pass",
+    "distance",
+    "judge",
+    "cost",
+    "latency",
+    "tokens",
+    "length",
+]
 UNBOUNDED = frozenset({"cost", "latency", "tokens", "length"})
 """Metrics of any size: they are compared with the baseline's own figures, and by the typical case."""
 Worse = Literal["increase", "decrease"]
@@ -116,6 +128,24 @@ class IdentitySettings(Strict):
     hosts: list[str] = []
 
 
+class Fallback(Strict):
+    """A value that stands in for an output at run time; `null` is one too."""
+
+    value: Any
+
+
+class OutputSettings(Strict):
+    """`output` at length: what an answer must be (`schema`, as the short form names it), and what becomes of another.
+
+    The model is asked again at most `reask` times with what is wrong; at run time `fallback` then stands in for the
+    output. No test uses it.
+    """
+
+    contract: Annotated[str, Field(alias="schema")]
+    reask: Annotated[int, Field(ge=0, le=5)] = 0
+    fallback: Any = None
+
+
 class PromptFile(Strict):
     """`prompt.yaml`: the contract and the tests of a prompt. Every key is optional.
 
@@ -126,7 +156,7 @@ class PromptFile(Strict):
     owner: str = ""
     task: Literal["extraction", "classification", "writing", "creative"] | None = None
     inputs: dict[str, str | dict[str, Any]] | None = None
-    output: str | None = None
+    output: str | OutputSettings | None = None
     dataset: str | None = None
     checks: list[Any] | None = None
     samples: Annotated[int, Field(ge=1, le=100)] = 1
@@ -137,6 +167,23 @@ class PromptFile(Strict):
     drift: DriftSettings = DriftSettings()
     identity: IdentitySettings = IdentitySettings()
     redact: list[str] = []
+
+    @property
+    def contract(self) -> str | None:
+        """What `output` names: `schema.py:Booking`, `schema.json`."""
+        return self.output.contract if isinstance(self.output, OutputSettings) else self.output
+
+    @property
+    def reask(self) -> int:
+        """How often the model is asked again at most for an output that satisfies the contract."""
+        return self.output.reask if isinstance(self.output, OutputSettings) else 0
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What stands in for an output at run time; None where nothing does."""
+        if not isinstance(self.output, OutputSettings) or "fallback" not in self.output.model_fields_set:
+            return None
+        return Fallback(value=self.output.fallback)
 
 
 class FrontMatter(Strict):
@@ -154,7 +201,9 @@ class Closure(Strict):
     """A version with everything it needs: what is rendered, asked, digested and served.
 
     `inputs` maps each input to its JSON Schema, `includes` each included template's name to its text,
-    `output_schema` is the compiled JSON Schema of the output contract (None: there is none).
+    `output_schema` is the compiled JSON Schema of the output contract (None: there is none). `reask` and `fallback`
+    are those of prompt.yaml, `identity` is which replies count at run time; all three are left out of the file where
+    prompt.yaml does not name them.
     """
 
     format: Literal[1] = 1
@@ -167,6 +216,18 @@ class Closure(Strict):
     template: str
     includes: dict[str, str] = {}
     output_schema: dict[str, Any] | None = None
+    reask: Annotated[int, Field(ge=0, le=5)] = 0
+    fallback: Fallback | None = None
+    identity: IdentitySettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The digest of a version from before there were these fields is what it was."""
+        fields: dict[str, Any] = handler(self)
+        for name in ("reask", "fallback", "identity"):
+            if not fields.get(name):
+                fields.pop(name, None)
+        return fields
 
 
 class ClosureFile(Strict):
@@ -179,14 +240,33 @@ class ClosureFile(Strict):
 # --- recordings -------------------------------------------------------------------------------------------------------
 
 
+class RecordedTurn(Strict):
+    """An answer of a recorded sample after which the model was asked again; `asked` is the digest of that request."""
+
+    text: str
+    problems: list[str]
+    asked: Digest
+    finish_reason: str | None = None
+    served_model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    latency: float
+    cost: float | None = None
+
+
 class RecordingLine(Strict):
     """One sample in `fixtures/<prompt>/recordings/<version>/<pin>.jsonl`.
 
     `request` is the request digest, `latency` seconds, `cost` US dollars, `recorded_at` ISO 8601 UTC. `cached` stands
     only in the line of a copy, whose reply, latency, cost and time are those of the sample that it copies;
     `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` only where the provider counted them; `batch` only
-    where a vendor's batch answered, whose latency nobody measured (it is 0). `digest` is the sha256 of the canonical
-    JSON of the other fields, so that an edited line is found.
+    where a vendor's batch answered, whose latency nobody measured (it is 0). `earlier` are the answers that broke the
+    output contract before this one; the line's tokens, latency and cost have theirs. `digest` is the sha256 of the
+    canonical JSON of the other fields, so that an edited line is found.
     """
 
     case: CaseId
@@ -208,6 +288,7 @@ class RecordingLine(Strict):
     recorded_at: str
     cached: Literal[True] | None = None
     batch: Literal[True] | None = None
+    earlier: list[RecordedTurn] | None = None
     digest: Digest
 
 

@@ -6,9 +6,10 @@ What is stored in a user's files has its own strict models in `formats.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind
 
@@ -21,8 +22,7 @@ Standing = Literal["passed", "fixed", "broke", "known", "error", "unmeasurable"]
 Source = Literal["live", "recorded", "cached"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pin:
+class Pin(Struct, frozen=True, order=True):
     """The exact model that a version names: `provider/model-id`. The model id may itself contain `/`, `:` and `@`."""
 
     provider: str
@@ -45,8 +45,7 @@ class Pin:
         return quote(str(self), safe="")
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Struct, frozen=True):
     """An image or a file in a message: what it holds, and its digest (`sha256:<hex>` of the bytes).
 
     `media_type` is what the bytes are, such as `image/png`; `name` is its file name, as some vendors want one.
@@ -54,13 +53,15 @@ class Media:
 
     kind: Literal["image", "file"]
     media_type: str
-    data: bytes = field(repr=False)
+    data: bytes
     digest: str
     name: str
 
+    def __repr__(self) -> str:
+        return f"Media({self.kind!r}, {self.media_type!r}, {self.name!r}, {len(self.data)} bytes)"
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+
+class ToolCall(Struct, frozen=True):
     """One call of a tool in a turn that is shown to the model. `id` ties its result to it."""
 
     name: str
@@ -68,8 +69,7 @@ class ToolCall:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One chat message. `content` is text as it is sent: never HTML-escaped.
 
     `parts` are text and media in their order, where there are media; `content` is then the text alone. `tool_calls`
@@ -83,8 +83,7 @@ class Message:
     tool_call_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is asked of a model, independent of the wire format. Its digest keys recordings.
 
     `output_schema` is the JSON Schema that the answer is asked to have, where the param `structured_output` is set.
@@ -96,11 +95,10 @@ class Request:
     params: Mapping[str, Json] = field(default_factory=dict)
     tools: tuple[Mapping[str, Json], ...] = ()
     output_schema: Mapping[str, Json] | None = None
-    stable: int = field(default=0, compare=False)
+    stable: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens as the provider counted them; None where it did not say.
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
@@ -116,8 +114,7 @@ class Usage:
     cache_write_1h_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a model answered.
 
     `finish_reason` is `stop`, `length`, `tool_calls` or `content_filter` in every wire format; what has no such
@@ -149,8 +146,7 @@ class Reply:
     batch: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why there is no reply. `hint` is the command or setting that mends it."""
 
     kind: FailureKind
@@ -158,8 +154,7 @@ class Failure:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(Struct, frozen=True):
     """The most that a run may spend in US dollars, tokens and requests; None: no cap."""
 
     dollars: float | None = None
@@ -170,8 +165,7 @@ class Caps:
         return self != Caps()
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """What a run has cost so far, as far as it is known: US dollars, tokens in and out, requests."""
 
     dollars: float = 0.0
@@ -179,13 +173,13 @@ class Spent:
     requests: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One request that was sent for a sample.
 
     `endpoint` is the provider's name, `started` seconds since the sample was first wanted, `seconds` how long it took,
     `failure` what became of it (None: it answered), `status` the HTTP status where there was one. `hedge` marks a
-    second request that was sent because the first was slow.
+    second request that was sent because the first was slow. `turn` counts from 0: how often the model had been asked
+    again for an output that satisfies its contract.
     """
 
     endpoint: str
@@ -194,10 +188,10 @@ class Attempt:
     failure: FailureKind | None = None
     status: int | None = None
     hedge: bool = False
+    turn: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SampleKey:
+class SampleKey(Struct, frozen=True, order=True):
     """Which sample: `index` counts from 0 within the case."""
 
     prompt: str
@@ -207,8 +201,7 @@ class SampleKey:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ServedRules:
+class ServedRules(Struct, frozen=True):
     """Which replies count as the pin's beyond those that nothing speaks against: `identity:` of prompt.yaml.
 
     `allow` accepts a gateway's `cache`, a gateway's `fallback`, another `model`. Where `fingerprints`, `regions` or
@@ -221,12 +214,30 @@ class ServedRules:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSample:
+class Turn(Struct, frozen=True):
+    """An answer that broke the output contract, after which the model was asked again.
+
+    `problems` is what it was told about `text`, `asked` the digest of the request that told it. The other fields are
+    those of its reply, `cost` US dollars (None: price unknown).
+    """
+
+    text: str
+    problems: tuple[str, ...]
+    asked: str
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    served_model: str | None = None
+    latency: float = 0.0
+    cost: float | None = None
+
+
+class PlannedSample(Struct, frozen=True):
     """A sample that a run wants.
 
     `released` decides whether a stale recording is an error or unmeasurable. `timed`: its latency is judged, so that a
     copy of another sample's reply will not do. `served` says which replies count (None: only the pin's own, asked now).
+    `reask` is how often the model is asked again at most, for an output that satisfies its contract; `begun` are the
+    answers that it gave already, before the run was cut short.
     """
 
     key: SampleKey
@@ -235,10 +246,11 @@ class PlannedSample:
     released: bool = False
     timed: bool = False
     served: ServedRules | None = None
+    reask: int = 0
+    begun: tuple[Turn, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One model output, or the reason why there is none: exactly one of `reply` and `failure` is set.
 
     `cost` is US dollars (None: price unknown). For a recorded sample latency and cost are the recorded ones and
@@ -246,6 +258,9 @@ class Sample:
     another one's reply: never an independent sample, and its latency was not measured; latency, cost and `recorded_at`
     are those of the sample that it copies, and nothing was spent on it. `attempts` are the requests of a
     live sample, in the order of sending, those of a failed one too.
+
+    `earlier` are the answers after which the model was asked again. Usage, cost and latency are then those of all of
+    them together, `reply` is the last one; a sample that failed after them has their cost.
     """
 
     key: SampleKey
@@ -257,10 +272,10 @@ class Sample:
     recorded_at: str | None = None
     digest: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    earlier: tuple[Turn, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckSpec:
+class CheckSpec(Struct, frozen=True):
     """One check as written: `name` and the value behind it, inverted by `negate`. `label` is how reports name it."""
 
     name: str
@@ -273,8 +288,7 @@ class CheckSpec:
         return f"not {self.name}" if self.negate else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One row of a dataset. `path` and `line` say where it stands; `digest` covers inputs, expected and checks.
 
     Cases of one `cluster` (such as a source document) come out alike; empty: the case stands for itself.
@@ -292,8 +306,7 @@ class Case:
     cluster: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`.
 
     `path` is where it stands in what was expected, for an item that was added where it stands in the output.
@@ -307,8 +320,7 @@ class Difference:
     actual_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """What one check said of one output.
 
     `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
@@ -324,8 +336,7 @@ class CheckResult:
     score: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What the checks said of one sample.
 
     `value` is the parsed and normalised output (plain JSON; the text itself where there is no contract), `valid`
@@ -339,9 +350,13 @@ class Judgement:
     repairs: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
+    @property
+    def first_valid(self) -> bool | None:
+        """Whether the first answer satisfied the contract already, before the model was asked again."""
+        return self.valid and not self.sample.earlier
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+
+class CaseResult(Struct, frozen=True):
     """All samples of one case, judged. `passes` of `of` measured samples passed."""
 
     case: str

@@ -7,11 +7,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from promptops._pytest.progress import Display, progress_of
 from promptops.core.plan import Planned
@@ -108,13 +108,13 @@ def check_budget(asked: Asked, budget: float) -> str:
             continue
         if session.mode == "new" and session.find(planned).reply is not None:
             continue
-        worst = session.worst_case(planned.request)
+        worst = session.worst_of(planned)
         if worst is None:
             raise pytest.UsageError(
                 f"no price is known for {planned.request.pin}, so a budget cannot be kept: "
                 f'set [tool.promptops.prices] "{planned.request.pin}" = [input, output], in $ per million tokens'
             )
-        total, requests = total + worst, requests + 1
+        total, requests = total + worst, requests + 1 + planned.reask
     said = f"{requests} requests may cost ${total:.4f} at worst, the budget is ${budget:.4f}"
     if total > budget:
         raise pytest.UsageError(f"{said}: raise --promptops-budget, or select fewer cases; nothing was asked")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from promptops._pytest.canary import CanaryItem, served_beside
 from promptops._pytest.items import CaseItem, FrozenItem, SuiteItem
 from promptops._pytest.run import count
 from promptops._pytest.state import RUN
@@ -57,6 +58,8 @@ class PinCollector(pytest.Collector):
             yield CaseItem.of(self, target, case)
         if promises(target.spec.pass_rate, target.spec.budgets):
             yield SuiteItem.of(self, target)
+        if (against := served_beside(run, target)) is not None:
+            yield CanaryItem.of(self, target, against)
         for name, story in run.frozen(target):
             yield FrozenItem.of(self, name, story)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from promptops.models import Standing
 
 ItemStanding = Standing | Literal["undecided", "partial"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """How pytest shows a standing. `category` is the word in pytest's last line, `exit_code` what it ends in alone."""
 
     category: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import Struct
 
 from promptops._pytest.reprs import ItemUnmeasured
 from promptops._pytest.state import RUN
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from promptops.runner.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class PromptRequest:
+class PromptRequest(Struct, frozen=True):
     """The parameter of such a test: one case of one version."""
 
     target: Target
     case: Case
 
 
-@dataclass(frozen=True, slots=True)
-class PromptOutput:
+class PromptOutput(Struct, frozen=True):
     """What the model answered to the case: its first sample, judged; all of them in `samples`.
 
     `value` is the parsed and normalised output (the text itself without an output contract), `valid` whether it

@@ -136,6 +136,6 @@ class Reporting:
             style: Style = (
                 "good" if suite["standing"] == "passed" else "bad" if suite["standing"] == "broke" else "warn"
             )
-            yield Line(f"{suite['label']} [suite]: {suite['standing']}", style)
+            yield Line(f"{suite['label']} {suite.get('name', '[suite]')}: {suite['standing']}", style)
             yield from (Line(f"  {one_line(text)}") for text in suite["findings"])
         yield from listed_lines(self.rows)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import Struct
 
 from promptops.core.report import CaseRow
 from promptops.reporting.failure import failure_lines
@@ -38,8 +38,7 @@ class ItemUnmeasured(Skipped):
 ItemUnmeasured.__module__, ItemUnmeasured.__qualname__ = "builtins", "Skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """What pytest's short summary and JUnit show of a failure."""
 
     message: str

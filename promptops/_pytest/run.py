@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from msgspec.structs import replace
 
+from promptops._pytest.canary import CanaryItem
 from promptops._pytest.items import CaseItem
 from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
-from promptops.models import Case, CaseResult, Sample
+from promptops.models import Case, CaseResult, PlannedSample, Sample
+from promptops.runner.session import plan_target
 from promptops.runner.targets import Target
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Run:
         self.engine_error: BaseException | None = None
         self.pytest_session: pytest.Session | None = None
         self._tested: set[WantedKey] = set()
+        self._compared: set[str] = set()
         self._results: dict[WantedKey, CaseResult] = {}
         self._rows: dict[str, dict[str, CaseRow]] = {}
         self._told: set[Problem] = set()
@@ -83,8 +86,10 @@ class Run:
 
     def want(self, items: Sequence[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, and in which order."""
-        self.wanted, self._tested = {}, set()
+        self.wanted, self._tested, self._compared = {}, set(), set()
         for item in items:
+            if isinstance(item, CanaryItem):
+                self._compared.update((item.target.name, f"{item.target.prompt}@{item.against}"))
             if (wanted := wanted_by(item)) is None:
                 continue
             target, case = wanted
@@ -109,16 +114,23 @@ class Run:
     def result(self, target: Target, case: Case) -> CaseResult:
         """Wait for the samples of one case and judge them.
 
-        Kept where a Python test asks for the case, alone or beside its item: an engine hands out a sample once.
+        Kept where a Python test asks for the case, alone or beside its item, and where a canary compares it: an engine
+        hands out a sample once.
         """
         key = (target.prompt, target.version, case.id)
         if (result := self._results.get(key)) is None:
             if self.source is None:
                 raise RuntimeError("an item runs only inside the test loop")
             result = self.session.judge(target, self.source.samples(target, case), case)
-            if key in self._tested:
+            if key in self._tested or target.name in self._compared:
                 self._results[key] = result
         return result
+
+    def recorded(self, target: Target, case: Case) -> CaseResult:
+        """One case as it is recorded, whatever this run asks."""
+        planned = plan_target(target, [case])
+        samples = [self.session.find(p) if isinstance(p, PlannedSample) else p for p in planned]
+        return self.session.judge(target, samples, case)
 
     def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline, made once: a suite, or a plugin that runs an item again, wants it too.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import Struct
 
 from promptops._pytest.asking import Asked, LocalEngine, ReplaySource, check_budget, outlook
 from promptops._pytest.items import PromptItem
@@ -28,8 +28,7 @@ ATTRIBUTE = "promptops"
 _PROPERTIES = {standing: ("promptops.standing", standing) for standing in SHOWN}
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """What a report carries: the kind of its item, the standing, a case's row or what a suite found.
 
     Only a report that leaves the process (xdist, a log of reports) is turned into plain data: `to_json`.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptops.core.select import default_selection, resolve, served_versions
 from promptops.formats import VERSION_PATTERN, Manifest
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]  # prompt, version
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """`pairs` are the selected versions, `gone` served versions without a file by prompt.
 
     `narrowed`: an option selects less than the default. `changed` are the prompts that `--promptops-changed`

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct
 
 from promptops.reporting.events import EventLog
 from promptops.reporting.progress import progress_words
@@ -21,8 +22,7 @@ _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 _DRAW_EVERY = 0.2  # seconds between two changes of the line on a terminal
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """How much a command says of a run while it goes: nothing but the result, and events into a file."""
 
     quiet: bool = False

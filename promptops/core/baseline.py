@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from promptops.core.measurement import judged_alike
 from promptops.formats import Accepted, AcceptedCase, Measurement
 from promptops.models import Case
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """What was accepted for one version (`v2`)."""
 
     version: str
@@ -27,8 +27,7 @@ class Found(NamedTuple):
     same: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """Layers of accepted outcomes, the one that counts first.
 
     A candidate has the served version's outcomes below its own, so that accepting two broken cases of it leaves every

@@ -9,7 +9,8 @@ the reasons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
 from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
@@ -24,8 +25,7 @@ _MOST_MISSING = 0.1
 _MANY = 10**9  # attempts: nobody asks more often, a file may say so
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(Struct, frozen=True):
     """How a canary went that looked after every case: it ended after `used` of `cases`.
 
     `spent` is the error that "is it worse?" has spent of alpha, `wealth` the most that betting against "worse by delta"
@@ -39,8 +39,7 @@ class Looks:
     shown: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricFinding:
+class MetricFinding(Struct, frozen=True):
     """What a canary found of one metric, from `measured` cases; `missing` of those that were asked were not measured.
 
     `baseline` and `candidate` are means between 0 and 1, `change` their difference; of a metric without bounds they are
@@ -65,8 +64,7 @@ class MetricFinding:
     p_not_worse: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryDecision:
+class CanaryDecision(Struct, frozen=True):
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
@@ -104,8 +102,7 @@ class CanaryDecision:
         return tuple(found for found in self.metrics if found.worse and not found.setting.critical)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """The paired counts that the tests see."""
 
     broke: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from promptops.core.checks import read_checks
 from promptops.core.measurement import case_digest
@@ -21,8 +22,7 @@ _ID = re.compile(CASE_ID_PATTERN.removesuffix("$"))
 InputCheck = Callable[[Mapping[str, Any]], list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One row as read: `data`, the line where it begins, and lines of paths below it (those known)."""
 
     data: Any

@@ -11,11 +11,15 @@ from promptops.core.inputs import check_inputs, infer_inputs, with_defaults
 from promptops.core.media import MediaReader
 from promptops.core.template import Template, compile_template
 from promptops.errors import TemplateRefused
-from promptops.formats import Closure
+from promptops.formats import Closure, IdentitySettings, PromptFile
 from promptops.models import Json, Message, Pin, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_WHOLE = frozenset({"output_schema", "fallback", "identity"})
+"""Fields of a closure that differ as a whole."""
 
 
 class Version(Protocol):
@@ -38,15 +42,19 @@ class Version(Protocol):
 
 
 def build_closure(
-    version: Version, inputs: Mapping[str, Mapping[str, Any]] | None, output_schema: Mapping[str, Any] | None
+    version: Version,
+    inputs: Mapping[str, Mapping[str, Any]] | None,
+    output_schema: Mapping[str, Any] | None,
+    spec: PromptFile | None = None,
 ) -> Closure:
-    """Return the self-contained closure of a version.
+    """Return the self-contained closure of a version; of `spec` it has what becomes of replies.
 
     `inputs` are the schemas of the prompt (`Prompt.inputs`); the closure keeps those that this version uses, so that
     a further input never changes an older version. With None all inputs are inferred from the template.
     """
     template = _compiled(version.template, _items(version.includes), f"{version.prompt}@{version.name} (template)")
     schemas = infer_inputs(template.variables) if inputs is None else inputs
+    spec = spec or PromptFile()
     return Closure(
         prompt=version.prompt,
         version=version.name,
@@ -57,6 +65,9 @@ def build_closure(
         template=version.template,
         includes={name: version.includes[name] for name in sorted(template.includes)},
         output_schema=dict(output_schema) if output_schema is not None else None,
+        reask=spec.reask,
+        fallback=spec.fallback,
+        identity=None if spec.identity == IdentitySettings() else spec.identity,
     )
 
 
@@ -106,10 +117,10 @@ def closure_differences(old: Closure, new: Closure) -> list[str]:
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
     found: list[str] = []
     for name in Closure.model_fields:
-        one, other = before[name], after[name]
+        one, other = before.get(name), after.get(name)
         if canonical_json(one) == canonical_json(other):
             continue
-        if isinstance(one, dict) and isinstance(other, dict) and name != "output_schema":
+        if isinstance(one, dict) and isinstance(other, dict) and name not in _WHOLE:
             keys = [key for key in sorted({*one, *other}) if _differ(one, other, key)]
             found += [f"{name}.{key}" for key in keys]
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from promptops.core.paths import Path, parse_path
 from promptops.models import Json
@@ -13,8 +14,7 @@ _LONG: Final = 48  # bytes of a text above which its digest stands for it
 _CONTAINERS = (dict, list)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """How to compare.
 
     `significant_digits` counts digits after the decimal point, as in DeepDiff; `subset`: keys that `expected` does not

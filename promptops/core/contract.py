@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from promptops.core.json_text import MAX_DEPTH, Found, Wants, find_json
 from promptops.core.shown import short, shown
@@ -24,8 +25,7 @@ MAX_PROBLEMS = 20
 MAX_MESSAGE = 320  # characters of one problem
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """What a contract made of a text.
 
     `value` is plain JSON, normalised where `valid`; as written where it parses but does not validate; None where it

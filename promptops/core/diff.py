@@ -7,8 +7,9 @@ within bounded work; DeepDiff (350 ms to import, quadratic where it ignores orde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from promptops.core.align import paired
 from promptops.core.comparison import Comparison, Prints, is_number, parse_exclude
@@ -62,8 +63,7 @@ def compare(expected: Json, actual: Json, how: Comparison) -> tuple[Difference, 
     return tuple(difference for _, difference in found)
 
 
-@dataclass
-class _Telling:
+class _Telling(Struct):
     """Goes down two values side by side, to the pairs that DeepDiff compares."""
 
     how: Comparison

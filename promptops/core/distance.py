@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from promptops.core.align import paired
 from promptops.core.comparison import Comparison, Prints, parse_exclude
@@ -16,8 +17,7 @@ from promptops.models import Json
 MAX_PATHS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
+class Distance(Struct, frozen=True):
     """`value` is in [0, 1], `paths` the first hundred places that differ, as they stand in what was expected.
 
     What only the actual value has is named by its path there.
@@ -62,8 +62,7 @@ def measure(expected: Json, actual: Json, how: Comparison) -> Distance:
     return Distance(lost / weight, tuple(walk.paths))
 
 
-@dataclass
-class _Walk:
+class _Walk(Struct):
     """Goes down two values side by side; `swapped`: the second of them is the expected one."""
 
     how: Comparison

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from promptops.models import Json
 
 Path: TypeAlias = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """What a YAML file says. `lines` maps each path (keys and indexes from the root) to its line, counted from 1."""
 
     data: Json

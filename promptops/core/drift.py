@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 State = Literal["stable", "watch", "changed", "unmeasurable"]
 
@@ -28,8 +29,7 @@ Distribution = dict[int, float]
 """Value of a statistic → its probability."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseSamples:
+class CaseSamples(Struct, frozen=True):
     """What one case answered, when it was recorded and tonight; `identity` counts answers of another model."""
 
     case: str
@@ -38,8 +38,7 @@ class CaseSamples:
     identity: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What is compared of one sample; `passed` and `valid` are None where they say nothing.
 
     `served` is the model that the reply names, `tokens` the prompt tokens that it counts.
@@ -52,8 +51,7 @@ class Answer:
     tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DriftDecision:
+class DriftDecision(Struct, frozen=True):
     """What one check found.
 
     `agreement` is the share of (recorded, tonight) pairs of a case with equal text, `own_agreement` the same among

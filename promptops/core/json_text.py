@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 MAX_TEXT = 1024 * 1024  # characters of an answer that is parsed at all
 MAX_REPAIR = 64 * 1024  # characters that json-repair, which is not linear, gets to see
@@ -26,8 +28,7 @@ _LIKE_ARRAY = re.compile(r"\[")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """`value` where `problem` is empty; `repairs` is what it took to get it; `as_is`: the text itself is JSON."""
 
     value: Any = None

@@ -9,8 +9,10 @@ noisy candidate again until it is merely INCONCLUSIVE must not let it in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core.canary import pass_level
 from promptops.core.digest import sha256_of, short_digest
@@ -24,8 +26,7 @@ _SINGLY, _NAMED = 5, 12
 _NO_HELP = "acknowledging does not help against the verdict"
 
 
-@dataclass(frozen=True, slots=True)
-class Licence:
+class Licence(Struct, frozen=True):
     """What was found: `record` lets the version in when `missing` is empty.
 
     `acknowledged` are the broken cases that the user named, `unused` those named that are not broken, `attempts` how
@@ -51,8 +52,7 @@ class Licence:
         return sha256_of(self.record.model_dump(mode="json")) if self.record else None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """Who wants in where: `candidate` as it is now, `measurement` today's digest, `serving` what it replaces.
 
     `known_failures` are cases whose failure is accepted in git, of the candidate or of what is served; `ahead` is

@@ -9,15 +9,15 @@ names no replacement. Later pages go before earlier ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 Row = tuple[str, str | None, str | None, str]
 """Model id, day of the announcement, day of the shutdown, the id that the vendor recommends instead."""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(Struct, frozen=True):
     """Rows of one page. `earliest`: its dates are the earliest possible ones."""
 
     source: str

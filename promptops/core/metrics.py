@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
+
+from msgspec import Struct
 
 from promptops.core.comparison import Comparison
 from promptops.core.distance import measure
@@ -26,8 +27,7 @@ JUDGES: Final = ("judge",)
 """Labels of the checks whose verdict is the metric `judge`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """What a canary by figures decides from: its metrics, the primary one first, their figures, clusters and seed."""
 
     metrics: tuple[MetricSetting, ...]
@@ -36,8 +36,7 @@ class Measured:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """`of` is the figure of one judged sample with a reply (None: it cannot be measured); `worse` the usual direction.
 
     `graded`: a single sample can be anything between 0 and 1. `margin` is the usual one, see `Guardrail`.
@@ -202,6 +201,10 @@ def _valid(judgement: Judgement, _: Case) -> float | None:
     return None if judgement.valid is None else float(judgement.valid)
 
 
+def _first_valid(judgement: Judgement, _: Case) -> float | None:
+    return None if judgement.first_valid is None else float(judgement.first_valid)
+
+
 def _judged(judgement: Judgement, _: Case) -> float | None:
     checks = [check for check in judgement.checks if check.label in JUDGES]
     if not checks or any(check.status in ("error", "unmeasured") for check in checks):
@@ -223,7 +226,9 @@ def _cost(judgement: Judgement, _: Case) -> float | None:
 
 def _latency(judgement: Judgement, _: Case) -> float | None:
     reply = judgement.sample.reply
-    return reply.latency if reply is not None and judgement.sample.source != "cached" else None
+    if reply is None or reply.batch or judgement.sample.source == "cached":
+        return None
+    return reply.latency
 
 
 def _tokens(judgement: Judgement, _: Case) -> float | None:
@@ -241,6 +246,7 @@ _ALL = (
     Metric("pass_rate", "pass rate", "decrease", 0.05, _passed, graded=False),
     Metric("score", "score", "decrease", 0.05, _score),
     Metric("validation", "valid outputs", "decrease", 0.05, _valid, graded=False),
+    Metric("first_pass", "valid at first", "decrease", 0.05, _first_valid, graded=False),
     Metric("distance", "distance", "increase", 0.05, _distance),
     Metric("judge", "judge", "decrease", 0.05, _judged),
     Metric("cost", "cost", "increase", "10%", _cost),

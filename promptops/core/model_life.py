@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from promptops.core.life_table import PAGES
 from promptops.models import Pin
@@ -36,8 +37,7 @@ _VENDORS: Final = {
 _OWN_DATES: Final = ("azure", "bedrock")  # a model's dates there are no other endpoint's
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """What is known of one model's end. `source` says who said so, `read` on which day (ISO).
 
     `replacement` is the pin that the vendor recommends, "" where it names none. `earliest`: the shutdown may come

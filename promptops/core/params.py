@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from promptops.core.document import Document
 from promptops.core.shown import shown
 from promptops.errors import Problem, did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """One parameter: its JSON types, its range (both ends allowed), its choices."""
 
     types: tuple[type, ...]

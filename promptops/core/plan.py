@@ -61,7 +61,7 @@ def plan_case(
         yield from (Sample(key, "", failure=failure) for key in keys)
         return
     timed = timed or limits_latency(case.checks)
-    yield from (PlannedSample(key, request, digest, released, timed) for key in keys)
+    yield from (PlannedSample(key, request, digest, released, timed, None, closure.reask) for key in keys)
 
 
 def limits_latency(checks: Iterable[CheckSpec]) -> bool:

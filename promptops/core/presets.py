@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from promptops.models import Json, Pin
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Struct, frozen=True):
     """What a task sets, and the ranges (both ends allowed) outside of which a version contradicts it.
 
     `max_tokens` is of the answer: what such an answer hardly ever needs, and no more.

@@ -9,9 +9,10 @@ Source: https://github.com/pydantic/genai-prices (MIT); each price there names t
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from promptops.models import Pin, Usage
 
@@ -52,8 +53,7 @@ VENDORS: Final = {
 _BATCH: Final = {"processing": "batch"}
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What the table says of one model: its prices in US dollars per million tokens (None: none stated).
 
     A price that depends on the length of the prompt is that of a short one, and `tiered` is true. `context_window` is

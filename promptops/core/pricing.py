@@ -6,8 +6,9 @@ A price that is not known is None, never taken for free; `local/` models cost no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from promptops.config import Price
 from promptops.core.price_list import listed_cost
@@ -86,21 +87,28 @@ def worst_case(
     `keep` says for how long its beginning is kept in the provider's cache: writing it may cost more than reading it.
     """
     usage = Usage(input_bound(request), output_bound(request))
-    found = [cost(request.pin, usage, prices, at=at, batch=batch)]
-    if written := min(written_bound(request, keep), input_bound(request)):
+    return dearest(request.pin, usage, prices, written=written_bound(request, keep), at=at, batch=batch, keep=keep)
+
+
+def dearest(
+    pin: Pin,
+    usage: Usage,
+    prices: Prices,
+    *,
+    written: int = 0,
+    at: datetime | None = None,
+    batch: bool = False,
+    keep: Keep = "off",
+) -> float | None:
+    """Return what `usage` costs at most where up to `written` tokens of its input may be written to a cache."""
+    ways = [usage]
+    if written := min(written, usage.input_tokens or 0):
         hour = written if keep == "1h" else None
-        found.append(
-            cost(
-                request.pin,
-                replace(usage, cache_write_tokens=written, cache_write_1h_tokens=hour),
-                prices,
-                at=at,
-                batch=batch,
-            )
-        )
+        ways.append(replace(usage, cache_write_tokens=written, cache_write_1h_tokens=hour))
+    found = [cost(pin, way, prices, at=at, batch=batch) for way in ways]
     if batch and None in found:
-        return worst_case(request, prices, at=at, keep=keep)
-    return max((price for price in found if price is not None), default=None)
+        return dearest(pin, usage, prices, written=written, at=at, keep=keep)
+    return None if None in found else max(price for price in found if price is not None)
 
 
 def input_bound(request: Request) -> int:

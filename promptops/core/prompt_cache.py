@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, cast
+
+from msgspec import Struct
 
 from promptops.core.tokens import estimate
 from promptops.models import Message, Request
@@ -35,8 +36,7 @@ _LEAST_ELSEWHERE: Final = 512
 _MARGIN: Final = 0.75  # an estimate is within a quarter: what may be long enough is marked
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(Struct, frozen=True):
     """Where breakpoints belong: behind the tools, behind the system messages, behind the first `turns` turns."""
 
     tools: bool = False

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast, get_args
 
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+
 from promptops.core.quantiles import Quantiles
+from promptops.core.reask import CUT, last_usage
+from promptops.core.shown import short
 from promptops.core.stats import wilson_interval
 from promptops.models import (
     Case,
@@ -20,25 +23,32 @@ from promptops.models import (
     Judgement,
     Outcome,
     Reply,
+    Sample,
     Standing,
+    Turn,
     Usage,
 )
 
 _TEXT_LIMIT = 4_000
+_EARLIER_LIMIT = 1_000  # characters of an answer after which the model was asked again
 _SLOWEST = 3
 _NETWORK = frozenset({"connection", "timeout", "rate_limit", "server", "auth", "not_found", "bad_reply"})
-_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
+INVALID_SHARE = 0.05
+"""The share of outputs that break the contract above which prompt or schema is taken to be the reason."""
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(Struct, frozen=True):
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
     `cached_tokens` are input tokens that the provider read from its cache, `saved` the US dollars that this saved
     (None: the price is unknown); not for copies. `cut` counts replies that ended at `max_tokens` or at the end of the
     context.
     `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
+
+    `validated` replies were held against the output contract: `invalid_first` broke it at first, `invalid` in the end,
+    after the model had been asked again `asked_again` times; `earlier` are the answers of the shown sample before that,
+    each with what was wrong.
 
     `against` words the accepted baseline that `standing` refers to; `asked` is the last user message and `answered`
     the text of the first sample that decided, both clipped to 4,000 characters. `where` is the case's file and line.
@@ -59,7 +69,11 @@ class CaseRow:
     value: Json = None
     checks: tuple[CheckResult, ...] = ()
     repairs: tuple[str, ...] = ()
+    validated: int = 0
+    invalid_first: int = 0
     invalid: int = 0
+    asked_again: int = 0
+    earlier: tuple[str, ...] = ()
     passes: int = 0
     of: int = 0
     failure: str = ""
@@ -77,8 +91,8 @@ class CaseRow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, read back by `from_json`."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        plain["checks"] = [dataclasses.asdict(check) for check in self.checks]
+        plain = {name: getattr(self, name) for name in self.__struct_fields__}
+        plain["checks"] = [to_builtins(check) for check in self.checks]
         return plain
 
     @classmethod
@@ -88,7 +102,7 @@ class CaseRow:
             CheckResult(**{**check, "differences": tuple(Difference(**d) for d in check["differences"])})
             for check in data.get("checks", ())
         )
-        rest = {key: tuple(data.get(key, ())) for key in ("repairs", "latencies", "sources")}
+        rest = {key: tuple(data.get(key, ())) for key in ("repairs", "latencies", "sources", "earlier")}
         return cls(**{**data, **rest, "checks": checks})
 
 
@@ -114,7 +128,8 @@ def row_of(
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
     costs = [sample.cost for sample, _ in found]
-    used = [reply for sample, reply in found if sample.source != "cached" and _uses_cache(reply.usage)]
+    live = [(sample, reply) for sample, reply in found if sample.source != "cached"]
+    used = [each for sample, reply in live if _uses_cache(reply.usage) for each in _replies(sample, reply)]
     savings = [saving(reply) if saving else None for reply in used]
     return CaseRow(
         prompt=key.prompt,
@@ -132,7 +147,11 @@ def row_of(
         value=_bounded(shown) if whole else None,
         checks=tuple([check for check in shown.checks if check.status != "pass"]),
         repairs=shown.repairs,
+        validated=sum([j.valid is not None for j in result.judgements]),
+        invalid_first=sum([j.first_valid is False for j in result.judgements]),
         invalid=sum([j.valid is False for j in result.judgements]),
+        asked_again=sum([len(j.sample.earlier) for j in result.judgements]),
+        earlier=tuple([_told(turn) for turn in shown.sample.earlier]) if whole else (),
         passes=result.passes,
         of=result.of,
         failure=failure.kind if failure else "",
@@ -140,7 +159,7 @@ def row_of(
         hint=failure.hint if failure else "",
         input_tokens=sum([reply.usage.input_tokens or 0 for _, reply in found]),
         output_tokens=sum([reply.usage.output_tokens or 0 for _, reply in found]),
-        cut=sum([reply.finish_reason in _CUT for _, reply in found]),
+        cut=sum([reply.finish_reason in CUT for _, reply in found]),
         cached_tokens=sum([reply.usage.cached_tokens or 0 for reply in used]),
         saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
@@ -150,6 +169,18 @@ def row_of(
         ),
         recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )
+
+
+def _told(turn: Turn) -> str:
+    return f"{short(turn.text, _EARLIER_LIMIT)}\n{'; '.join(turn.problems)}"[:_TEXT_LIMIT]
+
+
+def _replies(sample: Sample, reply: Reply) -> list[Reply]:
+    """The reply of each request of a sample, with what that used alone: a price may depend on the length of one."""
+    if not sample.earlier:
+        return [reply]
+    usages = [*(turn.usage for turn in sample.earlier), last_usage(sample, reply.usage)]
+    return [replace(reply, usage=usage) for usage in usages]
 
 
 def _uses_cache(usage: Usage) -> bool:
@@ -162,13 +193,14 @@ def _bounded(judgement: Judgement) -> Json:
     return judgement.value if reply and len(reply.text) <= _TEXT_LIMIT else None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionSummary:
+class VersionSummary(Struct, frozen=True):
     """One version under one pin. `rate` is passed of measured cases with its 95 % Wilson `interval`.
 
     The interval is as wide as the cases that were asked make it: one of copies only beside them is no further case.
     `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
-    the contract, `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
+    the contract in the end, `invalid_first` those whose first answer did, of `validated` held against one; the
+    model was asked again `asked_again` times; `first_pass_rate` and `validation_rate` are the shares that satisfied it,
+    `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
     badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
@@ -197,6 +229,16 @@ class VersionSummary:
     cut: int = 0
     cached_tokens: int = 0
     saved: float | None = 0.0
+    validated: int = 0
+    invalid_first: int = 0
+    asked_again: int = 0
+    first_pass_rate: float | None = None
+    validation_rate: float | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether so many first answers break the contract that prompt or schema is the problem."""
+        return self.invalid_first > INVALID_SHARE * self.validated
 
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
@@ -238,7 +280,10 @@ class RunningSummary:
         sums["varying"] += 0 < row.passes < row.of
         sums["asked"] += row.outcome in ("pass", "fail") and set(row.sources) != {"cached"}
         sums["answered"] += len(row.sources)
+        sums["validated"] += row.validated
+        sums["invalid_first"] += row.invalid_first
         sums["invalid"] += row.invalid
+        sums["asked_again"] += row.asked_again
         sums["repaired"] += bool(row.repairs)
         sums["cut"] += row.cut
         sums["cached_tokens"] += row.cached_tokens
@@ -284,7 +329,16 @@ class RunningSummary:
             cut=sums["cut"],
             cached_tokens=sums["cached_tokens"],
             saved=self._saved,
+            validated=sums["validated"],
+            invalid_first=sums["invalid_first"],
+            asked_again=sums["asked_again"],
+            first_pass_rate=_share(sums["validated"] - sums["invalid_first"], sums["validated"]),
+            validation_rate=_share(sums["validated"] - sums["invalid"], sums["validated"]),
         )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _interval(passed: int, measured: int, asked: int) -> tuple[float, float] | None:

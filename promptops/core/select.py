@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from promptops.errors import UsageError, did_you_mean
 from promptops.formats import PROMPT_NAME_PATTERN, VERSION_PATTERN, Manifest
@@ -17,8 +18,7 @@ Versions: TypeAlias = Mapping[str, Sequence[str]]
 FORMS = "booking, booking@v3, booking@production, env:production, candidate or all"
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """One selector as written (`text`), and what it names: a prompt, a version or an environment."""
 
     text: str

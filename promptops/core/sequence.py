@@ -73,7 +73,7 @@ def decide_in_order(
     known = {case: (baseline_passed(pairs[case][0]), candidate_passed(pairs[case][1])) for case in order}
     measured = {case: pair for case, pair in known.items() if None not in pair}
     if running is None or not measured:
-        return _nothing(known, order[:asked])
+        return _nothing(known, order[:asked], gates)
     return _decision(running.trial, known, measured, settings, order[:asked], attempt, gates)
 
 
@@ -96,7 +96,7 @@ def _by_figures(
     seen = order[:asked]
     figures = evidence.figures
     if running is None or not any(by.measured(own, seen) for own in figures.values()):
-        return _nothing(known, seen)
+        return _nothing(known, seen, gates)
     trial = running.run(seen, figures).trial
     verdict: Verdict = "regress" if gates else trial.verdict or "inconclusive"
     found = by.findings(running, _shown(order, asked, figures), figures, settings)
@@ -191,10 +191,13 @@ def _looks(trial: Trial) -> Looks:
     return Looks(trial.seen, trial.units.cases, primary.worse[0].spent, primary.betting.most, primary.passed)
 
 
-def _nothing(known: Known, asked: Sequence[str]) -> CanaryDecision:
-    why = "not one case could be measured on both sides" if known else "there is no case"
+def _nothing(known: Known, asked: Sequence[str], gates: Sequence[str]) -> CanaryDecision:
+    """Nothing to compare: a limit that was broken before that is a REGRESS all the same."""
+    why = "; ".join(gates) or ("not one case could be measured on both sides" if known else "there is no case")
     missing = tuple(sorted(asked))
-    return CanaryDecision("unmeasurable", why, None, None, None, None, None, None, 0, missing=missing)
+    return CanaryDecision(
+        "regress" if gates else "unmeasurable", why, None, None, None, None, None, None, 0, missing=missing
+    )
 
 
 def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySettings, level: float) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from msgspec import Struct
 
 from promptops.core.document import Document, Path
 from promptops.core.validation import validate
@@ -76,8 +76,7 @@ class _Enough(Exception):
     """Nothing after this is worth reading."""
 
 
-@dataclass
-class _Frame:
+class _Frame(Struct):
     """One open mapping or sequence: `key` is the mapping's key that waits for its value."""
 
     node: dict[str, Any] | list[Any]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from promptops.core.report import VersionSummary
 from promptops.formats import Budgets
@@ -12,8 +13,7 @@ from promptops.times import parse_duration
 Status = Literal["pass", "fail", "undecided", "unmeasurable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One promise: what it says, and whether the run keeps it. `text` is one line."""
 
     name: str
@@ -21,8 +21,7 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteVerdict:
+class SuiteVerdict(Struct, frozen=True):
     """All promises of one version. The worst finding decides: fail, unmeasurable, undecided, pass."""
 
     findings: tuple[Finding, ...]
@@ -51,6 +50,7 @@ def judge_suite(summary: VersionSummary, *, pass_rate: float | None, budgets: Bu
         _cost(summary, budgets.cost_per_request),
         _latency(summary, budgets.p95_latency),
         _validation(summary, budgets.validation_failure_rate),
+        _first_pass(summary, budgets.first_pass_failure_rate),
     )
     return SuiteVerdict(tuple(finding for finding in checks if finding is not None))
 
@@ -96,6 +96,18 @@ def _latency(summary: VersionSummary, limit: float | str | None) -> Finding | No
     recorded = " (as recorded)" if "live" not in summary.sources else ""
     said = f"p95 latency {summary.p95:.3f} s{recorded}, at most {seconds:.3f} s"
     return Finding("p95_latency", "pass" if summary.p95 <= seconds else "fail", said)
+
+
+def _first_pass(summary: VersionSummary, limit: float | None) -> Finding | None:
+    if limit is None:
+        return None
+    if not summary.answered:
+        return Finding(
+            "first_pass_failure_rate", "unmeasurable", "first-pass validation failures: nothing was measured"
+        )
+    rate = summary.invalid_first / summary.answered
+    said = f"first-pass validation failures {summary.invalid_first} of {summary.answered}, at most {limit:.1%}"
+    return Finding("first_pass_failure_rate", "pass" if rate <= limit else "fail", said)
 
 
 def _validation(summary: VersionSummary, limit: float | None) -> Finding | None:

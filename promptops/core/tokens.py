@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from promptops.models import Message, Pin, Request
 
@@ -43,8 +44,7 @@ MESSAGE: Final = 4  # tokens that a chat template writes around one message
 REPLY: Final = 3  # and around the answer that is to come
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """`tokens`, whether they were counted (`exact`) or estimated, and `by` what: `o200k_base`, `estimate`."""
 
     tokens: int

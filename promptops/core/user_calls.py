@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, TextIO, TypeVar
@@ -53,6 +53,39 @@ class _Harmless(io.TextIOBase):
         """The stream is not theirs to close."""
 
 
+class _Printing:
+    """Sends what is printed inside to stderr, in whatever threads: who enters first redirects, the last one ends it.
+
+    Two `contextlib.redirect_stdout` that overlap in two threads would leave the streams redirected for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._before: tuple[TextIO, TextIO] = (sys.stdout, sys.stderr)
+        self._ours: TextIO | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._before = (sys.stdout, sys.stderr)
+                self._ours = _Harmless(sys.stderr)  # type: ignore[assignment]
+                sys.stdout = sys.stderr = self._ours
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                for name, before in zip(("stdout", "stderr"), self._before, strict=True):
+                    if getattr(sys, name) is self._ours:
+                        setattr(sys, name, before)
+                self._ours = None
+
+
+_printing = _Printing()
+
+
 def call_user(function: Callable[..., T], *arguments: Any, passing: tuple[type[BaseException], ...] = ()) -> T:
     """Call `function`; what it prints goes to stderr, so that a JSON document on stdout stays one.
 
@@ -62,8 +95,7 @@ def call_user(function: Callable[..., T], *arguments: Any, passing: tuple[type[B
     and the types in `passing`, which go through.
     """
     try:
-        printed = _Harmless(sys.stderr)
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with _printing:
             return function(*arguments)
     except KeyboardInterrupt:
         raise

@@ -81,12 +81,14 @@ def _fields_at(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str
         following: list[Any] = []
         for kind in current:
             if _is_model(kind):
-                if part in kind.model_fields:
-                    following += _kinds(kind.model_fields[part].annotation)
+                named = {field.alias or name: field for name, field in kind.model_fields.items()}
+                if part in named:
+                    following += _kinds(named[part].annotation)
             else:
                 following += [k for argument in typing.get_args(kind)[-1:] for k in _kinds(argument)]
         current = following
-    return sorted({name for kind in current if _is_model(kind) for name in kind.model_fields})
+    fields = (item for kind in current if _is_model(kind) for item in kind.model_fields.items())
+    return sorted({field.alias or name for name, field in fields})
 
 
 def _kinds(annotation: Any) -> list[Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from promptops.core.cases import InputCheck, Row, RowReader
 from promptops.errors import Problem, ProblemsError
@@ -31,8 +32,7 @@ Schemas = Mapping[str, Mapping[str, Any]]
 _State = tuple[int, int, int]  # size in bytes, time of the last change, inode
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Struct, frozen=True):
     """The cases of a prompt in the order of the file, which is read again for them where they are many.
 
     `digest` does not depend on that order; `python` are the Python checks that cases bring themselves.

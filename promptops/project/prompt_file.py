@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from msgspec import Struct, field
+
 from promptops.core.checks import read_checks
 from promptops.core.checks.python import REFERENCE
+from promptops.core.contract import Contract, JsonSchemaContract
 from promptops.core.document import Document
 from promptops.core.inputs import parse_inputs, schema_problem
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.errors import Problem, ProblemsError, did_you_mean
-from promptops.formats import PromptFile
+from promptops.formats import Fallback, PromptFile
 from promptops.models import CheckSpec
 from promptops.project.files import Problems, parse_json, read_text
 from promptops.project.root import Project
@@ -25,8 +28,7 @@ _PYTHON = re.compile(r"(?P<file>[A-Za-z_]\w*\.py):(?P<name>[A-Za-z_]\w*)\Z")
 _JSON = re.compile(r"[\w\-][\w.\-]*\.json\Z")
 
 
-@dataclass(frozen=True)
-class PromptSettings:
+class PromptSettings(Struct, frozen=True):
     """What prompt.yaml says. `inputs` is None where it declares none: then the templates do."""
 
     spec: PromptFile = field(default_factory=PromptFile)
@@ -51,8 +53,12 @@ def read_prompt_file(project: Project, folder: Path, problems: Problems) -> Prom
     inputs = None if declared is None else problems.catch(lambda: parse_inputs(declared, path=shown, document=document))
     checks, found = read_checks(spec.checks, path=shown, lines=document.lines)
     problems.found += found
-    if spec.output is not None:
-        problems.catch(lambda: _check_output(project, folder, shown, str(spec.output), document.line("output")))
+    if (contract := spec.contract) is not None:
+        line = document.line("output", "schema") or document.line("output")
+        before = len(problems.found)
+        problems.catch(lambda: _check_output(project, folder, shown, contract, line))
+        if len(problems.found) == before:
+            problems.found += _bad_fallback(project, folder, spec, document, shown)
     for check in checks:
         if check.name == "python":
             problems.catch(lambda check=check: check_python(project, folder, shown, check))  # type: ignore[misc]
@@ -68,6 +74,25 @@ def _bad_patterns(spec: PromptFile, document: Document, shown: str) -> Iterator[
             yield Problem(
                 shown, document.line("redact", index), f"redact: {pattern!r} is not a regular expression: {error}"
             )
+
+
+def _bad_fallback(
+    project: Project, folder: Path, spec: PromptFile, document: Document, shown: str
+) -> Iterator[Problem]:
+    """A fallback that does not satisfy the contract, where that is a JSON Schema; a class is not run here."""
+    if spec.fallback is None or spec.contract is None or not spec.contract.endswith(".json"):
+        return
+    path = project.relative(folder / spec.contract)
+    schema: Any = parse_json(read_text(project.root, folder / spec.contract, path), path)
+    yield from fallback_problems(spec.fallback, JsonSchemaContract(schema), document, shown)
+
+
+def fallback_problems(fallback: Fallback, contract: Contract, document: Document, shown: str) -> Iterator[Problem]:
+    """What keeps a declared fallback from being an output: it has to satisfy the contract as it is written."""
+    parsed = contract.parse(json.dumps(fallback.value))
+    if not parsed.valid:
+        message = f"output.fallback does not satisfy the output contract: {'; '.join(parsed.problems)}"
+        yield Problem(shown, document.line("output", "fallback"), message, "write a value that an answer could have")
 
 
 def _check_output(project: Project, folder: Path, shown: str, output: str, line: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from promptops.core.document import Document
 from promptops.core.inputs import infer_inputs
@@ -25,8 +26,7 @@ _VERSION_FILE: Final = re.compile(r"v[1-9]\d{0,8}\.j2\Z")
 _ALMOST: Final = re.compile(r"[vV]?\d+(\.(j2|jinja2?|txt|md))+\Z|[vV]\d+\.?\Z|V\d+\.\w+\Z|v\d+\.J2\Z")
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A prompt with all its versions, in numeric order.
 
     `inputs` maps each input to its JSON Schema: what prompt.yaml declares, else what the templates use, of any type.
@@ -40,7 +40,7 @@ class Prompt:
     checks: tuple[CheckSpec, ...]
     versions: tuple[PromptVersion, ...]
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    document: Document = field(default_factory=lambda: Document(None), repr=False)
+    document: Document = Document(None)
 
     def version(self, name: str) -> PromptVersion:
         """Return the version `name`, such as `v2`; raises `UsageError` where there is none, its problems if broken."""
@@ -139,7 +139,7 @@ def load_version(project: Project, name: str, version: str) -> PromptVersion:
 
 def _unstructured(project: Project, version: PromptVersion, settings: PromptSettings) -> Iterator[Problem]:
     """A version whose answer is to have the structure of a contract that there is not."""
-    if "structured_output" in version.params and settings.spec.output is None:
+    if "structured_output" in version.params and settings.spec.contract is None:
         hint = "write output: schema.py:Booking (or schema.json) in prompt.yaml"
         yield Problem(project.relative(version.path), 0, "structured_output needs an output contract", hint)
 

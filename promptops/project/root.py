@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from promptops.config import Config, parse_config
 from promptops.errors import ConfigError, Problem, UsageError
@@ -19,8 +20,7 @@ _TABLE: Final = re.compile(r"^\s*\[\s*tool\s*\.\s*[\"']?promptops[\"']?\s*[\].]"
 _MARKS: Final = ("prompt.yaml", "*.j2")
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A repository, or a part of one, with prompts. `root` is absolute and free of symbolic links."""
 
     root: Path

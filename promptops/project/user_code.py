@@ -25,9 +25,11 @@ from promptops.core.contract import Contract, JsonSchemaContract, PydanticContra
 from promptops.core.json_text import parse_strictly
 from promptops.core.user_calls import Raised, call_user
 from promptops.errors import Problem, ProblemsError, UserCodeError, did_you_mean
+from promptops.project.prompt_file import fallback_problems
 
 if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
+    from promptops.project.root import Project
 
 MAX_FILES = 500  # Python files of one prompt folder
 MAX_SCHEMA = 1024 * 1024  # bytes
@@ -38,7 +40,7 @@ def load_contract(prompt: Prompt) -> Contract:
 
     Raises `UserCodeError` for Python that cannot be loaded or is no model, `ProblemsError` for a bad schema file.
     """
-    written = prompt.spec.output
+    written = prompt.spec.contract
     if written is None:
         return TextContract()
     if written.endswith(".json"):
@@ -53,6 +55,15 @@ def load_contract(prompt: Prompt) -> Contract:
             return call_user(PydanticContract, model)
     except Raised as raised:
         raise UserCodeError(written, f"has no JSON Schema: {raised.reason}", detail=raised.trace) from raised
+
+
+def check_fallback(project: Project, prompt: Prompt, contract: Contract) -> None:
+    """Raise `ProblemsError` where the fallback in prompt.yaml does not satisfy the contract."""
+    if prompt.spec.fallback is None:
+        return
+    shown = project.relative(prompt.folder / "prompt.yaml")
+    if found := list(fallback_problems(prompt.spec.fallback, contract, prompt.document, shown)):
+        raise ProblemsError(found)
 
 
 def load_check(prompt: Prompt, reference: str) -> Callable[..., Any]:
@@ -99,7 +110,7 @@ def contract_source(prompt: Prompt) -> str | None:
 
     Nothing is run. Raises `UserCodeError` for a file that is not there.
     """
-    written = prompt.spec.output
+    written = prompt.spec.contract
     if written is None or written.endswith(".json"):
         return None
     name = written.rpartition(":")[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from promptops.config import Config
 from promptops.core.aliases import floating_alias, snapshot_note
@@ -27,8 +28,7 @@ _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_\-]*\Z")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_\-]{1,64}\Z")
 
 
-@dataclass(frozen=True)
-class PromptVersion:
+class PromptVersion(Struct, frozen=True):
     """One version as its file says it.
 
     `params` are those in force (presets of the task filled in), `written` those of the file. `template` is the Jinja

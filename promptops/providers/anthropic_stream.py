@@ -6,9 +6,10 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
+
+from msgspec import Struct, field
 
 from promptops.errors import ProviderError
 from promptops.providers.failures import of_error_object
@@ -19,8 +20,7 @@ from promptops.providers.replies import parse_object, well_formed
 _GROWS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """One block of the content: how it began, and the text that came after."""
 
     start: Mapping[str, Any]

@@ -8,7 +8,9 @@ import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core.pricing import input_bound
 from promptops.errors import PromptopsError, ProviderError
@@ -38,8 +40,7 @@ class Stopped(PromptopsError):
         super().__init__(failure.message)
 
 
-@dataclass(slots=True)
-class Asking:
+class Asking(Struct):
     """What is known of one sample while it is asked for. `attempts` grows with every request that was sent.
 
     `route` are the endpoints that serve the same pin, the pin's own first; `begun` is called before every request,

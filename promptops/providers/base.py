@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from promptops.config import ModelLimits
 from promptops.errors import FailureKind
 from promptops.models import Failure, Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a provider stands.
 
     `concurrency` is requests in flight, `rpm` and `tpm` requests and tokens a minute, `timeout` seconds for one
@@ -41,8 +41,7 @@ class Limits:
     hedge_share: float = 0.05
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """What goes with one request beside it, and what came back beside the reply.
 
     In: `idempotency` is the same for every attempt at one sample, so that an endpoint with an idempotency header makes

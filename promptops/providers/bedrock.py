@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from msgspec.structs import replace
 
 from promptops.core.prompt_cache import keep_of, prefix_of
 from promptops.core.wire.bedrock import BEDROCK

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind, ProviderError
 from promptops.providers.reading import MAX_CALLS, mapping, string, wrong
@@ -22,8 +23,7 @@ _KINDS: Mapping[str, FailureKind] = {
 }
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """One block of the content: `call` is set for a call of a tool, whose arguments then are `text`."""
 
     text: StringIO = field(default_factory=StringIO)

@@ -9,8 +9,10 @@ import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.config import Config
 from promptops.core.digest import sample_seed
@@ -52,8 +54,7 @@ _LOCAL_HINTS: Mapping[FailureKind, str] = {
 """A local model has no base_url, no network and no settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Time and chance, as arguments: `sleep` waits seconds, `now` is the time of day, `chance` is in [0, 1)."""
 
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

@@ -6,9 +6,10 @@ Source: https://docs.cohere.com/reference/chat-stream
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
+
+from msgspec import Struct, field
 
 from promptops.errors import ProviderError
 from promptops.providers.failures import of_error_object
@@ -16,8 +17,7 @@ from promptops.providers.reading import MAX_CALLS, mapping, string, wrong
 from promptops.providers.replies import parse_object, well_formed
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """A part of the content, or a call: what its start said, and a text that grows."""
 
     fields: dict[str, Any]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
+
+from msgspec import Struct
 
 from promptops.errors import ProviderError
 from promptops.providers.base import Exchange
@@ -29,8 +30,7 @@ R = TypeVar("R", bound=Receiver)
 _room = Room()
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[R]):
+class Received(Struct, Generic[R], frozen=True):
     """What came back: `latency` is seconds from sending to the last byte, `first_token` to the first token.
 
     `token_gap` is the mean time from one piece to the next.

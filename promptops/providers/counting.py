@@ -8,9 +8,10 @@ Neither costs anything; both have limits of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 from promptops.config import Config
 from promptops.core.tokens import Count
@@ -23,8 +24,7 @@ from promptops.providers.registry import KNOWN, check_settings
 from promptops.providers.replies import parse_object
 
 
-@dataclass(frozen=True, slots=True)
-class CountEndpoint:
+class CountEndpoint(Struct, frozen=True):
     """How one vendor counts: the version in its path, what is posted where, and where the answer stands."""
 
     by: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 EXCUSE = 2.0  # seconds for the body of an error, which comes with its head or is not worth waiting for
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(Struct, frozen=True):
     """Seconds, each of them within the attempt's deadline; None: only that holds.
 
     `connect` is for the connection (name, TCP and TLS), `first_token` from sending to the first token (for a reply

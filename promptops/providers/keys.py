@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from promptops.core.wire.vendors import KEY_HOSTS
 from promptops.errors import ProviderError
 
@@ -22,8 +24,7 @@ _OUR_HEADERS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """A checked base URL: `url` without a slash at its end; `loopback` says that it never leaves this machine."""
 
     url: str

@@ -6,8 +6,9 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 WINDOW = 61.0  # seconds over which a minute's allowance is counted: network jitter of a second cannot break the limit
 
@@ -60,8 +61,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Account:
+class _Account(Struct):
     """One bucket: places by participant (using, granted, wanted), and until when all pause."""
 
     places: dict[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -153,8 +153,7 @@ def fair_shares(wishes: Mapping[int, int], limit: int) -> dict[int, int]:
     return shares
 
 
-@dataclass(slots=True)
-class _Taken:
+class _Taken(Struct):
     at: float
     amount: int
     gone: bool = False

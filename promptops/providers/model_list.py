@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from promptops.config import Config
 from promptops.errors import ProviderError
@@ -29,8 +30,7 @@ _QUERIES: Final = {"anthropic": "?limit=1000", "gemini": "?pageSize=1000", "goog
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class ListedModel:
+class ListedModel(Struct, frozen=True):
     """One model of the list; whatever the endpoint does not say is None or empty."""
 
     model: str

@@ -6,9 +6,10 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
+
+from msgspec import Struct, field
 
 from promptops.errors import ProviderError
 from promptops.providers.openai_chat_shape import (
@@ -26,8 +27,7 @@ _TEXTS = ("content", "refusal")
 _WHO_SERVED = ("system_fingerprint", "provider")
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     """One tool call. What a chunk said of it, later ones do not change; only its arguments grow."""
 
     fields: dict[str, Any] = field(default_factory=dict)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 import httpx
+from msgspec import Struct
 
 from promptops.providers.http1 import Http1
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """Where a proxy listens, and the `Proxy-Authorization` it wants, if any."""
 
     host: str

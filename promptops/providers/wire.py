@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from promptops.core.structured import instructed, instruction
 from promptops.core.wire import Spec, kept, refusals

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from promptops.core.licence import candidate_outcomes
 from promptops.errors import GitError, ProblemsError, PromotionRefused, UsageError, did_you_mean
@@ -19,8 +20,7 @@ from promptops.store.git import Repo
 from promptops.store.recordings import load
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """What accepting changed: cases whose outcome is new (`added`) or another one (`changed`: before, after).
 
     `left_out` are cases that have no outcome to accept: an error is never known, what was not measured is unknown.

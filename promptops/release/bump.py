@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptops.core.strict_yaml import parse_yaml
 from promptops.errors import ProblemsError, UsageError, did_you_mean
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from promptops.project.root import Project
 
 
-@dataclass(frozen=True)
-class Bumped:
+class Bumped(Struct, frozen=True):
     """The file that was written, and the version that it is a copy of."""
 
     path: Path

@@ -21,7 +21,7 @@ def closure_of(project: Project, prompt: str, version: str) -> Closure:
     if is_released(project, prompt, version):
         return load_closure(project, prompt, version)
     source = load_prompt(project, prompt)
-    return build_closure(source.version(version), source.inputs, None)
+    return build_closure(source.version(version), source.inputs, None, source.spec)
 
 
 def version_diff(old: Closure, new: Closure) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from promptops.errors import GitError, ProblemsError
 from promptops.formats import Entry, Manifest, Served
@@ -13,8 +14,7 @@ from promptops.project.root import Project
 from promptops.store.git import Commit, Repo
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(Struct, frozen=True):
     """One version in one environment: `now` is what is served today. `commit` brought it in, where git knows."""
 
     environment: str

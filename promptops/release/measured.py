@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from promptops.core.digest import version_digest
 from promptops.formats import CanarySettings, Closure, Measurement, Side
 from promptops.models import CaseResult
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """`measurement` is None without a dataset; `cases` maps each case to its digest; `results` come from a replay.
 
     `sources` are the files that closure and measurement were made of, `recordings` where its samples are, `canary` how

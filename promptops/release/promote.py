@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from promptops.config import environment_name
 from promptops.core.digest import short_digest, version_digest
@@ -22,8 +23,7 @@ from promptops.release.publishing import CommitWords, Publication, manifest_byte
 from promptops.store.git import Repo
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How to promote: `acknowledged` names broken cases, `override` is the reason to go without evidence.
 
     `at` is the time written (ISO 8601, UTC), `subject` the commit's first line where it is not ours.
@@ -37,8 +37,7 @@ class Terms:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
+class Promotion(Struct, frozen=True):
     """What was (or with a dry run: would be) done. `already`: the environment serves exactly this, nothing to do."""
 
     prompt: str

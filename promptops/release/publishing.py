@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from promptops.errors import GitError, PromotionRefused
 from promptops.project.manifest import manifest_path
@@ -17,8 +18,7 @@ from promptops.store.git import Repo
 WITHOUT_COMMIT = "--no-commit writes the files and leaves the commit to you"
 
 
-@dataclass(frozen=True, slots=True)
-class CommitWords:
+class CommitWords(Struct, frozen=True):
     """What a commit says: its subject, a body, and trailers such as `Promptops-Digest`."""
 
     subject: str
@@ -30,8 +30,7 @@ class CommitWords:
         return f"{self.subject}\n\n{self.body}" if self.body else self.subject
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """What is to be written (`files`, the manifest last), and committed with it (`along`, written already).
 
     `before` is the manifest as it was when the decision was taken: where it has changed since, nothing is written.

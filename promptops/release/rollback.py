@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from promptops.core.digest import short_digest, version_digest
 from promptops.core.manifest import check_environment, serving
@@ -16,8 +16,7 @@ from promptops.release.publishing import CommitWords, Publication, manifest_byte
 from promptops.store.git import Repo
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """What an environment serves again, and what no longer (`replaced`); `why_no_commit` where there is no commit."""
 
     prompt: str

@@ -75,7 +75,7 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     done, most = result.samples
     if result.comparison.session.mode != "replay":
-        yield Line(f"  used        {done:,} of {most:,} samples, ${result.finished.cost:.4f}")
+        yield Line(f"  used        {done:,} of {most:,} samples, ${result.cost:.4f}")
     if broken := result.broken():
         named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
         yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
@@ -187,6 +187,9 @@ def _ending(
     result: CanaryResult, decision: CanaryDecision, attempt: int, evidence: str, next_step: str
 ) -> Iterator[Line]:
     yield Line("")
+    if unseen := result.must_pass.unmeasured:
+        named = one_line(", ".join(unseen), 400)
+        yield Line(f"must-pass cases that could not be measured, so nothing else was asked: {named}", "warn")
     for warning in decision.warnings:
         yield Line(f"warning: {warning}", "warn")
     if decision.settle:
@@ -197,7 +200,8 @@ def _ending(
     if evidence:
         yield Line(f"evidence: {evidence} (attempt {attempt}); commit it")
     elif not decision.measured:
-        yield Line("no evidence was written and no attempt spent: nothing was measured", "dim")
+        what = "compared" if result.gates else "measured"
+        yield Line(f"no evidence was written and no attempt spent: nothing was {what}", "dim")
     elif result.comparison.partial:
         yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
     elif not result.licenses:

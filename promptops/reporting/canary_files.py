@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from promptops.errors import UsageError
 from promptops.reporting.canary_metrics import HEAD
@@ -30,8 +31,7 @@ pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryReport:
+class CanaryReport(Struct, frozen=True):
     """What a report file says: `title` is the verdict and what it is of, `lines` are those of the terminal."""
 
     title: str

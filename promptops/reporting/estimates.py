@@ -17,6 +17,8 @@ def asking_words(estimate: Estimate, caps: Caps) -> str:
         nothing = "hardly anything" if about else "nothing"
         return f"{nothing} to ask: {about}{estimate.recorded:,} samples are recorded"
     parts = [f"asking {about}{estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
+    if estimate.again:
+        parts.append(f"up to {about}{estimate.again:,} more where an output is invalid")
     if estimate.recorded:
         parts.append(f"{about}{estimate.recorded:,} are recorded")
     return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec import to_builtins
 
 from promptops.errors import StoreError
 from promptops.models import Sample
@@ -58,15 +59,15 @@ def event_json(event: Event) -> dict[str, Any]:
     if isinstance(event, SampleDone):
         return {"event": "sample", **_sample(event.sample)}
     names: dict[type, str] = {RunStarted: "started", Progress: "progress", RunFinished: "finished"}
-    return {"event": names[type(event)], **asdict(event)}
+    return {"event": names[type(event)], **to_builtins(event)}
 
 
 def _sample(sample: Sample) -> dict[str, Any]:
     return {
-        **asdict(sample.key),
+        **to_builtins(sample.key),
         "source": sample.source,
         "cost": sample.cost,
         "latency": sample.reply.latency if sample.reply is not None and not sample.reply.batch else None,
         "failure": sample.failure.kind if sample.failure is not None else None,
-        "attempts": [asdict(attempt) for attempt in sample.attempts],
+        "attempts": [to_builtins(attempt) for attempt in sample.attempts],
     }

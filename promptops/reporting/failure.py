@@ -41,6 +41,8 @@ def failure_lines(row: CaseRow) -> list[Line]:
         lines += _labelled("no answer", f"{row.failure}: {row.message}", "bad")
         lines += _labelled("next", row.hint)
         return lines
+    for answer in row.earlier:
+        lines += _labelled("at first", answer, "warn")
     lines += _labelled("answered", row.answered or "(nothing)")
     if row.cut:
         lines += _labelled("cut", "the answer ended at max_tokens or at the end of the context", "warn")

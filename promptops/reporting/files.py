@@ -42,7 +42,7 @@ def render_json(report: RunReport) -> str:
 
 
 def _plain(summary: VersionSummary) -> dict[str, Any]:
-    return {name: getattr(summary, name) for name in summary.__slots__}
+    return {name: getattr(summary, name) for name in summary.__struct_fields__}
 
 
 _FORMATS: dict[str, Callable[[RunReport], str]] = {

@@ -12,7 +12,7 @@ import jinja2
 from promptops.core.report import STANDINGS, CaseRow, VersionSummary
 from promptops.reporting.failure import HEADLINE, shown
 from promptops.reporting.safe import clipped, plain
-from promptops.reporting.summary import headline, money, seconds
+from promptops.reporting.summary import headline, money, seconds, validation
 
 _WORST_FIRST = ("broke", "error", "unmeasurable", "fixed", "known", "passed")
 
@@ -37,7 +37,13 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, finalize=_visible, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"headline": headline, "money": money, "seconds": seconds, "shown": shown}
+    environment.filters |= {
+        "headline": headline,
+        "money": money,
+        "seconds": seconds,
+        "shown": shown,
+        "validation": validation,
+    }
     return environment.from_string((files("promptops.reporting") / "report.html.j2").read_text(encoding="utf-8"))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Style = Literal["plain", "title", "good", "bad", "warn", "dim"]
 
@@ -21,8 +22,7 @@ MARKUP: dict[Style, dict[str, bool]] = {
 _CODES: dict[Style, str] = {"plain": "", "title": "1", "good": "32", "bad": "31", "warn": "33", "dim": "2"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of a report; `text` is already safe for a terminal."""
 
     text: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from promptops.core.report import CaseRow
 from promptops.models import Standing
@@ -15,8 +16,7 @@ _HINTS = 5
 _STYLES: dict[Standing, Style] = {"fixed": "good", "unmeasurable": "warn"}
 
 
-@dataclass
-class _Group:
+class _Group(Struct):
     """The cases of one version and reason: the first of them, the names of some, how many there are."""
 
     first: CaseRow

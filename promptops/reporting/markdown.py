@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from promptops.core.report import CaseRow, VersionSummary
 from promptops.reporting.failure import failure_text
 from promptops.reporting.safe import markdown, markdown_block
-from promptops.reporting.summary import headline, money, seconds
+from promptops.reporting.summary import headline, money, seconds, validation
 
 _LIMIT = 60_000
 _RED_FIRST = ("broke", "error", "unmeasurable", "fixed", "known")
@@ -33,7 +33,7 @@ def render_markdown(
 
 
 def _table(summaries: Sequence[VersionSummary]) -> Iterator[str]:
-    yield "\n| version | pin | result | pass rate | cost | p50 | p95 |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+    yield f"\n| version | pin | result | pass rate | valid output | cost | p50 | p95 |\n{'| --- ' * 8}|\n"
     for summary in summaries:
         rate = f"{summary.rate:.1%}" if summary.rate is not None else "not measured"
         if summary.interval:
@@ -43,6 +43,7 @@ def _table(summaries: Sequence[VersionSummary]) -> Iterator[str]:
             markdown(summary.pin),
             headline(summary),
             rate,
+            validation(summary) or "no contract",
             money(summary.cost),
             *(seconds(value) if value is not None else "" for value in (summary.p50, summary.p95)),
         ]

@@ -42,8 +42,7 @@ def _block(summary: VersionSummary) -> Iterator[Line]:
         )
     if summary.sources:
         yield Line(f"  {_sources(summary.sources)}; {money(summary.cost)}; {_tokens(summary)}; {_latency(summary)}")
-    if summary.invalid or summary.repaired:
-        yield Line(f"  output contract: {summary.invalid} invalid, {summary.repaired} repaired", "warn")
+    yield from _contract(summary)
     if summary.cached_tokens or summary.saved:
         yield Line(f"  {_cache(summary)}")
     if summary.cut:
@@ -53,6 +52,36 @@ def _block(summary: VersionSummary) -> Iterator[Line]:
         yield Line(f"  no answer (network or provider): {_counted(summary.network)}", "warn")
     if summary.other:
         yield Line(f"  not measured: {_counted(summary.other)}", "warn")
+
+
+def _contract(summary: VersionSummary) -> Iterator[Line]:
+    """What the output contract found, where it found anything; apart from answers that never came."""
+    if not (summary.invalid_first or summary.invalid or summary.repaired):
+        return
+    said = f"{summary.invalid} invalid, {summary.repaired} repaired"
+    if summary.asked_again:
+        again = f"after asking again {_times(summary.asked_again)}"
+        said = f"{summary.invalid_first} invalid at first, {summary.invalid} {again}, {summary.repaired} repaired"
+    yield Line(f"  output contract: {said}", "warn")
+    if summary.suspect:
+        share = (
+            f"{summary.invalid_first} of {summary.validated} answers ({summary.invalid_first / summary.validated:.1%})"
+        )
+        first = " at first" if summary.asked_again else ""
+        why = "a problem of prompt or schema, not of the network"
+        yield Line(f"  {share} break the output contract{first}: {why}", "bad")
+
+
+def validation(summary: VersionSummary) -> str:
+    """`92.0% at first, 98.0% in the end`, one share where they are the same; empty without a contract."""
+    first, final = summary.first_pass_rate, summary.validation_rate
+    if first is None or final is None:
+        return ""
+    return f"{final:.1%}" if not summary.asked_again else f"{first:.1%} at first, {final:.1%} in the end"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _sources(sources: Mapping[str, int]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.digest import sample_seed
 from promptops.errors import ProviderError
@@ -37,8 +40,7 @@ _UNCLEAR: Final = frozenset({"connection", "timeout", "server", "bad_reply"})
 """Failures after which a batch may have been made all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Time as an argument: `sleep` waits seconds, `now` is the time of day."""
 
     sleep: Callable[[float], object] = time.sleep

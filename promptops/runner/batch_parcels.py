@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import IO
+
+from msgspec import Struct, field
 
 from promptops.models import PlannedSample, Spent
 from promptops.providers.batches import BatchApi, Parcel
@@ -24,8 +25,7 @@ def custom_id(run: str, planned: PlannedSample) -> str:
     return f"{run}-{name[:32]}"
 
 
-@dataclass(slots=True)
-class Box:
+class Box(Struct):
     """One batch while it is filled; its requests stand in a temporary file that has no name."""
 
     api: BatchApi

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.pricing import input_bound, output_bound
 from promptops.models import Caps, Failure, Request, Spent
@@ -11,8 +12,7 @@ from promptops.models import Caps, Failure, Request, Spent
 _AGAIN = "raise the budget, or run again when this batch has come to its end: what was measured is not asked again"
 
 
-@dataclass(slots=True)
-class Purse:
+class Purse(Struct):
     """What may still be asked: `spent` is what the run has cost, and the worst case of what is under way.
 
     `worst_case` returns the most dollars that a request of a batch can cost, None where no price is known. Once a

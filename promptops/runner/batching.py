@@ -9,7 +9,8 @@ sample in the store, and judges, records and reports it as ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.errors import UsageError
@@ -30,6 +31,9 @@ def check_batches(session: Session, targets: Sequence[Target]) -> None:
     """Raise `UsageError` where a run of `targets` cannot be asked in batches."""
     if session.mode == "replay":
         raise UsageError("a replay asks nothing, so there is nothing to make a batch of: leave --batch out")
+    if again := [target.name for target in targets if target.closure.reask]:
+        why = "asks again for invalid output, and a batch answers once"
+        raise UsageError(f"{again[0]} {why}: leave --batch out, or set reask: 0 below output")
     config = session.project.config
     for pin in dict.fromkeys(target.pin for target in targets):
         if not has_batches(pin, config):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.pricing import input_bound, output_bound
 from promptops.errors import FailureKind
@@ -14,8 +15,7 @@ _MAY_HAVE_COST: frozenset[FailureKind] = frozenset({"timeout", "bad_reply", "ide
 _AGAIN = "raise the budget and run again: what was measured is not asked again"
 
 
-@dataclass(slots=True)
-class _Amount:
+class _Amount(Struct):
     dollars: float = 0.0
     tokens: int = 0
     requests: int = 0

@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind
 from promptops.models import PlannedSample, Sample
@@ -123,8 +124,7 @@ class CachingAsker:
             shelves.kept.keep(name, partial(_entry, shelves, sample))
 
 
-@dataclass(frozen=True, slots=True)
-class _Older:
+class _Older(Struct, frozen=True):
     """A shelf, and a Bloom filter of what is on it: hardly ever is a request looked up that was not made before."""
 
     shelf: Shelf
@@ -145,15 +145,13 @@ def _places(name: bytes) -> Iterator[int]:
     return (int.from_bytes(name[begin : begin + 3], "big") >> 2 for begin in (0, 3, 6, 9))
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     name: bytes
     sample: Sample
     size: int
 
 
-@dataclass(slots=True)
-class _Memory:
+class _Memory(Struct):
     """The newest replies, as many as fit."""
 
     _held: OrderedDict[_Key, _Held] = field(default_factory=OrderedDict)

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from promptops.core.canary import CanaryDecision, Pairs
 from promptops.core.diff import differences
-from promptops.core.metrics import Figure, Figures, Measured, figure_of, is_plain, metric_settings
+from promptops.core.metrics import Figures, Measured, figure_of, is_plain, metric_settings
 from promptops.core.plan import Planned, clustered_order, clusters_of, interleave
 from promptops.core.pricing import cost
 from promptops.core.report import CaseRow, row_of, summarise
-from promptops.core.sequence import PairTrial, decide_in_order
-from promptops.core.sequence_metrics import FigureTrial
+from promptops.core.sequence import decide_in_order
 from promptops.core.statistics.broken import CaseCounts, broken_cases
 from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
-from promptops.formats import CanaryEvidence, MetricName, MetricSetting, PairOutcome
+from promptops.formats import CanaryEvidence, MetricSetting, PairOutcome
 from promptops.models import (
     CaseResult,
     Difference,
     Judgement,
-    Outcome,
     Pin,
     PlannedSample,
-    Reply,
     Sample,
     Usage,
-    Verdict,
 )
 from promptops.runner.collect import Collected, Progress, collect, side_key
+from promptops.runner.engine import EngineSettings
 from promptops.runner.events import RunFinished
+from promptops.runner.looks import Looking, independent, replies
+from promptops.runner.must_pass import MustPass, asked_gates, must_pass_cases, replayed_gates
 from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session, plan_target
 from promptops.runner.sinks import RecordingSink
@@ -43,8 +44,7 @@ from promptops.runner.targets import Target
 BaselineSource = Literal["live", "recorded"]
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True, dict=True):
     """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from.
 
     `attempt` is which try at this comparison it is, as far as is known. At `most_samples` of both sides together, or
@@ -70,6 +70,7 @@ class Comparison:
             )
         for problem in self._unmeasurable():
             raise UsageError(problem)
+        must_pass_cases(self.candidate)
         if not self.candidate.cases:
             why = "--tag and --limit leave none" if self.candidate.total else "write fixtures/…/cases.jsonl"
             raise UsageError(f"{self.candidate.prompt!r} has no case to compare on: {why}")
@@ -77,8 +78,8 @@ class Comparison:
     def _unmeasurable(self) -> Iterator[str]:
         """Guardrails that nobody could measure: better told before the first request than after the last."""
         for setting in self.metrics:
-            if setting.name == "validation" and self.candidate.contract.schema is None:
-                yield "canary: validation is measured by an output contract: name one, output: schema.json"
+            if setting.name in ("validation", "first_pass") and self.candidate.contract.schema is None:
+                yield f"canary: {setting.name} is measured by an output contract: name one, output: schema.json"
             if setting.name == "cost" and (pins := list(self._unpriced())):
                 yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
 
@@ -112,6 +113,21 @@ class Comparison:
         """Whether the outcomes alone decide, and no other figures are kept."""
         return is_plain(self.metrics, self.clusters)
 
+    def figures(self, judged: Mapping[str, tuple[CaseResult, CaseResult]]) -> Figures:
+        """Each metric of the cases that were judged on both sides."""
+        names = dict.fromkeys(setting.name for setting in self.metrics)
+        rows = {case: self.candidate.case(case) for case in judged}
+        return {
+            name: {
+                case: (
+                    figure_of(before, name, rows[case], candidate=False),
+                    figure_of(after, name, rows[case], candidate=True),
+                )
+                for case, (before, after) in judged.items()
+            }
+            for name in names
+        }
+
     def measured(self, figures: Figures) -> Measured | None:
         """What decides beside the outcomes; None where they do alone."""
         return None if self.plain else Measured(self.metrics, figures, self.clusters, self.seed)
@@ -136,8 +152,7 @@ class Comparison:
         return self.session.find(planned) if isinstance(planned, PlannedSample) else planned
 
 
-@dataclass(frozen=True)
-class Flip:
+class Flip(Struct, frozen=True):
     """One case that came out differently, with how the two outputs differ."""
 
     case: str
@@ -164,6 +179,7 @@ class CanaryResult:
     finished: RunFinished
     candidate_written: int
     figures: Figures = field(default_factory=dict, repr=False)
+    must_pass: MustPass = field(default_factory=MustPass)
     _decisions: dict[int, CanaryDecision] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -201,7 +217,7 @@ class CanaryResult:
             yield self._flip(case, "fixed")
 
     def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
-        base, cand = _telling(_asked(self.baseline[case])), _telling(_asked(self.candidate[case]))
+        base, cand = _telling(independent(self.baseline[case])), _telling(independent(self.candidate[case]))
         return Flip(case, kind, base, cand, differences(base.value, cand.value))
 
     def broken(self) -> dict[str, float]:
@@ -218,7 +234,9 @@ class CanaryResult:
     def samples(self) -> tuple[int, int]:
         """How many samples are there, of how many it could have taken."""
         targets = (self.comparison.baseline, self.comparison.candidate)
-        done = sum(len(_asked(case).judgements) for side in (self.baseline, self.candidate) for case in side.values())
+        done = sum(
+            len(independent(case).judgements) for side in (self.baseline, self.candidate) for case in side.values()
+        )
         return done, sum(len(target.cases) * target.samples for target in targets)
 
     @property
@@ -228,6 +246,11 @@ class CanaryResult:
         if not base or not cand or not sum(base):
             return None
         return (sum(cand) / len(cand)) / (sum(base) / len(base))
+
+    @property
+    def cost(self) -> float:
+        """US dollars that it cost, as far as prices are known; must-pass cases included."""
+        return self.finished.cost + self.must_pass.cost
 
     @property
     def free(self) -> bool:
@@ -292,23 +315,29 @@ def run_canary(
     Replies of the candidate that have no recording yet are recorded: acceptance and verification need them.
     """
     session, targets = comparison.session, (comparison.baseline, comparison.candidate)
-    settings = session.engine_settings(targets, fresh=True)
-    settings = stored.settings(settings) if stored is not None else settings
+
+    def settings() -> EngineSettings:
+        found = session.engine_settings(targets, fresh=True)
+        return stored.settings(found) if stored is not None else found
+
     recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
     collected = Collected()
-    looking = _Looking(comparison, collected)
+    looking = Looking(comparison, collected)
+    first = MustPass() if session.mode == "replay" else asked_gates(session, comparison.candidate, settings)
+    own = settings()
     collect(
         session,
-        comparison.plan(),
+        () if first else comparison.plan(),
         targets,
-        replace(settings, sinks=(*settings.sinks, recorder)),
+        replace(own, sinks=(*own.sinks, recorder)),
         progress=progress,
         into=collected,
         enough=looking.enough,
     )
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
-    gates = _gates(comparison.candidate, candidate)
+    first = replayed_gates(comparison.candidate, candidate) if session.mode == "replay" else first
+    gates = (*first.broken, *_gates(comparison.candidate, candidate))
     return CanaryResult(
         comparison,
         baseline,
@@ -319,78 +348,8 @@ def run_canary(
         collected.finished,
         recorder.written,
         looking.figures(),
+        first,
     )
-
-
-class _Looking:
-    """Looks at the pairs of a canary in their order while they come in; `asked` of them so far."""
-
-    def __init__(self, comparison: Comparison, collected: Collected) -> None:
-        self._comparison, self._collected = comparison, collected
-        self._order = comparison.order
-        self._seen: dict[str, Mapping[MetricName, Figure]] = {}
-        self._add = self._by_figures() if not comparison.plain else self._by_outcomes()
-        self._stops = comparison.session.mode != "replay"
-        self._decided = False
-        self.asked = 0
-
-    def enough(self) -> bool:
-        """Whether nothing more has to be asked: a verdict, or all the money that was allowed."""
-        while not self._decided and self.asked < len(self._order) and self._pair(self._order[self.asked]) is not None:
-            self._decided = self._add(self._order[self.asked]) is not None and self._stops
-            self.asked += 1
-        return self._decided or self._spent()
-
-    def figures(self) -> Figures:
-        """Each metric of the cases that came on both sides."""
-        came = {case: self._figures(case) for case in self._order if self._pair(case) is not None}
-        names = dict.fromkeys(setting.name for setting in self._comparison.metrics)
-        return {name: {case: own[name] for case, own in came.items()} for name in names}
-
-    def _by_outcomes(self) -> Callable[[str], Verdict | None]:
-        trial = PairTrial(len(self._order), self._comparison.candidate.spec.canary, self._comparison.attempt)
-        return lambda case: trial.add(*(self._pair(case) or ("unmeasurable", "unmeasurable")))
-
-    def _by_figures(self) -> Callable[[str], Verdict | None]:
-        measured = self._comparison.measured({})
-        assert measured is not None
-        settings, attempt = self._comparison.candidate.spec.canary, self._comparison.attempt
-        trial = FigureTrial.of(self._order, measured, settings, attempt)
-        return lambda case: trial.add(self._figures(case))
-
-    def _figures(self, case: str) -> Mapping[MetricName, Figure]:
-        """The figures of a case that came on both sides, reckoned once."""
-        if case not in self._seen:
-            before, after = (_asked(self._collected.of(side)[case]) for side in self._sides)
-            row = self._comparison.candidate.case(case)
-            self._seen[case] = {
-                setting.name: (
-                    figure_of(before, setting.name, row, candidate=False),
-                    figure_of(after, setting.name, row, candidate=True),
-                )
-                for setting in self._comparison.metrics
-            }
-        return self._seen[case]
-
-    @property
-    def _sides(self) -> tuple[Target, Target]:
-        return self._comparison.baseline, self._comparison.candidate
-
-    def pairs(self) -> Pairs:
-        """Every case of the canary with both outcomes, as far as they were measured."""
-        return {case: self._pair(case) or ("unmeasurable", "unmeasurable") for case in self._order}
-
-    def _pair(self, case: str) -> tuple[Outcome, Outcome] | None:
-        before, after = (self._collected.of(side).get(case) for side in self._sides)
-        return (_asked(before).outcome, _asked(after).outcome) if before is not None and after is not None else None
-
-    def _spent(self) -> bool:
-        most = self._comparison.most_cost
-        if most is None:
-            return False
-        sides = (self._collected.of(side) for side in self._sides)
-        costs = (sample.cost or 0.0 for results in sides for sample, _ in _replies(results))
-        return math.fsum(costs) >= most
 
 
 def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
@@ -403,19 +362,17 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
         if (key.prompt, key.version, key.pin) != side:
             return False
         line = lines.get((key.case, key.index))
-        return line is None or (not candidate.released and line.fields["request"] != sample.request)
+        if line is None or candidate.released:
+            return line is None
+        asked = [turn["asked"] for turn in line.fields.get("earlier") or ()]
+        return line.fields["request"] != sample.request or asked != [turn.asked for turn in sample.earlier]
 
     return writable
 
 
-def _asked(result: CaseResult) -> CaseResult:
-    """The samples that were asked: a case that has copies only was not measured."""
-    return CaseResult(result.case, tuple(j for j in result.judgements if j.sample.source != "cached"))
-
-
 def _passed(result: CaseResult) -> tuple[int, int]:
     """Samples of a case that passed, of those that were measured."""
-    outcomes = [judgement.outcome for judgement in _asked(result).judgements]
+    outcomes = [judgement.outcome for judgement in independent(result).judgements]
     return outcomes.count("pass"), sum(outcome != "unmeasurable" for outcome in outcomes)
 
 
@@ -437,17 +394,10 @@ def _telling(result: CaseResult) -> Judgement:
     return next((j for j in result.judgements if j.outcome == result.outcome), result.judgements[0])
 
 
-def _replies(results: Mapping[str, CaseResult]) -> Iterator[tuple[Sample, Reply]]:
-    for result in results.values():
-        for judgement in result.judgements:
-            if judgement.sample.reply is not None:
-                yield judgement.sample, judgement.sample.reply
-
-
 def _costs(results: Mapping[str, CaseResult]) -> list[float]:
-    costs = [sample.cost for sample, _ in _replies(results)]
+    costs = [sample.cost for sample, _ in replies(results)]
     return [] if None in costs else [cost for cost in costs if cost is not None]
 
 
 def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
-    return [reply.latency for sample, reply in _replies(results) if sample.source != "cached" and not reply.batch]
+    return [reply.latency for sample, reply in replies(results) if sample.source != "cached" and not reply.batch]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from promptops.core.plan import Planned
 from promptops.models import Case, CaseResult, Sample
@@ -21,8 +22,7 @@ Progress = Callable[[Event], None]
 SideKey = tuple[str, str, str]
 
 
-@dataclass
-class Collected:
+class Collected(Struct):
     """The judged cases of each target, and how the run ended (None while it runs, or where it was interrupted)."""
 
     results: dict[SideKey, dict[str, CaseResult]] = field(default_factory=dict)

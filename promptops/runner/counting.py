@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from promptops.core.plan import Planned
 from promptops.core.tokens import Count, count_request
@@ -19,8 +20,7 @@ MOST_ASKED: Final = 25  # requests that a provider is asked to count
 MOST_COUNTED: Final = 2_000  # requests that are counted here
 
 
-@dataclass(frozen=True, slots=True)
-class Prompts:
+class Prompts(Struct, frozen=True):
     """Input tokens of the first `requests` prompts of a version, by what counted them.
 
     `window` is what the model takes (None: unknown), `too_long` are the prompts that are longer.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.drift import Answer, CaseSamples, DriftDecision, decide_drift
 from promptops.core.plan import Planned, case_order, plan_case
@@ -18,8 +20,7 @@ from promptops.runner.targets import Target
 MOST_RECORDED = 100  # samples of one case
 
 
-@dataclass(frozen=True)
-class DriftResult:
+class DriftResult(Struct, frozen=True):
     """How one served version answered tonight, beside its recording, judged by today's checks alike."""
 
     target: Target

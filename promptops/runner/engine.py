@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.models import Mode, PlannedSample, Sample
@@ -38,15 +40,15 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True):
     """How an engine works.
 
     `concurrency` is requests in flight, `planned` the number of samples where it is known, `run` the id in the run
     store. `find` looks a sample up in the recordings (a sample with a failure where there is none), `open_client`
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
     fresh sample before anybody sees it. `journal` keeps what was asked before anybody else sees it; `resumed` looks up
-    what the same run measured before this process (None: it has to be asked).
+    what the same run measured before this process (None: it has to be asked; a failure: it goes on after its `earlier`
+    answers).
     """
 
     mode: Mode
@@ -213,9 +215,9 @@ class Engine:
         mine = settings.resumed(planned) if settings.resumed is not None else None
         if recorded is not None and recorded.reply is not None:
             return mine if mine is not None and _is_recording_of(recorded, mine) else recorded
-        if mine is not None:
+        if mine is not None and mine.reply is not None:
             return mine
-        sample = await self._ask(planned)
+        sample = await self._ask(planned if mine is None else replace(planned, begun=mine.earlier))
         return settings.redacted(sample) if settings.redacted is not None else sample
 
     async def _ask(self, planned: PlannedSample) -> Sample:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core import pricing
 from promptops.core.plan import Planned
-from promptops.core.pricing import input_bound, output_bound
+from promptops.core.reask import worst_turns
 from promptops.core.stats import median
 from promptops.models import Pin, PlannedSample, Sample
 from promptops.runner.session import Session
@@ -20,8 +22,7 @@ _PART = 200  # where every sample is asked anyhow, and no budget depends on it
 _TELLING = 10_000  # recorded samples of a target that say what the next ones will cost and take
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """`requests` will be sent, `recorded` samples come from recordings, `refused` cannot be rendered.
 
     `missing` counts the samples of a replay that have no recording, by version (`booking@v3`).
@@ -29,7 +30,8 @@ class Estimate:
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
     `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
-    none). Not `exact`, it was reckoned from a part of the plan. `batch`: at the price of a batch.
+    none). Not `exact`, it was reckoned from a part of the plan. `again` more requests may ask again for valid output:
+    tokens and worst case have them. `batch`: at the price of a batch.
     """
 
     requests: int
@@ -43,13 +45,14 @@ class Estimate:
     seconds: float | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     exact: bool = True
+    again: int = 0
     batch: bool = False
 
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
         if factor == 1:
             return self
-        counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens")
+        counts = ("requests", "recorded", "refused", "input_tokens", "output_tokens", "again")
         more: dict[str, int] = {name: round(getattr(self, name) * factor) for name in counts}
         money_and_time: dict[str, float | None] = {
             name: value and value * factor
@@ -59,7 +62,7 @@ class Estimate:
                 ("seconds", self.seconds),
             )
         }
-        return replace(self, **more, **money_and_time, exact=False)  # type: ignore[arg-type]
+        return replace(self, **more, **money_and_time, exact=False)
 
 
 def estimate_run(
@@ -86,7 +89,7 @@ def estimate_run(
 
 def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target]) -> Estimate:
     """Walk the plan without asking anybody; mode `new` counts what is not recorded."""
-    requests = recorded = refused = 0
+    requests = recorded = refused = again = 0
     worst, input_tokens, output_tokens = 0.0, 0, 0
     unpriced: set[str] = set()
     missing: Counter[str] = Counter()
@@ -100,9 +103,11 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
         else:
             requests += 1
-            input_tokens += input_bound(planned.request)
-            output_tokens += output_bound(planned.request)
-            price = session.worst_case(planned.request)
+            again += planned.reask
+            for usage in worst_turns(planned):
+                input_tokens += usage.input_tokens or 0
+                output_tokens += usage.output_tokens or 0
+            price = session.worst_of(planned)
             if price is None:
                 unpriced.add(planned.key.pin)
             worst += price or 0.0
@@ -118,6 +123,7 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         expected,
         seconds,
         dict(sorted(missing.items())),
+        again=again,
         batch=session.batch,
     )
 

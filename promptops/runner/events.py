@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind
 from promptops.models import Mode, Sample
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """The first event. `planned` is the number of samples where it is known, `run` the id in the run store."""
 
     mode: Mode
@@ -19,15 +19,13 @@ class RunStarted:
     run: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SampleDone:
+class SampleDone(Struct, frozen=True):
     """One sample is there, or the reason why it is not. Samples come as they finish, not in the order of the plan."""
 
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a run is: at most once a second, and once at the end.
 
     `done` of `planned` samples (None: unknown) are there: `asked` answered live, `recorded` and `cached` ones,
@@ -51,8 +49,7 @@ class Progress:
     resumed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """The last event: how many samples came, by where from, what was spent in US dollars, and how long it took.
 
     `asked` counts live requests that answered, `recorded` samples from recordings, `cached` copies of replies to the

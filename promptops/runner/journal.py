@@ -21,10 +21,8 @@ GATHER = 0.02  # seconds that the first of a group waits for others: a fraction 
 Item: TypeAlias = Sample | BaseException
 
 
-class Resumed(Sample):
+class Resumed(Sample, frozen=True):
     """A sample that its run measured before this process went on with it. Nobody asked for it again."""
-
-    __slots__ = ()
 
 
 class Journal(Protocol):

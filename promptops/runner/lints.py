@@ -6,9 +6,10 @@ Each prompt's newest version is looked at: what is released is frozen, and nobod
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from promptops.core.closure import build_closure, request_for
 from promptops.core.context import fits_into
@@ -36,8 +37,7 @@ _CASES: Final = 200  # that are rendered to say what a request can be
 _SAMPLES: Final = 10_000  # recorded ones that are looked at
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """One version with what its lints look at. `requests` are those of the first cases that can be rendered."""
 
     project: Project
@@ -84,7 +84,7 @@ def lint_advice(project: Project, names: Iterable[str]) -> list[Problem]:
 
 
 def _look(project: Project, prompt: Prompt, version: PromptVersion) -> Looked:
-    closure = build_closure(version, prompt.inputs, None)
+    closure = build_closure(version, prompt.inputs, None, prompt.spec)
     try:
         dataset = dataset_of(project, prompt)
     except ProblemsError:

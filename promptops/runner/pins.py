@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import Price
 from promptops.core.aliases import snapshot_of
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 10  # successors of successors
 
 
-@dataclass(frozen=True)
-class User:
+class User(Struct, frozen=True):
     """Who uses a pin: `environments` serve this version of `prompt`, `newest` is what comes next.
 
     `fallback_of` names the pin that this one stands in for at run time, then there is no prompt.
@@ -37,8 +38,7 @@ class User:
     fallback_of: str = ""
 
 
-@dataclass(frozen=True)
-class PinInUse:
+class PinInUse(Struct, frozen=True):
     """One pin. `price` is what its tokens cost (None: unknown) by `price_source`, `context_window` in tokens."""
 
     pin: Pin
@@ -55,8 +55,7 @@ class PinInUse:
         return self.life.due(today, within)
 
 
-@dataclass(frozen=True)
-class Pins:
+class Pins(Struct, frozen=True):
     """All pins in use, and the problems of versions whose pin cannot be read."""
 
     pins: tuple[PinInUse, ...]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterator
-from dataclasses import asdict, fields, replace
 from operator import attrgetter
 from typing import Any, Final
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from promptops.core.report import CaseRow, row_of
 from promptops.core.standing import Stood, compare, settled, varies
@@ -20,8 +22,9 @@ _TABLE: Final = (
     "row TEXT NOT NULL)"
 )
 _OF_TARGET: Final = ("prompt", "version", "pin")
-_TEXTS: Final = frozenset(("answered", "expected", "value"))
-_USUAL: Final = [(field.name, field.default) for field in fields(CaseRow) if field.name not in _OF_TARGET]
+_TEXTS: Final = frozenset(("answered", "earlier", "expected", "value"))
+_DEFAULTS: Final = dict(zip(reversed(CaseRow.__struct_fields__), reversed(CaseRow.__struct_defaults__), strict=False))
+_USUAL: Final = [(name, _DEFAULTS.get(name)) for name in CaseRow.__struct_fields__ if name not in _OF_TARGET]
 _values = attrgetter(*(name for name, _ in _USUAL))
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -87,5 +90,5 @@ def _packed(row: CaseRow, left_out: Container[str]) -> str:
         if value != usual and name not in left_out
     }
     if row.checks:
-        found["checks"] = [asdict(check) for check in row.checks]
+        found["checks"] = [to_builtins(check) for check in row.checks]
     return _encode(found)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.core.digest import canonical_json
 from promptops.core.plan import Planned
@@ -27,8 +29,7 @@ Wanted = Iterable[tuple["Target", Iterable[Case]]]
 _AT_ONCE = 500  # samples looked up with one question to the store
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """What the user wants of an earlier run of the same plan that did not come to its end.
 
     By itself a run goes on with one that is not too old; with `never` it asks all again. `demanded` takes one however
@@ -52,6 +53,7 @@ class StoredRun:
         self.store, self.id, self.plan, self.there = store, record.id, record.plan, there
         self.round = record.round
         self.taken = 0
+        self._begun = there > 0 and store.begun(record.id)
         self._open = True
 
     @classmethod
@@ -63,7 +65,7 @@ class StoredRun:
         *,
         plan: Mapping[str, Json],
         command: str,
-        resume: Resume = Resume(),
+        resume: Resume = Resume(),  # noqa: B008  frozen
         within: timedelta = KEPT_FOR,
         key: Json = None,
     ) -> StoredRun:
@@ -116,12 +118,16 @@ class StoredRun:
     def take(self, planned: PlannedSample) -> Sample | None:
         """What this run measured of a planned sample before this process; None where it has to be asked.
 
+        Of one that failed after the model had been asked again, the failure, which has the answers before it.
         Called once for a sample: the store is not looked into any more when everything that was there has been taken.
         """
-        if self.taken >= self.there:
+        if self.taken >= self.there and not (planned.reask and self._begun):
             return None
-        found = _measured(planned, self.store.get(self.id, planned.key))
+        stored = self.store.get(self.id, planned.key)
+        found = _measured(planned, stored)
         self.taken += found is not None
+        if found is None and stored is not None and stored.earlier and stored.request == planned.digest:
+            return stored if stored.reply is None else None
         return found
 
     def missing(self, plan: Iterable[Planned]) -> Iterator[Planned]:
@@ -172,7 +178,7 @@ def _number_of(case: Case) -> int:
 def _measured(planned: PlannedSample, found: Sample | None) -> Resumed | None:
     if found is None or found.reply is None or found.request != planned.digest:
         return None
-    return Resumed(**{name: getattr(found, name) for name in Sample.__slots__})
+    return Resumed(**{name: getattr(found, name) for name in Sample.__struct_fields__})
 
 
 def _none_to_go_on_with(store: RunStore, kind: str, run: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.config import environment_name
 from promptops.core import pricing
 from promptops.core.judge import judge
 from promptops.core.plan import Planned, limits_latency, plan_samples
-from promptops.core.prompt_cache import keep_of
+from promptops.core.prompt_cache import Keep, keep_of, written_bound
+from promptops.core.reask import as_today, worst_turns
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
@@ -40,8 +44,7 @@ REPLAY_CONCURRENCY = 16
 _PROBLEMS = 10  # malformed lines of a recordings file that a failure names
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """What the user chose for a run; every field left alone means what the project's files say.
 
     `pin` tests every target against another model, `samples` overrides how many are asked of a case, `tags` keeps the
@@ -56,7 +59,7 @@ class Choices:
     tags: tuple[str, ...] = ()
     limit: int = 0
     concurrency: int | None = None
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = Caps()
     accept: bool = False
     cache: bool | None = None
     batch: bool = False
@@ -72,7 +75,7 @@ class Session:
     project: Project
     mode: Mode
     environ: Mapping[str, str]
-    choices: Choices = field(default_factory=Choices)
+    choices: Choices = Choices()  # noqa: RUF009  frozen
     asker: Callable[[], Asker] | None = None
 
     def __post_init__(self) -> None:
@@ -160,10 +163,21 @@ class Session:
             planned=sum(len(target.cases) * target.samples for target in targets),
             run=run,
             find=self.find,
-            open_client=(self.ask_fresh if fresh else self.open_client) if asks else None,
+            open_client=self._opener(targets, self.ask_fresh if fresh else self.open_client) if asks else None,
             redacted=self.redacted,
             sinks=(*recorder, *sinks),
         )
+
+    def _opener(self, targets: Sequence[Target], open_client: Callable[[], Asker]) -> Callable[[], Asker]:
+        """How what asks is made: as given, unless invalid output of a target is asked for again."""
+        if not any(target.closure.reask for target in targets):
+            return open_client
+        from promptops.runner.reasking import ReaskingAsker, Rules
+
+        rules = {
+            (target.prompt, target.version, str(target.pin)): Rules(target.contract, target.fits) for target in targets
+        }
+        return lambda: ReaskingAsker(open_client(), rules, self.redacted)
 
     def concurrency(self, targets: Sequence[Target]) -> int:
         """How many samples are in flight: as chosen, else as configured, else what the providers stand together."""
@@ -183,8 +197,13 @@ class Session:
         recordings = self._read(key.prompt, key.version, key.pin)
         if isinstance(recordings, PromptopsError):
             return Sample(key, planned.digest, failure=_unreadable(recordings), source="recorded")
+        options = f"--promptops-model {key.pin}" if self.choices.pin else ""
         try:
-            return recordings.find(planned, options=f"--promptops-model {key.pin}" if self.choices.pin else "")
+            found = recordings.find(planned, options=options)
+            if not (planned.reask or found.earlier) or found.reply is None:
+                return found
+            today = as_today(planned, found, self._files.contract(key.prompt))
+            return today or recordings.otherwise_asked(planned, found, options=options)
         except ProblemsError as error:
             return Sample(key, planned.digest, failure=_unreadable(error), source="recorded")
 
@@ -256,10 +275,23 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        config = self.project.config
-        settings = settings_of(request.pin.provider, config)
-        keep = keep_of(request, settings.format, settings.prompt_cache) if settings else "off"
-        return pricing.worst_case(request, config.prices, batch=self.batch, keep=keep)
+        prices = self.project.config.prices
+        return pricing.worst_case(request, prices, batch=self.batch, keep=self._keep(request))
+
+    def worst_of(self, planned: PlannedSample) -> float | None:
+        """The most US dollars that a sample can cost, with every time that it is asked again at most."""
+        if not planned.reask:
+            return self.worst_case(planned.request)
+        prices, pin = self.project.config.prices, planned.request.pin
+        keep = self._keep(planned.request)
+        written = written_bound(planned.request, keep)
+        turns = worst_turns(planned)
+        costs = [pricing.dearest(pin, usage, prices, written=written, keep=keep) for usage in turns]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def _keep(self, request: Request) -> Keep:
+        settings = settings_of(request.pin.provider, self.project.config)
+        return keep_of(request, settings.format, settings.prompt_cache) if settings else "off"
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)

@@ -9,8 +9,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from promptops.errors import PromptopsError
 from promptops.store.cache import ReplyCache
@@ -26,8 +27,7 @@ _INTERVAL = 1.0  # seconds that an entry waits for others to be written with
 _BACKLOG = 500  # entries that wait for a slow cache; further ones are not kept
 
 
-@dataclass(slots=True)
-class _Wanted(Generic[T]):
+class _Wanted(Struct, Generic[T]):
     """A look-up; `read` makes of an entry what is handed back, in the thread (None: it is no good)."""
 
     key: bytes
@@ -36,8 +36,7 @@ class _Wanted(Generic[T]):
     found: T | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """Something to keep; `make` makes the entry, in the thread (None: it is not kept)."""
 
     key: bytes

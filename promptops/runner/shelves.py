@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from promptops.config import CacheConfig, ProviderConfig
 from promptops.errors import ProviderError
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 SPILLED: Final = 1 << 30  # bytes of a run's temporary file
 
 
-@dataclass(frozen=True, slots=True)
-class Shelves:
+class Shelves(Struct, frozen=True):
     """`older` takes the replies of this run that memory lets go of, `kept` is the cache across runs (None: there is
     none).
 

@@ -41,6 +41,8 @@ class Tally:
             self._retries.update(failed if sample.reply is not None else failed[:-1])
         if sample.reply is None:
             self._failures[sample.failure.kind if sample.failure else "cancelled"] += 1
+            if sample.earlier and sample.source == "live":
+                self._spend(sample)
         elif sample.source == "live":
             self.asked += 1
             self._spend(sample)

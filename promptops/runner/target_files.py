@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from promptops.core.baseline import Baseline, Layer
 from promptops.core.closure import build_closure, closure_differences
@@ -22,7 +23,7 @@ from promptops.project.evidence import load_evidence
 from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
-from promptops.project.user_code import check_sources, contract_source, load_contract
+from promptops.project.user_code import check_fallback, check_sources, contract_source, load_contract
 from promptops.runner.targets import Frozen, Target
 from promptops.store.recordings import recordings_path
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from promptops.core.contract import Contract
     from promptops.project.root import Project
 
-_SILENT = frozenset({"includes", "output_schema", "inputs"})
+_SILENT = frozenset({"includes", "output_schema", "inputs", "reask", "fallback", "identity"})
 """Parts of a closure that other files decide: a change there is a notice, what is served is not touched by it."""
 
 
@@ -77,8 +78,10 @@ class TargetFiles:
         released = is_released(self.project, prompt, version)
         working = self._working(source, version, released=released)
         contract = self.contract(prompt)
-        built = build_closure(working, source.inputs, contract.schema) if working else None
+        built = build_closure(working, source.inputs, contract.schema, source.spec) if working else None
         closure = built if built is not None and not released else load_closure(self.project, prompt, version)
+        if not released:
+            check_fallback(self.project, source, contract)
         dataset = self.dataset(source)
         cases = dataset.cases if dataset else ()
         own_pin = pin or Pin.parse(closure.model)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptops.core.baseline import Baseline
 from promptops.core.context import Fits
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
     from promptops.project.prompts import Prompt
 
 
-@dataclass(frozen=True)
-class Frozen:
+class Frozen(Struct, frozen=True):
     """A released version whose working file no longer yields it: `parts` differ, `problem` says what to do."""
 
     parts: tuple[str, ...]
     problem: Problem
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True, eq=False, dict=True):
     """What is tested.
 
     `closure` is the released one where there is one, with `pin` as asked (an override does not change the closure).
@@ -40,28 +39,28 @@ class Target:
     `saving` is the US dollars that a provider's cache saved.
     """
 
-    source: Prompt = field(repr=False)
+    source: Prompt
     prompt: str
     version: str
     pin: Pin
-    closure: Closure = field(repr=False)
+    closure: Closure
     digest: str
     released: bool
     served: bool
-    spec: PromptFile = field(repr=False)
-    cases: Sequence[Case] = field(repr=False)
+    spec: PromptFile
+    cases: Sequence[Case]
     total: int
     samples: int
-    checks: tuple[CheckSpec, ...] = field(repr=False)
-    contract: Contract = field(repr=False)
-    measurement: Measurement = field(repr=False)
+    checks: tuple[CheckSpec, ...]
+    contract: Contract
+    measurement: Measurement
     recordings_path: Path
-    read: MediaReader | None = field(default=None, repr=False, compare=False)
-    baseline: Baseline = field(default=Baseline(), repr=False)
+    read: MediaReader | None = None
+    baseline: Baseline = Baseline()
     frozen: Frozen | None = None
     notices: tuple[str, ...] = ()
-    fits: Fits | None = field(default=None, repr=False, compare=False)
-    saving: Callable[[Reply], float | None] | None = field(default=None, repr=False, compare=False)
+    fits: Fits | None = None
+    saving: Callable[[Reply], float | None] | None = None
 
     @property
     def name(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from promptops.core.report import CaseRow, RunningSummary, VersionSummary
 from promptops.core.suite import SuiteVerdict, judge_suite, promises
@@ -19,8 +20,7 @@ MOST_EVIDENCE: Final = 20_000  # cases: each of them is named with its outcome, 
 _WORST: tuple[Verdict, ...] = ("regress", "unmeasurable", "inconclusive", "pass")
 
 
-@dataclass(frozen=True)
-class VersionResult:
+class VersionResult(Struct, frozen=True):
     """How one target came out. `suite` is None where prompt.yaml promises nothing, or some cases were left out.
 
     `reuses` says that replies of earlier runs may be among the samples.

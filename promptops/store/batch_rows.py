@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from msgspec import Struct, field
 
 from promptops.models import Json, SampleKey
 from promptops.store.run_tables import Database
@@ -26,8 +27,7 @@ _ITEM: Final = ("run", "number", "custom_id", "prompt", "version", "pin", "case_
 WAITING: Final = "SELECT 1 FROM batches WHERE run = ? AND state IN ('creating', 'open') LIMIT 1"
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRecord:
+class BatchRecord(Struct, frozen=True):
     """One batch: `number` counts from 1 within its run, `begun` is ISO 8601 in UTC.
 
     `file` is the provider's name of what was uploaded, `batch` that of the batch; empty while it has none. `data` is
@@ -44,8 +44,7 @@ class BatchRecord:
     data: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchItem:
+class BatchItem(Struct, frozen=True):
     """One sample in a batch. Samples that ask the same have one `custom_id`: they are asked once."""
 
     custom_id: str

@@ -6,9 +6,10 @@ A cache is never evidence and never needed: whatever goes wrong with it, a run g
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from promptops.config import CacheConfig
 from promptops.times import parse_duration
@@ -17,8 +18,7 @@ FILE: Final = "cache.db"
 PASSWORD: Final = "PROMPTOPS_CACHE_PASSWORD"  # noqa: S105 - the variable's name; what it holds is in no file and no message
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStats:
+class CacheStats(Struct, frozen=True):
     """What a cache holds. `size` is bytes (None: the server does not say), times are seconds since the epoch."""
 
     entries: int

@@ -7,8 +7,9 @@ the request that it is looked up for is ignored.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.errors import ProblemsError
 from promptops.models import PlannedSample, Sample

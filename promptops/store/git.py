@@ -12,9 +12,10 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from promptops.errors import GitError
 from promptops.store.atomic import locked
@@ -46,8 +47,7 @@ _RAW: Final = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "-
 _UNSHALLOW: Final = "this is a shallow clone: run `git fetch --unshallow` (in CI: fetch-depth: 0), then again"
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One commit: full sha, author's name, author date as ISO 8601 with its zone, first line of the message."""
 
     sha: str
@@ -56,8 +56,7 @@ class Commit:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repo:
+class Repo(Struct, frozen=True):
     """The repository that `base` lies in; `root` is the top of its work tree. Made by `open`.
 
     Every method raises `GitError` where git refuses.

@@ -11,16 +11,16 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from promptops.core.digest import sha256_of
 from promptops.core.harmless import BIDI, CONTROL
 from promptops.errors import Problem, ProblemsError, did_you_mean
-from promptops.formats import CASE_ID_PATTERN, RecordingLine
-from promptops.models import Reply, Sample, SampleKey, Usage
+from promptops.formats import CASE_ID_PATTERN, RecordedTurn, RecordingLine
+from promptops.models import Reply, Sample, SampleKey, Turn, Usage
 
 MAX_FILE: Final = 1 << 34  # bytes
 MAX_LINE: Final = 1 << 26  # bytes; a reply is bounded at 16 MB, which JSON may write as four times that
@@ -46,7 +46,10 @@ _WHERE_SAID: Final[Mapping[str, type]] = {
     "reasoning_tokens": int,
     "cache_write_1h_tokens": int,
     "logprobs": list,
+    "earlier": list,
 }
+_PARTS: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cache_write_1h_tokens")
+_COUNTS: Final = ("input_tokens", "output_tokens", *_PARTS)
 _KEYS: Final = frozenset(RecordingLine.model_fields)
 _REQUIRED: Final = _KEYS - _OPTIONAL.keys() - _WHERE_SAID.keys()
 _TEXT: Final = (str,)
@@ -77,8 +80,7 @@ _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONFLICT: Final = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """The fields of one line, complete and of the right types, its number (1-based) in the file, and its own text."""
 
     number: int
@@ -124,7 +126,7 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
-    for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cache_write_1h_tokens"):
+    for name in _PARTS:
         if (counted := getattr(reply.usage, name)) is not None:
             fields[name] = counted
     if reply.logprobs:
@@ -133,6 +135,8 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         fields["cached"] = True
     if reply.batch:
         fields["batch"] = True
+    if sample.earlier:
+        fields["earlier"] = [turn_fields(turn) for turn in sample.earlier]
     return {**fields, "digest": line_digest(fields)}
 
 
@@ -163,6 +167,36 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
         cost=fields["cost"],
         recorded_at=fields["recorded_at"],
         digest=fields["digest"],
+        earlier=tuple(turn_from(turn) for turn in fields.get("earlier") or ()),
+    )
+
+
+def turn_fields(turn: Turn) -> Fields:
+    """An earlier answer as it stands in a line: counts only where the provider counted."""
+    counts = {name: count for name in _COUNTS if (count := getattr(turn.usage, name)) is not None}
+    return {
+        "text": turn.text,
+        "problems": list(turn.problems),
+        "asked": turn.asked,
+        "finish_reason": turn.finish_reason,
+        "served_model": turn.served_model,
+        **counts,
+        "latency": float(turn.latency),
+        "cost": None if turn.cost is None else float(turn.cost),
+    }
+
+
+def turn_from(fields: Mapping[str, Any]) -> Turn:
+    """Read what `turn_fields` wrote."""
+    return Turn(
+        fields["text"],
+        tuple(fields["problems"]),
+        fields["asked"],
+        fields.get("finish_reason"),
+        Usage(*(fields.get(name) for name in _COUNTS)),
+        fields.get("served_model"),
+        fields["latency"],
+        fields.get("cost"),
     )
 
 
@@ -282,9 +316,18 @@ def _is_plain(fields: Fields) -> bool:
         and _DIGEST.fullmatch(fields["digest"]) is not None
         and all(type(call) is dict for call in fields.get("tool_calls", ()))
         and all(type(token) is dict for token in fields.get("logprobs", ()))
+        and all(_is_turn(turn) for turn in fields.get("earlier", ()))
         and fields.get("cached", True) is True
         and fields.get("batch", True) is True
     )
+
+
+def _is_turn(fields: Any) -> bool:
+    try:
+        RecordedTurn.model_validate(fields)
+    except ValidationError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,15 +6,17 @@ import heapq
 import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from promptops.core.digest import short_digest
 from promptops.errors import Problem, ProblemsError, StoreError
-from promptops.models import Failure, Json, Pin, PlannedSample, Sample, SampleKey
+from promptops.models import Failure, Json, Pin, PlannedSample, Sample, SampleKey, Turn
 from promptops.store.atomic import locked, write_parts
 from promptops.store.recording_index import IndexedLines
 from promptops.store.recording_lines import (
@@ -57,8 +59,7 @@ def recordings_path(fixtures_dir: Path, prompt: str, version: str, pin: Pin | st
     return fixtures_dir / prompt / "recordings" / version / f"{name}.jsonl"
 
 
-@dataclass(frozen=True)
-class Recordings:
+class Recordings(Struct, frozen=True):
     """The recorded samples of one version and pin; empty where the file does not exist.
 
     `shown` is how messages name the file, `lines` maps (case, sample index) to the line. Those of a large file are read
@@ -88,6 +89,19 @@ class Recordings:
             failure = self._changed(line, planned, options)
         else:
             return sample_of(planned.key, line.fields)
+        return Sample(planned.key, planned.digest, failure=failure, source="recorded")
+
+    def otherwise_asked(self, planned: PlannedSample, found: Sample, *, options: str = "") -> Sample:
+        """The failure of a recorded sample after which today something else would be asked, by its output contract."""
+        line = self.lines[planned.key.case, planned.key.index]
+        what = "would be asked again otherwise" if found.earlier else "would be asked again"
+        message = (
+            f"{self.shown}:{line.number}: the output contract finds the answer invalid, and the model {what} today"
+        )
+        if planned.released:
+            failure = Failure("stale_recording", message, _record_and_accept(planned, options))
+        else:
+            failure = Failure("missing_recording", message, _command("new", planned, options))
         return Sample(planned.key, planned.digest, failure=failure, source="recorded")
 
     def samples(self) -> Iterator[Sample]:
@@ -191,6 +205,8 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
     Secrets are gone, half characters (unpaired surrogates) are U+FFFD and latency is rounded to a microsecond. A reply
     that JSON cannot hold (NaN in a tool call) becomes the failure `bad_reply`.
     """
+    if sample.earlier:
+        sample = replace(sample, earlier=tuple(_clean_turn(turn, redactor) for turn in sample.earlier))
     reply = sample.reply
     if reply is None:
         return sample
@@ -210,6 +226,15 @@ def redacted(sample: Sample, redactor: TextRedactor | None = None) -> Sample:
     }
     changed: dict[str, Any] = {name: value for name, value in cleaned.items() if value != getattr(reply, name)}
     return replace(sample, reply=replace(reply, **changed)) if changed else sample
+
+
+def _clean_turn(turn: Turn, redactor: TextRedactor | None) -> Turn:
+    named = {
+        name: _clean_text(text, redactor) for name in ("finish_reason", "served_model") if (text := getattr(turn, name))
+    }
+    problems = tuple(_clean_text(problem, redactor) for problem in turn.problems)
+    changed: dict[str, Any] = {**named, "text": _clean_text(turn.text, redactor), "problems": problems}
+    return replace(turn, **changed, latency=round(turn.latency, 6))
 
 
 def _clean_calls(calls: Iterable[Mapping[str, Json]], redactor: TextRedactor | None) -> tuple[Any, ...]:

@@ -13,10 +13,11 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind, StoreError
 from promptops.models import Json, Sample, SampleKey, Spent
@@ -53,8 +54,7 @@ _WITH_SAMPLES: Final = """WITH RECURSIVE have (run) AS (
 _RUNS: Final = f"SELECT {', '.join(_RECORD)} FROM runs"  # noqa: S608 - our names
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """One run. Moments are ISO 8601 in UTC; `status` is `running` until `finish_run` says more.
 
     `round` counts how often the run was begun or gone on with, `seen` is when it last measured something, `concluded`
@@ -77,8 +77,7 @@ class RunRecord:
     pid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DriftNight:
+class DriftNight(Struct, frozen=True):
     """What one night's check of one served version said. `night` is an ISO date, `agreement` a share in [0, 1]."""
 
     prompt: str
@@ -242,6 +241,12 @@ class RunStore:
         with self._database.reading() as db:
             return int(db.execute("SELECT count(reply) FROM samples WHERE run = ?", [run]).fetchone()[0])
 
+    def begun(self, run: str) -> bool:
+        """Whether samples of a run failed after the model had been asked again: they have answers, and no reply."""
+        asked = "SELECT 1 FROM samples WHERE run = ? AND reply IS NULL AND failure LIKE '%\"earlier\":[%' LIMIT 1"
+        with self._database.reading() as db:
+            return db.execute(asked, [run]).fetchone() is not None
+
     def spent(self, run: str) -> Spent:
         """What the samples of a run have cost so far; what failed cost requests, and nobody knows what else."""
         dollars, tokens, requests = 0.0, 0, 0
@@ -250,8 +255,8 @@ class RunStore:
             for sample in map(sample_of, rows):
                 dollars += sample.cost or 0.0
                 requests += len(sample.attempts) or int(sample.reply is not None and sample.reply.batch)
-                if sample.reply is not None:
-                    tokens += (sample.reply.usage.input_tokens or 0) + (sample.reply.usage.output_tokens or 0)
+                used = [sample.reply.usage] if sample.reply is not None else [turn.usage for turn in sample.earlier]
+                tokens += sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in used)
         return Spent(dollars, tokens, requests)
 
     # --- samples
@@ -278,7 +283,7 @@ class RunStore:
 
     def add_night(self, night: DriftNight) -> None:
         """Add one night to the drift history; a run that was killed meanwhile and says it again replaces it."""
-        values = {name: getattr(night, name) for name in night.__slots__} | {"data": dump(night.data)}
+        values = {name: getattr(night, name) for name in night.__struct_fields__} | {"data": dump(night.data)}
         insert = f"INSERT INTO drift_nights ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
         same = "run = ? AND run != '' AND prompt = ? AND version = ? AND pin = ?"
         with self._database.writing() as db:
@@ -290,7 +295,7 @@ class RunStore:
 
     def nights(self, limit: int = 400) -> list[DriftNight]:
         """The drift history, oldest first, cut to the newest `limit` nights."""
-        names = DriftNight.__slots__
+        names = DriftNight.__struct_fields__
         query = f"SELECT {', '.join(names)} FROM drift_nights ORDER BY night DESC, id DESC LIMIT ?"  # noqa: S608
         with self._database.reading() as db:
             found = [dict(zip(names, row, strict=True)) for row in db.execute(query, [limit])]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from promptops.models import Attempt, Failure, Reply, Sample, SampleKey, Usage
+from promptops.models import Attempt, Failure, Reply, Sample, SampleKey, Turn, Usage
 
 KEYS: Final = ("run", "prompt", "version", "pin", "case_id", "sample")
 COLUMNS: Final = (
@@ -36,6 +36,7 @@ def upsert(count: int) -> str:
 def row_of(run: str, round_: int, sample: Sample) -> Row:
     """The values of `COLUMNS`."""
     key, reply, failure = sample.key, sample.reply, sample.failure
+    earlier = {"earlier": [_turn_fields(turn) for turn in sample.earlier]} if sample.earlier else {}
     return (
         run,
         key.prompt,
@@ -44,8 +45,8 @@ def row_of(run: str, round_: int, sample: Sample) -> Row:
         key.case,
         key.index,
         sample.request,
-        None if reply is None else dump({**_fields(reply), "usage": _fields(reply.usage)}),
-        None if failure is None else dump(_fields(failure)),
+        None if reply is None else dump({**_fields(reply), "usage": _fields(reply.usage), **earlier}),
+        None if failure is None else dump({**_fields(failure), **earlier}),
         sample.source,
         sample.cost,
         None if reply is None else reply.latency,
@@ -59,16 +60,20 @@ def row_of(run: str, round_: int, sample: Sample) -> Row:
 def sample_of(row: Sequence[Any]) -> Sample:
     """Read what `row_of` wrote."""
     _, prompt, version, pin, case, index, request, reply, failure, source, cost, _, recorded_at, digest, _, tries = row
+    answered = None if reply is None else json.loads(reply)
+    failed = None if failure is None else json.loads(failure)
+    earlier = [turn for found in (answered, failed) if found for turn in found.pop("earlier", ())]
     return Sample(
         SampleKey(prompt, version, pin, case, index),
         request,
-        reply=None if reply is None else _reply(json.loads(reply)),
-        failure=None if failure is None else Failure(**json.loads(failure)),
+        reply=None if answered is None else _reply(answered),
+        failure=None if failed is None else Failure(**failed),
         source=source,
         cost=cost,
         recorded_at=recorded_at,
         digest=digest,
         attempts=() if tries is None else tuple(Attempt(**attempt) for attempt in json.loads(tries)),
+        earlier=tuple(_turn(turn) for turn in earlier),
     )
 
 
@@ -80,9 +85,17 @@ def _plain(value: object) -> Any:
 dump = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
-def _fields(record: Reply | Usage | Failure | Attempt) -> dict[str, Any]:
+def _fields(record: Reply | Usage | Failure | Attempt | Turn) -> dict[str, Any]:
     """Like `asdict`, which would copy every tool call."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _turn_fields(turn: Turn) -> dict[str, Any]:
+    return {**_fields(turn), "usage": _fields(turn.usage)}
+
+
+def _turn(fields: dict[str, Any]) -> Turn:
+    return Turn(**{**fields, "usage": Usage(**fields["usage"]), "problems": tuple(fields["problems"])})
 
 
 def _reply(fields: dict[str, Any]) -> Reply:

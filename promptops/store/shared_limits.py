@@ -14,11 +14,12 @@ import time
 import weakref
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeVar
+
+from msgspec import Struct
 
 from promptops.errors import StoreError
 from promptops.store.limits import seats, window
@@ -37,8 +38,7 @@ _CLOSING = 10  # attempts to say good-bye
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Pause:
+class _Pause(Struct):
     """`until` is the end of a hold, as it was `read` last; `unsaved` is one that the file does not know of yet."""
 
     until: float = -math.inf

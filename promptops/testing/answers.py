@@ -9,15 +9,15 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 _AFTER_BLANK = re.compile("(?<= )")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One answer of the `LoopbackServer`. Everything has a default: change what the test is about.
 
     `delay` is seconds before the first byte (None: the server's latency), `drip` seconds between the single bytes of

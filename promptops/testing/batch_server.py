@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from msgspec import Struct, field
 
 from promptops.testing.answers import Answer
 from promptops.testing.batch_replies import anthropic_line, anthropic_other, openai_expired, openai_line
@@ -24,8 +25,7 @@ Ending = Literal["completed", "expired", "cancelled", "failed"]
 Fault = Literal["refuse", "drop", "drop after", "cut"]
 
 
-@dataclass
-class ServedBatch:
+class ServedBatch(Struct):
     """One batch as the server has it. `asked` are its requests by `custom_id`; `polls` counts questions after it."""
 
     name: str

@@ -7,16 +7,16 @@ import json
 import socket
 import struct
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from promptops.testing.answers import Answer, render_response, render_stream
 
 MAX_REQUEST = 64 * 1024 * 1024  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """One request as it came. Header names are lower-case; `json` is the body, `{}` where it is no JSON object."""
 
     method: str
@@ -26,8 +26,7 @@ class Received:
     json: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """What became of one request: `whole` where the complete answer was written to a client that was still there."""
 
     received: Received

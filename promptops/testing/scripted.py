@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from threading import Lock
+
+from msgspec.structs import replace
 
 from promptops.errors import ProviderError
 from promptops.models import Reply, Request, Usage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from promptops.core.digest import message_json, request_digest
 from promptops.core.media import media_of

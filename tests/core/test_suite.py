@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.report import CaseRow, summarise
 from promptops.core.suite import judge_suite, promises

@@ -296,6 +296,7 @@ print(json.dumps([first, sorted(found), sorted(m for m in sys.modules if m.start
     light = {
         "jinja2",
         "markupsafe",
+        "msgspec",
         "pydantic",
         "pydantic_core",
         "typing_extensions",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.contract import JsonSchemaContract, PydanticContract, TextContract
 from promptops.errors import ProblemsError, UserCodeError

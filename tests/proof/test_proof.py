@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
 import pytest
+from msgspec import to_builtins
 from scipy.stats import binomtest
 
 from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
@@ -114,7 +114,7 @@ def test_a_rate_says_how_well_it_is_known() -> None:
 
 def test_what_was_kept_gives_the_same_pages(found: Found, tmp_path: Path) -> None:
     kept = tmp_path / "found.json"
-    kept.write_text(json.dumps(asdict(found)), "utf-8")
+    kept.write_text(json.dumps(to_builtins(found)), "utf-8")
     assert load(kept.read_text("utf-8")) == found
     assert main(["--from", str(kept), "--out", str(tmp_path / "out")]) == 0
     assert {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()} == pages(found)
@@ -124,7 +124,7 @@ def test_a_promise_that_is_not_kept_is_said_and_ends_in_1(
     found: Found, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "found.json"
-    broken = asdict(found)
+    broken = to_builtins(found)
     broken["regress"][0]["false"] = {"count": 300, "total": 2000}
     kept.write_text(json.dumps(broken), "utf-8")
     assert main(["--from", str(kept), "--out", str(tmp_path)]) == 1

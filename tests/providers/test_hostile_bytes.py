@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.providers.http import HttpProvider
 from promptops.testing import Answer, LoopbackServer

@@ -97,6 +97,7 @@ def test_the_summary_of_a_version(row: MakeRow) -> None:
         "  pass rate 66.7% (95% interval 20.8% to 93.9%, 3 measured)",
         "  3 recorded; $0.7500; 120 tokens in, 15 out; p50 500 ms, p95 500 ms, slowest c1 500 ms (recorded)",
         "  output contract: 1 invalid, 1 repaired",
+        "  1 of 3 answers (33.3%) break the output contract: a problem of prompt or schema, not of the network",
         "  no answer (network or provider): 1 timeout",
     ]
     assert lines[1].style == "bad"

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.errors import FailureKind, ProviderError
 from promptops.models import Caps, Failure, Message, Pin, PlannedSample, Reply, Request, Sample, SampleKey, Usage

@@ -8,11 +8,12 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.errors import FailureKind, StoreError, UsageError
 from promptops.models import Failure, PlannedSample, Reply, Sample, SampleKey

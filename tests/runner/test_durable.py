@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.errors import StoreError
@@ -41,7 +41,7 @@ class Journal:
 
 def live(asker: Asker, journal: Journal, **settings: object) -> EngineSettings:
     base = EngineSettings("live", concurrency=4, open_client=lambda: asker, journal=journal)
-    return replace(base, **settings)  # type: ignore[arg-type]
+    return replace(base, **settings)
 
 
 def run(engine: Engine, see: Callable[[Sample], None] = lambda _: None) -> list[Event]:

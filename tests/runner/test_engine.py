@@ -6,9 +6,9 @@ import asyncio
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.plan import Planned
 from promptops.errors import StoreError
@@ -35,7 +35,7 @@ def finished(events: list[Event]) -> RunFinished:
 
 
 def live(asker: Asker, **settings: object) -> EngineSettings:
-    return replace(EngineSettings("live", concurrency=4, open_client=lambda: asker), **settings)  # type: ignore[arg-type]
+    return replace(EngineSettings("live", concurrency=4, open_client=lambda: asker), **settings)
 
 
 def test_events_begin_and_end_a_run() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import random
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.baseline import Baseline, Layer
 from promptops.core.report import CaseRow, row_of, summarise

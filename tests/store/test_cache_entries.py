@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.models import Failure, Message, Pin, PlannedSample, Reply, Request, Sample, SampleKey, Usage
 from promptops.store.cache_entries import MAX_ENTRY, entry_key, pack, unpack

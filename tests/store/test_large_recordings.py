@@ -6,10 +6,10 @@ import json
 import random
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.errors import ProblemsError
 from promptops.models import Message, Pin, PlannedSample, Reply, Request, Sample, SampleKey, Usage

@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Literal
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from promptops.testing import Answer, LoopbackServer, Served
 

@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import typer
+from msgspec import Struct
 
 from promptops.cli.commands._shared import colour, current_project, emit_json, finish, note
 from promptops.errors import ProblemsError, ProviderError, UsageError
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 GONE, UNMEASURABLE = 1, 10
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the options of `promptops models` ask for."""
 
     within: timedelta
@@ -36,8 +35,7 @@ class Wanted:
     as_json: bool = False
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(Struct, frozen=True):
     """Which prompts `--successor` moves (none named: all that are due), to which pin, within which budget."""
 
     prompts: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptops.errors import UsageError
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from promptops.project.root import Project
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """A version; `source` says in words where it was read, `prompt` is its working tree (None: there is none)."""
 
     name: str
@@ -51,4 +51,9 @@ def choose(project: Project, text: str) -> Chosen:
         return Chosen(f"{name}@{version}", closure, project.relative(released_path(project, name, version)), prompt)
     prompt = load_readable(project, name)
     found = prompt.version(version)
-    return Chosen(f"{name}@{version}", build_closure(found, prompt.inputs, None), project.relative(found.path), prompt)
+    return Chosen(
+        f"{name}@{version}",
+        build_closure(found, prompt.inputs, None, prompt.spec),
+        project.relative(found.path),
+        prompt,
+    )

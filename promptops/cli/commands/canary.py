@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from promptops.cli.commands._asking import (
     EXIT_CODES,
@@ -214,8 +215,7 @@ def _run(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
             raise
 
 
-@dataclass(frozen=True)
-class _Ending:
+class _Ending(Struct, frozen=True):
     """What the user wants at the end."""
 
     write: bool
@@ -321,13 +321,14 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "metric_findings": metric_json(decision.metrics),
         "warn_only": comparison.candidate.spec.canary.warn_only,
         "p_not_worse": decision.p_not_worse,
-        "looks": asdict(decision.looks) if decision.looks else None,
+        "looks": to_builtins(decision.looks) if decision.looks else None,
         "baseline_rate": decision.baseline_rate,
         "candidate_rate": decision.candidate_rate,
         "measured": decision.measured,
         "broke": list(decision.broke),
         "fixed": list(decision.fixed),
         "missing": list(decision.missing),
+        "must_pass_unmeasured": list(result.must_pass.unmeasured),
         "same": decision.same,
         "improved": decision.improved,
         "detectable_drop": decision.detectable,
@@ -337,7 +338,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "samples": dict(zip(("done", "planned"), result.samples, strict=True)),
         "cost_ratio": result.cost_ratio,
         "latency_ratio": result.latency_ratio,
-        "cost": result.finished.cost,
+        "cost": result.cost,
         "partial": comparison.partial,
         "evidence": written or None,
         "flips": [

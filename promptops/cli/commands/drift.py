@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import to_builtins
 
 from promptops.cli.commands._asking import (
     BudgetOption,
@@ -149,7 +149,7 @@ def _night(result: DriftResult, run: str) -> Any:
 
 
 def _decision_json(result: DriftResult) -> dict[str, Any]:
-    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(result.decision).items()}
+    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in to_builtins(result.decision).items()}
     return {**plain, "cost": result.cost, "unrecorded": list(result.unrecorded)}
 
 
@@ -180,6 +180,6 @@ def _show_history(project: Project, selectors: Sequence[str], *, as_json: bool) 
             raise
         nights = []
     if as_json:
-        emit_json([asdict(night) for night in nights])
+        emit_json([to_builtins(night) for night in nights])
     else:
         typer.echo(painted(history_lines(nights), color=colour()))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import to_builtins
 
 from promptops.cli.commands._asking import (
     LimitOption,
@@ -122,7 +122,7 @@ def detectability(target: Target) -> dict[str, Any]:
         "least_cases": found.least_cases,
         "detectable_drop": found.detectable,
         "pass": [{"noise": row.noise, "probability": row.outlook.passed} for row in found.equal],
-        "outlook": [asdict(row) for row in (*found.equal, *found.worse)],
+        "outlook": [to_builtins(row) for row in (*found.equal, *found.worse)],
         "cases_for_a_pass": [{"noise": noise, "cases": cases} for noise, cases in found.needed],
     }
 
@@ -133,8 +133,8 @@ def _json(target: Target, expected: Estimate, prompts: Prompts | None) -> dict[s
         "version": target.version,
         "pin": str(target.pin),
         "samples": target.samples,
-        **asdict(expected),
+        **to_builtins(expected),
         "unpriced": list(expected.unpriced),
-        "prompts": None if prompts is None else asdict(prompts),
+        "prompts": None if prompts is None else to_builtins(prompts),
         "canary": detectability(target),
     }

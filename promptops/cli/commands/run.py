@@ -251,7 +251,7 @@ def _conclude(
 
 def run_json(session: Session, found: Sequence[VersionResult], at: str, written: dict[str, str]) -> dict[str, Any]:
     """Everything a run found, as plain data; the cases as an iterator."""
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     return {
         "verdict": _verdict(found),
@@ -266,8 +266,8 @@ def run_json(session: Session, found: Sequence[VersionResult], at: str, written:
                 "complete": result.complete,
                 "measurement": result.target.measurement.digest,
                 "evidence": written.get(result.target.name),
-                "suite": [asdict(finding) for finding in result.suite.findings] if result.suite else [],
-                "summary": asdict(result.summary) if result.summary.cases else None,
+                "suite": [to_builtins(finding) for finding in result.suite.findings] if result.suite else [],
+                "summary": to_builtins(result.summary) if result.summary.cases else None,
                 "cases": (row.to_json() for row in result.results.rows()),
             }
             for result in found

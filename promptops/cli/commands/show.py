@@ -39,7 +39,7 @@ def show(
     spec = chosen.prompt.spec if chosen.prompt else PromptFile()
     if as_json:
         document: dict[str, Any] = closure.model_dump(mode="json", exclude={"format", "output_schema"})
-        about = {"description": spec.description, "owner": spec.owner, "output": spec.output}
+        about = {"description": spec.description, "owner": spec.owner, "output": spec.contract}
         emit_json({**document, **about, "source": chosen.source, "served_by": served_by})
         return
     say(f"{chosen.name}  {closure.model}")
@@ -51,8 +51,12 @@ def show(
     say(f"  served by   {', '.join(served_by) or 'no environment'}")
     say(f"  params      {_params(closure)}")
     say(f"  tools       {', '.join(str(tool['function']['name']) for tool in closure.tools) or 'none'}")
-    if spec.output:
-        say(f"  output      {spec.output}")
+    if spec.contract:
+        say(f"  output      {spec.contract}")
+    if closure.reask:
+        say(f"  asked again at most {closure.reask} times for an output that satisfies it")
+    if closure.fallback is not None:
+        say(f"  fallback    {json.dumps(closure.fallback.value, ensure_ascii=False)}")
     say("  inputs")
     for name, schema in closure.inputs.items():
         say(f"    {name}: {json.dumps(schema, ensure_ascii=False) if schema else 'anything'}")

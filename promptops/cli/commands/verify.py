@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import to_builtins
 
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say
 
@@ -33,8 +33,8 @@ def verify(
             {
                 "ok": not report.problems,
                 "prompts": list(report.prompts),
-                "problems": [asdict(item) for item in report.problems],
-                "notices": [asdict(item) for item in report.notices],
+                "problems": [to_builtins(item) for item in report.problems],
+                "notices": [to_builtins(item) for item in report.notices],
                 "recomputed": list(report.recomputed),
                 "skipped": list(report.skipped),
             }

@@ -6,8 +6,9 @@ A family of checks is one file with one or more objects of `Check`; `registry.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from promptops.core.contract import Parsed
 from promptops.models import Case, Difference, Json, Reply
@@ -16,8 +17,7 @@ Resolver = Callable[[str], Callable[..., Any]]
 Held = Literal["yes", "no", "cannot"]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckContext:
+class CheckContext(Struct, frozen=True):
     """What a check may look at. `cost` is US dollars, None where the price is unknown.
 
     `parsed` is what the contract made of `reply.text`; `has_contract` whether there is one; `python` finds the
@@ -33,8 +33,7 @@ class CheckContext:
     copied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`).
 
     `score` (0 to 1) is how much of it held, where a check can say more than yes or no.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, unknown_keys
 from promptops.core.comparison import Comparison, parse_exclude

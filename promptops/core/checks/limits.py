@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, NotMeasured, found
 from promptops.models import Json
 from promptops.times import parse_duration
 
 
-@dataclass(frozen=True, slots=True)
-class LimitCheck:
+class LimitCheck(Struct, frozen=True):
     """`measure` reads the figure (None: unknown), `parse` the limit, `words` prints either."""
 
     name: str

@@ -6,7 +6,8 @@ Each takes one text, or `{any: […]}` or `{all: […]}` of several.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.checks.base import CheckContext, CheckError, Finding, found, quoted
 from promptops.core.regexes import compile_pattern, search
@@ -15,8 +16,7 @@ from promptops.models import Json
 Test = Callable[[str, str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class WordsCheck:
+class WordsCheck(Struct, frozen=True):
     """`test(wanted, text)` tells whether one wanted word holds; `yes` and `no` are the verbs of the messages."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.statistics.holm import holm
 from promptops.core.stats import fisher_exact
@@ -12,8 +13,7 @@ LEAST_SAMPLES = 3
 """Samples a side below which a flip proves nothing: it is listed, and nothing is claimed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseCounts:
+class CaseCounts(Struct, frozen=True):
     """How often one case passed, of how many samples, for baseline and candidate."""
 
     baseline_passed: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from promptops.core.statistics.betting import BettingTest
 from promptops.core.statistics.sign_test import SequentialSignTest
@@ -20,8 +21,7 @@ DRAWS = 9_999
 Passing = Literal["at any time", "at full N"]
 
 
-@dataclass(frozen=True, slots=True)
-class MetricPlan:
+class MetricPlan(Struct, frozen=True):
     """What is fixed before the first case; differences are candidate minus baseline, above 0 where that is better.
 
     `margin` is the mean drop (0 to 1) that still counts as not worse; `graded`: differences are any in [-1, 1], not
@@ -43,8 +43,7 @@ class MetricPlan:
     typical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+class Units(Struct, frozen=True):
     """The units of a trial: `cases` in all, in clusters of the sizes `clusters` in their order (empty: none)."""
 
     cases: int

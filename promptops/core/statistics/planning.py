@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from promptops.core.statistics.many import Ints, ManyBettingTests, ManySignTests
 from promptops.core.statistics.metric import ANYTIME_SHARE
@@ -19,8 +19,7 @@ MOST_SIMULATED = 2_000
 """Cases up to which a simulation takes a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """How often a canary would say what, and how many cases it would take in the mean."""
 
     regress: float
@@ -108,8 +107,7 @@ def cases_to_pass(
     return high
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """A candidate that is worse by `drop`, while the share `noise` of cases flips for no reason."""
 
     drop: float
@@ -117,8 +115,7 @@ class Scenario:
     outlook: Outlook
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteOutlook:
+class SuiteOutlook(Struct, frozen=True):
     """What a suite can decide: at the shares of noise `NOISE`, and for the drops `DROPS` at the middle one.
 
     `least_cases` is what a PASS takes without a single flip; `detectable` is the drop that is found 4 times in 5 (None:

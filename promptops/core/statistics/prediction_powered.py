@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
+
+from msgspec import Struct
 
 from promptops.core.stats import z_value
 
 
-@dataclass(frozen=True, slots=True)
-class PoweredMean:
+class PoweredMean(Struct, frozen=True):
     """`value` with its two-sided `interval`; `trust` (0 to 1) is the weight that the judge earned."""
 
     value: float

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
+
+from msgspec import Struct, field
 
 Alarm = Literal["stable", "watch", "changed"]
 
@@ -21,8 +22,7 @@ MOST_CORRELATION = 0.1
 """Lag-1 correlation from which nights are no longer taken as independent, where it is also beyond chance."""
 
 
-@dataclass(slots=True)
-class RankDetector:
+class RankDetector(Struct):
     """Whether tonight's numbers of one endpoint still come from where the earlier ones came from.
 
     H0: for every probe, the numbers of all nights are exchangeable (given those of the other probes on earlier nights).
@@ -104,8 +104,7 @@ def rank_score(value: float, history: Sequence[float], draw: float) -> float:
     return NormalDist().inv_cdf(min(max(share, 1e-15), 1 - 1e-15))
 
 
-@dataclass(frozen=True, slots=True)
-class Correlation:
+class Correlation(Struct, frozen=True):
     """The lag-1 correlation of ranks: `value` in [-1, 1], and whether nights are close enough to independent.
 
     `thin` is every how-manieth value can be used as if they were (1: all; None: refuse, they hang together too long).

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 DRAWS = 9_999
 
 
-@dataclass(frozen=True, slots=True)
-class PromptTexts:
+class PromptTexts(Struct, frozen=True):
     """The texts of one prompt, then and now, each cut into units (tokens, words or characters)."""
 
     before: Sequence[Sequence[str]]

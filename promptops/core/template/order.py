@@ -5,9 +5,9 @@ variable, and nothing after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from jinja2 import nodes
+from msgspec import Struct
 
 from promptops.core.template.compile import sandbox
 from promptops.core.template.inline import STRIDE, Inliner
@@ -15,8 +15,7 @@ from promptops.core.template.roles import is_role_block, tag_of
 from promptops.core.tokens import estimate
 
 
-@dataclass(frozen=True, slots=True)
-class LateConstant:
+class LateConstant(Struct, frozen=True):
     """The first variable of a template and what constant text stands around it.
 
     `line` counts from 1 within the template's own source (of an include: where it is included), `before` and `after`

@@ -5,8 +5,9 @@ The service model is that of botocore: data/bedrock-runtime/2023-09-30/service-2
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.anthropic import ANTHROPIC
 from promptops.core.wire.spec import Field, ModelRule, Spec

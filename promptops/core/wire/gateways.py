@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.openai_chat import OPENAI_CHAT
 from promptops.core.wire.spec import Field, ModelRule, Spec

@@ -5,8 +5,9 @@ The vendor's SDK is made from the reference: https://github.com/mistralai/client
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.openai_chat import OPENAI_CHAT
 from promptops.core.wire.spec import Field

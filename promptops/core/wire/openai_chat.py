@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from promptops.core.wire.openai_models import MODELS, OPENAI_EFFORTS
 from promptops.core.wire.spec import Field, Spec

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptops.core.wire.schema_modes import SchemaMode
 from promptops.models import Json, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """Where one of our params goes.
 
     `path` leads to it in the body (`("generationConfig", "topP")`); empty: the format's code writes it. `page` is the
@@ -29,8 +30,7 @@ class Field:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRule:
+class ModelRule(Struct, frozen=True):
     """What certain models of a vendor do not take, or take differently.
 
     `models` is a regular expression for the whole model id, without the prefixes of gateways. `refuses` are params;
@@ -48,8 +48,7 @@ class ModelRule:
     native_schema: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """One wire format, or a vendor's dialect of it.
 
     `fields` are the params that it takes, `required` those that it cannot do without (with the page that says so).

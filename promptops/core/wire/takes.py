@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from promptops.core.wire.spec import Field, ModelRule, Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """One param that is not taken as it stands: `why` in words, `page` the vendor's reference that says so.
 
     `missing`: it is not there and must be, so that nothing can be dropped.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+
+class Vendor(Struct, frozen=True):
     """One endpoint that needs no configuration.
 
     `key` is the variable that holds its key (None: none is sent), `hosts` are where that key may go, with their

@@ -5,7 +5,7 @@ durations: `1s`, `6m0s`; Azure, Groq and LiteLLM use the same names); Anthropic,
 https://docs.anthropic.com/en/api/rate-limits#response-headers (`anthropic-ratelimit-input-tokens-remaining`, resets as
 RFC 3339); Mistral, https://github.com/mistralai/client-ts/issues/169 (`x-ratelimit-remaining-tokens-minute`, no
 resets) and, as it was, https://rdrr.io/cran/tidyllm/src/R/api_mistral.R (`x-ratelimitbysize-remaining-minute`, which
-counts tokens); Cohere, whose replies to a trial key have `x-trial-endpoint-call-remaining` (a minute's calls, no resets;
+counts tokens); Cohere, where replies to a trial key have `x-trial-endpoint-call-remaining` (calls a minute, no resets;
 no page of its reference says so);
 DigitalOcean, https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers/
 (`x-ratelimit-reset-tokens-per-minute` in seconds since 1970); Together,
@@ -18,9 +18,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct, field
 
 _LONGEST_VALUE = 400  # characters of a header that is read
 _MOST = 8  # limits that are read in one reply
@@ -39,8 +40,7 @@ _TOKENS = {"tokens", "token"}
 _MORE = {"input", "output", "prompt", "generated", "completion", "per", "second", "minute", "hour", "day", "month"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a reply says of one limit.
 
     `name` tells its limits apart, `tokens` says whether tokens are counted, or else requests. `limit` and `remaining`
@@ -54,15 +54,13 @@ class Reading:
     reset: float | None = None
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     limit: str | None = None
     remaining: str | None = None
     reset: str | None = None
 
 
-@dataclass(slots=True)
-class _Names:
+class _Names(Struct):
     """Header names that were taken apart once: the limit that is meant, and which of its values this is."""
 
     known: dict[str, tuple[str, str] | None] = field(default_factory=dict)

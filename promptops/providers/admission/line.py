@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.providers.admission.records import Ticket
 
 
-@dataclass(slots=True)
-class Waiter:
+class Waiter(Struct):
     """One request that waits for its `turn`. `rank` orders all of an admission: the lowest is next."""
 
     turn: asyncio.Future[Ticket]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from promptops.providers.ledger import Ledger
 
 _PATIENCE = 0.25  # seconds after which a full rate is asked again: somebody else may have used less than it took
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """At most `limit` in any minute, counted in `bucket`; `why` says so to people."""
 
     bucket: str

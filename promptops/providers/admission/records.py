@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from promptops.errors import FailureKind
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How one request ended.
 
     `failure` is None where it was answered, `latency` seconds from sending to the last byte, `tokens` what the reply
@@ -24,8 +24,7 @@ class Outcome:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Ticket:
+class Ticket(Struct):
     """The right to send one request, to be given back by `Admission.leave`.
 
     `number` counts the requests of an admission in the order of sending, `sent` and `ended` are times of its clock,
@@ -51,8 +50,7 @@ class Ticket:
     presumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """How an admission stands: requests in flight and waiting, how many may be in flight, and why one waits.
 
     `limit` is the number in force now, at most the configured one; below 1 there are pauses between requests. `why` is

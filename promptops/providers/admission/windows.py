@@ -8,8 +8,9 @@ one that is contradicted by what is answered is not listened to for a while.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 from promptops.providers.admission.headers import Reading
 from promptops.providers.admission.records import Ticket
@@ -22,8 +23,7 @@ _LIES, _DEAF, _DEAFEST = 3, 60.0, 600.0  # contradictions; seconds that it is no
 _ALIKE = 1.5  # two periods are the same where one is at most so many times the other
 
 
-@dataclass(slots=True)
-class Window:
+class Window(Struct):
     """One limit of one model. `number` is the first request that the last word on it may not have counted.
 
     `last` is the request whose reply said it.

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from promptops.errors import ProviderError
 from promptops.models import Request
@@ -31,8 +32,7 @@ _COUNTS: Final = ("processing", "succeeded", "errored", "canceled", "expired")
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(slots=True)
-class AnthropicBatches:
+class AnthropicBatches(Struct):
     """`wire` writes the params of each request, and reads the message in its result. Implements `BatchApi`.
 
     `names` maps the id of a pin to what the endpoint calls the model; `takes_seed` False sends no seed.

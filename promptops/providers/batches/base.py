@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
+from msgspec import Struct
+
 from promptops.errors import ProviderError
 from promptops.models import Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class BatchStatus:
+class BatchStatus(Struct, frozen=True):
     """How far a batch is, as the vendor says it.
 
     `state` is the vendor's own word, `ended` says that nothing more will come. Of `total` requests `answered` have a
@@ -31,8 +32,7 @@ class BatchStatus:
     left: ProviderError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the results: exactly one of `reply` and `error` is set."""
 
     custom_id: str

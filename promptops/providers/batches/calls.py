@@ -9,9 +9,10 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from promptops.errors import ProviderError
 from promptops.providers.bodies import MAX_EXCUSE
@@ -31,8 +32,7 @@ _PIECE: Final = 1 << 20
 _CAN_PASS: Final = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 
-@dataclass(slots=True)
-class Calls:
+class Calls(Struct):
     """Calls to one endpoint with one key. `sleep` waits seconds; `headers` go with every call."""
 
     provider: str

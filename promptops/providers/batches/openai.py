@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from promptops.errors import FailureKind, ProviderError
 from promptops.models import Request
@@ -37,8 +38,7 @@ _KINDS: Final[Mapping[str, FailureKind]] = {
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(slots=True)
-class OpenAIBatches:
+class OpenAIBatches(Struct):
     """`wire` writes what is below `body` of each line, and reads what is there in the results. Implements `BatchApi`.
 
     `names` maps the id of a pin to what the endpoint calls the model; `takes_seed` False sends no seed.

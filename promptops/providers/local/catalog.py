@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.errors import UsageError, did_you_mean
 from promptops.models import Pin
 
 
-@dataclass(frozen=True, slots=True)
-class LocalModel:
+class LocalModel(Struct, frozen=True):
     """One model file inside a wheel of a package registry.
 
     `member` is the file's path in the wheel of `package` at `version`; `size` and `wheel_size` are bytes, `sha256` is

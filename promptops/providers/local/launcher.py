@@ -15,8 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptops.errors import ProviderError, UsageError
 from promptops.providers.local.catalog import LocalModel
@@ -29,8 +31,7 @@ DOOR_TIMEOUT = 5.0  # seconds for the handshake
 POLL = 0.05  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(Struct, frozen=True):
     """Where servers are kept and how long things may take.
 
     `grace` is how many seconds a server that this launcher starts outlives its last user, `start_timeout` how many it

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.errors import ProviderError
 from promptops.models import Pin, Reply, Request
@@ -48,8 +49,7 @@ class DoorClosedError(Exception):
     """The server went away before the request was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One lease in this event loop: the connection to the door, and the provider that asks the server behind it."""
 
     reader: asyncio.StreamReader

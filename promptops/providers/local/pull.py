@@ -15,9 +15,10 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
+
+from msgspec import Struct
 
 from promptops.errors import ModelFileError
 from promptops.providers.local.catalog import LocalModel
@@ -28,8 +29,7 @@ LOOK = 0.2  # seconds between two looks at what pip has so far
 WAIT_FOR_OTHER = 1800.0  # seconds that another pull of the same model may take
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a pull is: `done` of `total` bytes of one step (`waiting`: another process pulls the same model)."""
 
     step: Literal["waiting", "downloading", "unpacking"]

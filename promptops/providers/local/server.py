@@ -25,9 +25,10 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from promptops.providers.local.locks import exclusive
 from promptops.providers.local.settings import SETTINGS, Settings
@@ -38,8 +39,7 @@ HELLO_LIMIT = 5.0  # seconds
 HOST = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What a user needs to reach a running server; kept in a file that only its owner can read."""
 
     pid: int
@@ -148,7 +148,7 @@ def write_state(path: Path, state: State) -> None:
     temporary = path.with_name(f"{path.name}.{state.pid}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(state), file)
+        json.dump(to_builtins(state), file)
     temporary.replace(path)
 
 

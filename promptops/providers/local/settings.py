@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+
+from msgspec import Struct, to_builtins
 
 from promptops.errors import MissingExtra
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What llama.cpp is started with.
 
     The prompt cache is off and there is one slot: with either, greedy answers depend on what was asked before.
@@ -38,5 +38,5 @@ def engine_version() -> str:
 
 def settings_digest(settings: Settings, engine: str) -> str:
     """12 hex digits: servers with another engine or other settings answer differently, and are not shared."""
-    text = json.dumps([PROTOCOL, asdict(settings), engine], sort_keys=True)
+    text = json.dumps([PROTOCOL, to_builtins(settings), engine], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.core.digest import short_digest
 from promptops.core.licence import broken_cases, candidate_outcomes, same_comparison, side_of, standing_regress
@@ -16,8 +17,7 @@ from promptops.release.verifying.times import is_before, time_of
 RESTORE = "restore manifest and evidence as they were when it was promoted, or promote anew"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """One served version in the manifest: `where` in words, and what was served before it, newest first.
 
     `known`: `earlier` begins with what it replaced. `now`: it is still served.

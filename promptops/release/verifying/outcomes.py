@@ -10,9 +10,10 @@ from promptops.core.digest import version_digest
 from promptops.core.judge import judge
 from promptops.core.measurement import dataset_digest, holds_together, judged_alike, measurement_of
 from promptops.core.media import MediaReader
-from promptops.core.plan import plan_samples
+from promptops.core.plan import Planned, plan_samples
+from promptops.core.reask import as_today, is_consistent
 from promptops.formats import Accepted, AcceptedCase, Closure, Measurement
-from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample
+from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample, Sample
 from promptops.project.datasets import Dataset, cases_of, dataset_of
 from promptops.project.evidence import evidence_path
 from promptops.project.files import matching
@@ -146,8 +147,10 @@ def _check_requests(
         if entry is None or entry.case != case.digest:
             continue
         plan = plan_samples(closure, [case], samples=entry.of, released=True, read=read)
-        samples = [recordings.find(planned) for planned in plan if isinstance(planned, PlannedSample)]
-        if any(sample.failure and sample.failure.kind == "stale_recording" for sample in samples):
+        asked = [(planned, recordings.find(planned)) for planned in plan if isinstance(planned, PlannedSample)]
+        samples = [sample for _, sample in asked]
+        stale = any(sample.failure and sample.failure.kind == "stale_recording" for sample in samples)
+        if stale or not all(is_consistent(planned, sample) for planned, sample in asked if sample.earlier):
             other.append(case.id)
         elif not entry.samples and any(sample.reply for sample in samples):
             unnamed.append(case.id)
@@ -163,8 +166,8 @@ def _check_requests(
 
 def needs_python(prompt: Prompt, dataset: Dataset | None) -> str:
     """Why judging needs Python of the repository; an empty string where it does not."""
-    if prompt.spec.output and not prompt.spec.output.endswith(".json"):
-        return f"the output contract is Python ({prompt.spec.output})"
+    if prompt.spec.contract and not prompt.spec.contract.endswith(".json"):
+        return f"the output contract is Python ({prompt.spec.contract})"
     own = dataset.python if dataset else frozenset()
     return "a check is Python" if own or any(spec.name == "python" for spec in prompt.checks) else ""
 
@@ -173,7 +176,7 @@ def _measurement(prompt: Prompt, dataset: Dataset | None, closure: Closure) -> M
     """Today's measurement; the schema of a contract that is a class is that of the release, because it is not run."""
     from promptops.project.user_code import check_sources, contract_source, load_contract
 
-    written = prompt.spec.output
+    written = prompt.spec.contract
     schema: Any = closure.output_schema
     if written is None or written.endswith(".json"):
         schema = load_contract(prompt).schema
@@ -192,10 +195,20 @@ def _again(
 ) -> CaseResult:
     """Judge the recorded samples of one case."""
     plan = plan_samples(closure, [case], samples=entry.of, released=True, read=read)
-    found = [recordings.find(planned) if isinstance(planned, PlannedSample) else planned for planned in plan]
+    found = [_today(planned, contract, recordings) for planned in plan]
     return CaseResult(
         case.id, tuple(judge(sample, case, contract, checks, _no_python, tools=closure.tools) for sample in found)
     )
+
+
+def _today(planned: Planned, contract: Contract, recordings: Recordings) -> Sample:
+    """A recorded sample as its conversation goes by the contract."""
+    if not isinstance(planned, PlannedSample):
+        return planned
+    sample = recordings.find(planned)
+    if sample.reply is None or not (planned.reask or sample.earlier):
+        return sample
+    return as_today(planned, sample, contract) or recordings.otherwise_asked(planned, sample)
 
 
 def _no_python(reference: str) -> Callable[..., Any]:

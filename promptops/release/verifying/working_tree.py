@@ -13,7 +13,15 @@ from promptops.project.user_code import load_contract
 from promptops.release.verifying.findings import Collector
 
 #: Parts of a closure that other files decide: what is served does not change with them.
-ELSEWHERE = {"includes": "an included template", "inputs": "the inputs", "output_schema": "the output contract"}
+ELSEWHERE = {
+    "includes": "an included template",
+    "inputs": "the inputs",
+    "output_schema": "the output contract",
+    "reask": "output.reask",
+    "fallback": "output.fallback",
+    "identity": "identity",
+}
+_OF_PROMPT_FILE = ("reask", "fallback", "identity")
 
 
 def check_working_tree(
@@ -46,7 +54,10 @@ def _gone(found: Collector, name: str, served: Mapping[str, str]) -> None:
 
 def _compare(found: Collector, prompt: Prompt | None, version: PromptVersion, closure: Closure) -> None:
     inputs, schema = (prompt.inputs, _schema(prompt, closure)) if prompt else (closure.inputs, closure.output_schema)
-    parts = closure_differences(closure, build_closure(version, inputs, schema))
+    built = build_closure(version, inputs, schema, prompt.spec if prompt else None)
+    if prompt is None:
+        built = built.model_copy(update={name: getattr(closure, name) for name in _OF_PROMPT_FILE})
+    parts = closure_differences(closure, built)
     edited = [part for part in parts if part.split(".")[0] not in ELSEWHERE]
     released = found.project.relative(released_path(found.project, found.prompt, version.name))
     shown = found.project.relative(version.path)
@@ -69,7 +80,7 @@ def _compare(found: Collector, prompt: Prompt | None, version: PromptVersion, cl
 
 def _schema(prompt: Prompt, closure: Closure) -> dict[str, Any] | None:
     """The contract's schema without running Python: a JSON file is read, a class is taken as it was at release."""
-    written = prompt.spec.output
+    written = prompt.spec.contract
     if written is None:
         return None
     return load_contract(prompt).schema if written.endswith(".json") else closure.output_schema
@@ -80,6 +91,6 @@ def _where(found: Collector, prompt: Prompt | None, part: str) -> str:
     folder = f"{found.project.config.prompts}/{found.prompt}"
     if part.startswith("includes."):
         return f"{found.project.config.prompts}/{part.removeprefix('includes.')}"
-    if part == "output_schema" and prompt is not None and prompt.spec.output:
-        return f"{folder}/{prompt.spec.output.split(':')[0]}"
+    if part == "output_schema" and prompt is not None and prompt.spec.contract:
+        return f"{folder}/{prompt.spec.contract.split(':')[0]}"
     return f"{folder}/prompt.yaml"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 FRESH = 0.5  # seconds since a process was heard of within which nobody looks whether it lives
 UNHEARD = 10.0  # seconds of silence after which a process is gone that cannot be looked up
@@ -13,8 +14,7 @@ ABANDONED = 120.0  # seconds of silence after which one is gone that lives, such
 FUTURE = 5.0  # seconds; what was heard that far in the future was heard before the last start of the machine
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process. `started` and `space` (of process numbers: a container has its own) are empty where unknown."""
 
     pid: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from promptops.store.limits.processes import Process
 from promptops.store.limits.shares import Claim, shares
@@ -12,16 +13,14 @@ from promptops.store.limits.shares import Claim, shares
 QUIET = 2.0  # seconds of silence after which a participant keeps what it has, and no more is kept free for it
 
 
-@dataclass(frozen=True, slots=True)
-class Me:
+class Me(Struct, frozen=True):
     """One participant: `who` is random, so that two of one process are two."""
 
     who: bytes
     process: Process
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Struct, frozen=True):
     """What a participant has in one bucket: `granted` is what it was told, `taken` what its row keeps from others.
 
     `odd` and `since` are those of its `Claim`.
@@ -35,8 +34,7 @@ class Seat:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     who: bytes
     process: Process
     limit: int

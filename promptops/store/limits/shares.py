@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 TURN = 1.0  # seconds for which an odd place stays with whoever has it while others want it
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What one participant would like. `odd`: it has one of the places that are left over, since `since`.
 
     One that has no odd place waits for it since `since` (seconds of a clock).
@@ -20,8 +20,7 @@ class Claim:
     since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """`each` is what everybody may have who wants that much; `of` says how many each participant may have."""
 
     each: int

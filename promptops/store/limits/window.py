@@ -11,7 +11,8 @@ import math
 import sqlite3
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 WINDOW = 61.0  # seconds that count as a minute: a second of jitter on the way cannot break the limit
 SLOT = 0.25  # seconds
@@ -24,16 +25,14 @@ _LATE = 10 * WINDOW  # seconds after its window in which a take may still be set
 _KEPT = 2 * math.ceil(WINDOW / SLOT)  # slots that are remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """The answer of the file. `wait` 0.0: taken, and `ahead` more for what follows."""
 
     wait: float
     ahead: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Window:
+class Window(Struct, eq=False):
     """What one participant knows of one bucket.
 
     `credit` was taken ahead and not used, counts in `slot` and may be used until `until`. `written` is what the file

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import asdict
 from statistics import NormalDist, median
 
 import pytest
+from msgspec import to_builtins
 from scipy import stats as scipy_stats
 
 from promptops.core.statistics.rank_detector import NIGHTS, RankDetector, lag_one, rank_score
@@ -93,7 +93,7 @@ def test_stored_and_given_back_it_goes_on_as_if_nothing_had_been() -> None:
     nights = [(rng.gauss(1, 1), rng.random()) for _ in range(20)]
     for value, draw in nights[:10]:
         one.add({"p": value}, {"p": draw})
-    other = RankDetector(**json.loads(json.dumps(asdict(one))))
+    other = RankDetector(**json.loads(json.dumps(to_builtins(one))))
     for value, draw in nights[10:]:
         assert one.add({"p": value}, {"p": draw}) == other.add({"p": value}, {"p": draw})
     assert one == other

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.providers.local.locks import exclusive
 from promptops.providers.local.server import Door, State, forget_state, lock_of, read_state, write_state

@@ -3,9 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.store.limits.processes import ABANDONED, FRESH, FUTURE, UNHEARD, Process, boot_id, start_of
 
@@ -33,7 +33,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whe
 def test_a_process_lives_by_its_number_its_start_and_what_was_heard_of_it(
     change: dict[str, str], silent: float, lives: bool
 ) -> None:
-    assert replace(ME, **change).lives(silent=silent, seen_by=ME) is lives  # type: ignore[arg-type]
+    assert replace(ME, **change).lives(silent=silent, seen_by=ME) is lives
 
 
 @linux

@@ -1,0 +1,173 @@
+"""`[canary]`: the newest version against what is served, by the samples that this session's cases were given.
+
+It asks nothing of its own and writes no evidence: what licenses a promotion is `promptops canary`, which asks both
+sides interleaved and stops early.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from promptops._pytest.items import PromptItem
+from promptops._pytest.reprs import ItemFailed, ItemUnmeasured
+from promptops._pytest.state import RUN
+from promptops.reporting.lines import Line
+from promptops.reporting.safe import one_line, terminal
+
+if TYPE_CHECKING:
+    from promptops._pytest.outcomes import ItemStanding
+    from promptops._pytest.run import Run
+    from promptops.core.canary import CanaryDecision
+    from promptops.models import CaseResult
+    from promptops.runner.canary import Comparison
+    from promptops.runner.targets import Target
+
+_STANDINGS: dict[str, ItemStanding] = {
+    "pass": "passed",
+    "regress": "broke",
+    "inconclusive": "undecided",
+    "unmeasurable": "unmeasurable",
+}
+_NAMED = 20
+
+
+def served_beside(run: Run, target: Target) -> str | None:
+    """The version that a canary of `target` compares it with; None where it has none.
+
+    It has one where prompt.yaml has `canary`, and the newest version is not what the environment in force serves.
+    """
+    versions = run.selection.versions.get(target.prompt, ())
+    if "canary" not in target.spec.model_fields_set or not target.cases or target.version != versions[-1]:
+        return None
+    environment = run.session.manifest.environments.get(run.session.environment)
+    entry = environment.prompts.get(target.prompt) if environment is not None else None
+    return entry.version if entry is not None and entry.version != target.version else None
+
+
+class CanaryItem(PromptItem):
+    """`[canary]`: is the candidate worse than what is served, and is it shown to be not worse?"""
+
+    kind = "canary"
+    target: Target
+    against: str
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, target: Target, against: str) -> CanaryItem:
+        item: CanaryItem = cls.from_parent(parent, name="[canary]", nodeid=f"{parent.nodeid}::[canary]")
+        item.target, item.against = target, against
+        return item
+
+    @property
+    def title(self) -> str:
+        return f"{self.target.name} [canary]"
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        selected, every = run.wanted_cases(self.target), self.target.total
+        if len(selected) < every:
+            self._settle("partial", [f"partial: {len(selected)} of {every} cases are selected"])
+            return
+        comparison = _comparison(run, self.target, self.against)
+        decision = _decide(run, comparison)
+        standing, told = _STANDINGS[decision.verdict], list(_findings(comparison, decision))
+        if self.target.spec.canary.warn_only and standing != "passed":
+            standing, told = "passed", [f"WARN ONLY, so it is green: {decision.verdict.upper()}", *told]
+        self._settle(standing, told)
+
+    def _settle(self, standing: ItemStanding, findings: list[str]) -> None:
+        name = self.target.name
+        self.standing = standing
+        self.data = {
+            "label": name,
+            "name": self.name,
+            "pin": str(self.target.pin),
+            "standing": standing,
+            "findings": findings,
+        }
+        if standing == "broke":
+            body = [Line(f"  {terminal(text)}") for text in findings]
+            raise ItemFailed(one_line(f"canary: {findings[0]}", 400), [Line(f"CANARY: {name}", "bad"), *body])
+        if standing != "passed":
+            raise ItemUnmeasured(one_line(findings[0], 400))
+
+
+def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
+    """The two sides, in an order that stands for these contents: the same in every run and every worker."""
+    from promptops.runner.canary import Comparison
+
+    baseline = run.target(candidate.prompt, against)
+    contents = "/".join((candidate.digest, baseline.digest, candidate.measurement.digest))
+    seed = int.from_bytes(hashlib.sha256(contents.encode()).digest()[:4], "big")
+    measured = len(run.wanted_cases(baseline)) == baseline.total
+    return Comparison(run.session, baseline, candidate, seed, "live" if measured else "recorded")
+
+
+def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
+    from promptops.core.report import summarise
+    from promptops.core.sequence import decide_in_order
+    from promptops.core.suite import judge_suite
+    from promptops.runner.must_pass import replayed_gates
+
+    candidate, order = comparison.candidate, comparison.order
+    rows = [run.row(candidate, case) for case in candidate.cases]
+    budgets = judge_suite(summarise(rows)[0], pass_rate=None, budgets=candidate.spec.budgets).findings
+    must_pass = replayed_gates(candidate, {case.id: run.result(candidate, case) for case in candidate.cases})
+    judged = {case.id: _both(run, comparison, case) for case in candidate.cases}
+    return decide_in_order(
+        {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()},
+        candidate.spec.canary,
+        order,
+        asked=len(order),
+        gates=[*must_pass.broken, *(finding.text for finding in budgets if finding.status == "fail")],
+        evidence=comparison.measured(comparison.figures(judged)),
+    )
+
+
+def _both(run: Run, comparison: Comparison, case: Any) -> tuple[CaseResult, CaseResult]:
+    from promptops.runner.looks import independent
+
+    if comparison.baseline_source == "live":
+        before = run.result(comparison.baseline, case)
+    else:
+        before = run.recorded(comparison.baseline, case)
+    return independent(before), independent(run.result(comparison.candidate, case))
+
+
+def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]:
+    from promptops.reporting.canary_metrics import metric_lines
+
+    yield f"{decision.verdict.upper()}: {decision.reason}"
+    yield f"against {comparison.baseline.version}, {_source(comparison)}"
+    settings = comparison.candidate.spec.canary
+    if decision.metrics:
+        yield from (line.text.strip() for line in metric_lines(decision, settings))
+    elif decision.interval is not None and decision.difference is not None:
+        low, high = decision.interval
+        yield (
+            f"pass rate {decision.baseline_rate or 0:.1%} → {decision.candidate_rate or 0:.1%}, "
+            f"{100 * decision.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+        )
+    for word, cases in (("broke", decision.broke), ("fixed", decision.fixed)):
+        if cases:
+            yield f"{word}: {_listed(cases)}"
+    if decision.settle:
+        yield f"what would settle it: {decision.settle}"
+    yield from (f"warning: {warning}" for warning in decision.warnings)
+
+
+def _source(comparison: Comparison) -> str:
+    """Where the samples are from: a reader must not take it for an interleaved canary."""
+    if comparison.session.mode == "replay":
+        return "both sides replayed from recordings"
+    if comparison.baseline_source == "recorded":
+        return "whose cases are not selected: its side is replayed from recordings"
+    return "both sides as this session asked them, one after the other and not interleaved"
+
+
+def _listed(cases: Sequence[str]) -> str:
+    more = f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ""
+    return ", ".join(cases[:_NAMED]) + more
