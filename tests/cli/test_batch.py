@@ -181,6 +181,8 @@ def test_ctrl_c_leaves_the_batch_and_says_how_to_go_on(
     place.server.finish("batch_1")
     code, _, err = told(capsys, "greet@v1", "--resume")
     assert (code, len(place.server.paid)) == (0, CASES)
+    assert "which waits for batch_1" in err
+    assert "asking" not in err
     assert place.statuses == ["pass"]
 
 
