@@ -17,7 +17,7 @@ from promptops.cli.main import run
 from promptops.providers.batches import batch_api_for
 from promptops.runner import batching
 from promptops.store.runs import RunStore
-from promptops.testing import Answer, BatchServer, TemporaryProject
+from promptops.testing import Answer, BatchServer, LoopbackServer, TemporaryProject
 from promptops.testing.batch_server import Fault
 
 CASES = 6
@@ -385,3 +385,17 @@ def test_keys_of_errors_are_redacted(
     assert code == 10
     assert "sk-very-secret" not in json.dumps(found) + err
     assert b"sk-very-secret" not in (place.files.path / ".promptops/store.db").read_bytes()
+
+
+def test_what_a_batch_left_can_be_asked_live(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.server._ending, place.server._worked_on = "expired", 2
+    assert told(capsys, "greet@v1", "--batch", "--mode", "live")[0] == 10
+    with LoopbackServer(Answer("answer", usage=(100, 10))) as live:
+        path = place.files.path / "pyproject.toml"
+        path.write_text(path.read_text().replace(place.server.base_url, live.base_url))
+        code, found, _ = told(capsys, "greet@v1", "--mode", "live", "--no-batch")
+        assert (code, live.count, len(place.server.batches)) == (0, CASES - 2, 1)
+    summary = found["versions"][0]["summary"]
+    assert summary["sources"] == {"batch": 2, "live": CASES - 2}
+    assert summary["cost"] == pytest.approx(COST * (2 + 2 * (CASES - 2)) / CASES), "each at the price it was asked for"
+    assert summary["p95"] is not None
