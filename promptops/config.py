@@ -155,6 +155,25 @@ class CacheConfig(Strict):
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 512
 
 
+ProbeText = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class DriftConfig(Strict):
+    """`[tool.promptops.drift]`: the nightly watch over served models. With this table its log is expected to be there.
+
+    `size` is how much a reading asks, `prompts` the texts that tier 1a asks instead of the built-in ones. `reference`
+    readings make the reference and `calibration` further ones the history, `spacing` apart. `state` is where the log
+    is kept: a folder, from the project's root, or `store` for the run store (left out: `drift` in the store folder).
+    """
+
+    size: Literal["tiny", "standard"] = "standard"
+    prompts: Annotated[list[ProbeText], Field(max_length=5)] = Field(default_factory=list)
+    reference: Annotated[int, Field(ge=4, le=60)] = 8
+    calibration: Annotated[int, Field(ge=30, le=60)] = 40
+    spacing: Duration = "1h"
+    state: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Config(Strict):
     """Everything under `[tool.promptops]`.
 
@@ -182,6 +201,7 @@ class Config(Strict):
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
     fallbacks: dict[PinText, list[PinText]] = Field(default_factory=dict)
     cache: CacheConfig | None = None
+    drift: DriftConfig | None = None
     prices: dict[str, Price] = Field(default_factory=dict)
 
 
@@ -211,7 +231,7 @@ def environment_name(config: Config, option: str | None = None, environ: Mapping
     return option or environ.get("PROMPTOPS_ENV") or config.environment
 
 
-_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price}
+_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price, "drift": DriftConfig}
 
 
 def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
@@ -221,7 +241,7 @@ def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
         name = ".".join(["tool.promptops", *keys])
         message, hint = f"{name}: {item['msg']}", ""
         if item["type"] == "extra_forbidden":
-            model = _TABLES.get(keys[0], Config) if len(keys) > 2 else Config
+            model = _TABLES.get(keys[0], Config) if len(keys) > 2 or keys[0] == "drift" else Config
             message = f"{name}: unknown key{did_you_mean(keys[-1], model.model_fields)}"
             hint = "known keys: " + ", ".join(sorted(model.model_fields))
         written = keys[:2] if keys[:1] == ["prices"] else keys  # a price stands in one line

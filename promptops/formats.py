@@ -118,11 +118,12 @@ class DriftSettings(Strict):
 class IdentitySettings(Strict):
     """Which replies count as the pin's.
 
-    `allow` accepts what a gateway had in its `cache`, a gateway's `fallback`, another `model`; `fingerprints`,
-    `regions` and `hosts` (whom a gateway asked) name the only ones that do.
+    `allow` accepts what a gateway had in its `cache`, a gateway's `fallback`, another `model`; `runtime` accepts them
+    at run time only. `fingerprints`, `regions` and `hosts` (whom a gateway asked) name the only ones that do.
     """
 
     allow: list[Literal["cache", "fallback", "model"]] = []
+    runtime: list[Literal["cache", "fallback", "model"]] = []
     fingerprints: list[str] = []
     regions: list[str] = []
     hosts: list[str] = []

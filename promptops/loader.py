@@ -7,9 +7,10 @@ Reads manifest and closures, and nothing else: no git, no network, no code of th
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,16 +21,20 @@ from promptops.core.closure import render, request_of
 from promptops.core.digest import request_digest, version_digest
 from promptops.errors import OutputInvalid, Problem, ProblemsError, ProviderError, UsageError, did_you_mean
 from promptops.formats import Closure, Manifest
-from promptops.models import Json, Message, Pin, PlannedSample, Sample, SampleKey, Usage
+from promptops.models import Json, Message, Pin, PlannedSample, Sample, SampleKey, Turn, Usage
+from promptops.models import Reply as Answered
 from promptops.project.manifest import load_manifest, manifest_path
 from promptops.project.media_files import with_files
 from promptops.project.released import load_closure, released_path, released_versions
 from promptops.project.root import Project, load_project
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pydantic import BaseModel
 
     from promptops.core.contract import Contract
+    from promptops.runner.serving import Served
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -43,9 +48,18 @@ class Reply:
     """What a model answered to a served prompt.
 
     `cost` is US dollars (None: price unknown), `latency` seconds, `served_by` the model that the provider says it was.
-    `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest. `pin` is the model that was asked;
-    `fallback` says that it is not the one that the version pins, but one of `[tool.promptops.fallbacks]`. `endpoint` is
-    the provider that answered, where the pin's own failed over to it.
+    `pinned` says that `PROMPTOPS_PIN` chose the version and not the manifest. `pin` is the model that was asked.
+    `endpoint` is the provider that answered, where the pin's own failed over to it.
+
+    `fallback` says that this is not the pinned model's output, and `fallback_reason` why: a model of
+    `[tool.promptops.fallbacks]` answered, or, where `fallback_value` is true, the value that the prompt declares stands
+    in for an output (`text` is then what the model wrote, empty where nothing came).
+
+    `asked_again` is how often the model was asked again for a valid output, `earlier` its answers before that with what
+    was wrong; `usage`, `cost` and `latency` are those of all requests together.
+
+    `fingerprint`, `region` and `host` are who answered, as far as the reply says. `deviations` is what speaks against
+    the pin and the prompt allows, in words: a gateway's cache or fallback, another model.
 
     Of a stream, `first_token` is seconds to its first token, `token_gap` the mean time from one piece to the next.
     `logprobs` are those of each token, where the version asks for them.
@@ -67,27 +81,47 @@ class Reply:
     first_token: float | None = None
     token_gap: float | None = None
     logprobs: tuple[Mapping[str, Json], ...] = ()
+    fallback_value: bool = False
+    fallback_reason: str = ""
+    earlier: tuple[Turn, ...] = ()
+    fingerprint: str | None = None
+    region: str | None = None
+    host: str | None = None
+    deviations: tuple[str, ...] = ()
+    _served: Served | None = field(default=None, repr=False, compare=False, kw_only=True)
+    _model: type[BaseModel] | None = field(default=None, repr=False, compare=False, kw_only=True)
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
+
+    @property
+    def asked_again(self) -> int:
+        """How often the model was asked again."""
+        return len(self.earlier)
 
     @cached_property
     def parsed(self) -> Json:
         """The text as JSON, validated by the output schema; the text itself where the prompt has no contract.
 
-        Raises `OutputInvalid`. Normalising is Python of the repository and not run here: see `parsed_as`.
+        Where the declared value stands in, that value. Raises `OutputInvalid`. Normalising is Python of the repository
+        and not run here: see `parsed_as`.
         """
-        from promptops.core.contract import JsonSchemaContract, TextContract
+        from promptops.runner.serving import value_of
 
-        schema = self._closure.output_schema
-        return self._parse(TextContract() if schema is None else JsonSchemaContract(schema))
+        served = self._served
+        if served is not None and served.value is not None:
+            return value_of(served.value)
+        if served is not None and served.parsed is not None:
+            return served.parsed.value
+        return self._parse(_contract_of(self._closure, self._model), self.text)
 
     def parsed_as(self, model: type[M]) -> M:
-        """The text as an object of a pydantic model of yours; raises `OutputInvalid`."""
+        """The output as an object of a pydantic model of yours; raises `OutputInvalid`."""
         from promptops.core.contract import PydanticContract
 
-        return model.model_validate(self._parse(PydanticContract(model)))
+        text = json.dumps(self.parsed) if self.fallback_value else self.text
+        return model.model_validate(self._parse(PydanticContract(model), text))
 
-    def _parse(self, contract: Contract) -> Json:
-        found = contract.parse(self.text)
+    def _parse(self, contract: Contract, text: str) -> Json:
+        found = contract.parse(text)
         if not found.valid:
             raise OutputInvalid(f"the reply of {self.prompt} {self.version}", found.problems, text=self.text)
         return found.value
@@ -105,6 +139,7 @@ class Prompt:
     pinned: bool
     _closure: Closure = field(repr=False, compare=False, kw_only=True)
     _project: Project = field(repr=False, compare=False, kw_only=True)
+    _model: type[BaseModel] | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     def render(self, **inputs: Json | Path) -> list[Message]:
         """The messages for `inputs`, for anybody's SDK.
@@ -145,76 +180,126 @@ class Prompt:
         """The JSON Schema of the output, as it was at release; None where there is no contract."""
         return self._closure.output_schema
 
+    def expecting(self, model: type[BaseModel]) -> Prompt:
+        """Return the prompt with its outputs held against a pydantic model of yours, instead of its release's schema.
+
+        By it the model is asked again and a declared value stands in; `reply.parsed` is what it dumps. Its validators
+        run in the thread of promptops' event loop.
+        """
+        known = (self.name, self.environment, self.version, self.pin, self.digest, self.pinned)
+        return Prompt(*known, _closure=self._closure, _project=self._project, _model=model)
+
     def run(self, **inputs: Json | Path) -> Reply:
         """Ask the model and wait for the reply; works inside a running event loop too, such as Jupyter's.
 
-        Raises `TemplateRefused` for wrong inputs and `ProviderError` where there is no answer.
+        Raises `TemplateRefused` for wrong inputs and `ProviderError` where there is no answer, and nothing declared
+        that stands in for it.
         """
-        from promptops.runner.private_loop import ask
-
-        *earlier, last = self._planned(inputs)
-        for planned in earlier:
-            if not _falls_back(sample := ask(self._project.config, planned).result()):
-                return self._reply(sample)
-        return self._reply(ask(self._project.config, last).result())
+        steps = self._steps(inputs)
+        try:
+            planned = next(steps)
+            while True:
+                planned = steps.send(self._ask(planned).result())
+        except StopIteration as done:
+            return self._reply(done.value)
 
     async def arun(self, **inputs: Json | Path) -> Reply:
         """`run`, awaited; cancelling it cancels the request."""
         import asyncio
 
-        from promptops.runner.private_loop import ask
+        steps = self._steps(inputs)
+        try:
+            planned = next(steps)
+            while True:
+                planned = steps.send(await asyncio.wrap_future(self._ask(planned)))
+        except StopIteration as done:
+            return self._reply(done.value)
 
-        *earlier, last = self._planned(inputs)
-        for planned in earlier:
-            if not _falls_back(sample := await asyncio.wrap_future(ask(self._project.config, planned))):
-                return self._reply(sample)
-        return self._reply(await asyncio.wrap_future(ask(self._project.config, last)))
+    def _steps(self, inputs: Mapping[str, Json | Path]) -> Generator[PlannedSample, Sample, Served]:
+        """What is asked, one request after the other, and how the prompt was served in the end."""
+        from promptops.runner.serving import serving
+
+        return serving(list(self._planned(inputs)), self._closure.fallback, lambda: self._contract)
+
+    def _ask(self, planned: PlannedSample) -> Future[Sample]:
+        from promptops.runner.private_loop import ask
+        from promptops.runner.reasking import Rules
+
+        rules = Rules(self._contract) if planned.reask else None
+        return ask(self._project.config, planned, rules)
+
+    @cached_property
+    def _contract(self) -> Contract:
+        return _contract_of(self._closure, self._model)
 
     def _planned(self, inputs: Mapping[str, Json | Path]) -> Iterator[PlannedSample]:
         """What is asked: the pinned model, then its fallbacks.
 
         Each call is a sample of its own: its number decides the seed, where a provider takes one.
         """
+        from promptops.runner.serving import with_rules
+
         messages, number = self._messages(inputs), int.from_bytes(os.urandom(4), "big")
         for pin in dict.fromkeys([self.pin, *self._project.config.fallbacks.get(self.pin, ())]):
             request = request_of(self._closure, messages, Pin.parse(pin))
             key = SampleKey(self.name, self.version, pin, "run", number)
-            yield PlannedSample(key, request, request_digest(request), released=True)
+            yield with_rules(PlannedSample(key, request, request_digest(request), released=True), self._closure)
 
-    def _reply(self, sample: Sample) -> Reply:
-        pin = sample.key.pin
-        if sample.reply is None:
+    def _reply(self, served: Served) -> Reply:
+        sample, pin = served.sample, served.sample.key.pin
+        if sample.reply is None and served.value is None:
             failure = sample.failure
             assert failure is not None
             hint = f" ({failure.hint})" if failure.hint else ""
             raise ProviderError(failure.kind, f"{self.name} {self.version} on {pin}: {failure.message}{hint}")
-        reply = sample.reply
-        if fallback := pin != self.pin:
+        if served.value is not None:
+            logger.warning("%s %s: the declared fallback stands in: %s", self.name, self.version, served.logged)
+        elif pin != self.pin:
             logger.warning("%s %s: %s did not answer, %s did", self.name, self.version, self.pin, pin)
+        reply = sample.reply or _nothing(sample)
         return Reply(
             text=reply.text,
             prompt=self.name,
             version=self.version,
             pin=pin,
             pinned=self.pinned,
-            usage=reply.usage,
-            cost=sample.cost,
+            usage=served.usage,
+            cost=served.cost,
             latency=reply.latency,
             served_by=reply.served_model,
             finish_reason=reply.finish_reason,
             tool_calls=reply.tool_calls,
-            fallback=fallback,
+            fallback=served.value is not None or pin != self.pin,
             endpoint=reply.endpoint,
             first_token=reply.first_token,
             token_gap=reply.token_gap,
             logprobs=reply.logprobs,
+            fallback_value=served.value is not None,
+            fallback_reason=served.why.replace("\n", ": "),
+            earlier=sample.earlier,
+            fingerprint=reply.fingerprint,
+            region=reply.region,
+            host=reply.host,
+            deviations=reply.deviations,
+            _served=served,
+            _model=self._model,
             _closure=self._closure,
         )
 
 
-def _falls_back(sample: Sample) -> bool:
-    """Whether another model may be asked: not where this request can never succeed."""
-    return sample.failure is not None and sample.failure.kind not in ("request", "template", "budget", "cancelled")
+def _contract_of(closure: Closure, model: type[BaseModel] | None = None) -> Contract:
+    """What an output must be: as it was at release, or what the caller expects."""
+    from promptops.core.contract import JsonSchemaContract, PydanticContract, TextContract
+
+    if model is not None:
+        return PydanticContract(model)
+    return TextContract() if closure.output_schema is None else JsonSchemaContract(closure.output_schema)
+
+
+def _nothing(sample: Sample) -> Answered:
+    """The reply where none came at last: the answers before that took their time."""
+    last = sample.earlier[-1].text if sample.earlier else ""
+    return Answered(last, latency=sum(turn.latency for turn in sample.earlier))
 
 
 def load(name: str, *, env: str | None = None, root: str | os.PathLike[str] | None = None) -> Prompt:

@@ -127,7 +127,8 @@ class Reply(Struct, frozen=True):
     `attempts` counts requests, retries and hedges included. `endpoint` is the provider that served it where that is not
     the pin's own: another endpoint of the same model. `fingerprint` is what the vendor calls the configuration that
     answered, `host` whom a gateway asked (None: the reply does not say). `batch`: it came from a vendor's batch, at its
-    price, and nobody measured how long it took.
+    price, and nobody measured how long it took. `region` is where it was made (None: the reply does not say),
+    `deviations` what speaks against the pin and the prompt allows, in words.
     """
 
     text: str
@@ -144,6 +145,8 @@ class Reply(Struct, frozen=True):
     logprobs: tuple[Mapping[str, Json], ...] = ()
     token_gap: float | None = None
     batch: bool = False
+    region: str | None = None
+    deviations: tuple[str, ...] = ()
 
 
 class Failure(Struct, frozen=True):

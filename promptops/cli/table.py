@@ -48,6 +48,6 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("rollback", RELEASE, "Let an environment serve the version before again, at once."),
     Entry("history", RELEASE, "Show what environments served, since when and why."),
     Entry("verify", RELEASE, "Recompute what manifest, closures, evidence and recordings claim, offline."),
-    Entry("drift", WATCH, "Ask what is served again, and compare with its recording."),
+    Entry("drift", WATCH, "Watch what is served: probes against their history, datasets against recordings."),
     Entry("schedule", WATCH, "Write the nightly job that watches for drift."),
 )

@@ -20,10 +20,17 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     _LISTED: {
         # openai
         "gpt-3.5-turbo": "gpt-3.5-turbo-0125",
+        "gpt-3.5-turbo-16k": "gpt-3.5-turbo-16k-0613",
         "gpt-4": "gpt-4-0613",
+        "gpt-4-32k": "gpt-4-32k-0613",
+        "gpt-4-turbo-preview": "gpt-4-0125-preview",
         "gpt-4-turbo": "gpt-4-turbo-2024-04-09",
         "gpt-4o": "gpt-4o-2024-11-20",
         "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+        "gpt-4o-search-preview": "gpt-4o-search-preview-2025-03-11",
+        "gpt-4o-mini-search-preview": "gpt-4o-mini-search-preview-2025-03-11",
+        "gpt-audio": "gpt-audio-2025-08-28",
+        "gpt-audio-mini": "gpt-audio-mini-2025-12-15",
         "chatgpt-4o-latest": "gpt-4o-2024-11-20",
         "gpt-4.1": "gpt-4.1-2025-04-14",
         "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
@@ -48,6 +55,8 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
         "o3": "o3-2025-04-16",
         "o3-mini": "o3-mini-2025-01-31",
         "o3-pro": "o3-pro-2025-06-10",
+        "o3-deep-research": "o3-deep-research-2025-06-26",
+        "o4-mini-deep-research": "o4-mini-deep-research-2025-06-26",
         "o4-mini": "o4-mini-2025-04-16",
         # google
         "gemini-1.5-pro": "gemini-1.5-pro-002",
@@ -64,13 +73,20 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
         "codestral-latest": "codestral-2508",
         "ministral-8b-latest": "ministral-8b-2512",
         "ministral-3b-latest": "ministral-3b-2512",
+        "devstral-small-latest": "devstral-small-2507",
+        "pixtral-large-latest": "pixtral-large-2411",
         # cohere
         "command-a": "command-a-03-2025",
         "command-r": "command-r-08-2024",
         "command-r-plus": "command-r-plus-08-2024",
         "command-r7b": "command-r7b-12-2024",
         # x-ai
+        "grok-2": "grok-2-1212",
+        "grok-2-latest": "grok-2-1212",
+        "grok-4": "grok-4-0709",
         "grok-4-latest": "grok-4-0709",
+        "grok-code-fast": "grok-code-fast-1-0825",
+        "grok-code-fast-1": "grok-code-fast-1-0825",
         "grok-latest": "grok-4.5",
         "grok-4.3-latest": "grok-4.3",
         "grok-4.5-latest": "grok-4.5",
@@ -104,35 +120,37 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
 SNAPSHOTS: Final[Mapping[str, str]] = {name: pin for rows in ALIASES.values() for name, pin in rows.items()}
 
 _LOCAL = re.compile(r".+@[0-9a-f]{12,64}\Z")
-_FLOATING = re.compile(r"(?:^|[-_:@/.])latest\Z", re.IGNORECASE)
+_FLOATING = re.compile(r"(?:^|[-_:@/.])(?:latest|nightly)\Z", re.IGNORECASE)
+_ROUTERS: Final = frozenset({"openrouter/auto"})  # choose a model for each request
 
 
 def floating_alias(pin: Pin) -> str | None:
     """Return what to write instead where `pin` floats, else None.
 
-    A pin floats if its name is known to have dated snapshots, ends in `latest`, or is a local file without its digest.
-    Any other name is taken as it is: endpoints of your own may call a model as they like.
+    A pin floats if its name is known to have dated snapshots, ends in `latest` or `nightly`, names a router, or is a
+    local file without its digest. Any other name is taken as it is: endpoints of your own may call a model as they
+    like.
     """
     if pin.provider == "local":
         return None if _LOCAL.match(pin.model) else f"{pin}@<the first 12 hex digits of its file's sha256>"
     if snapshot := snapshot_of(pin):
         return str(snapshot)
-    name = pin.model.rpartition("/")[2]
-    if _FLOATING.search(name):
+    if _FLOATING.search(pin.model.rpartition("/")[2]) or pin.model.lower() in _ROUTERS:
         return "the dated snapshot that it stands for now"
     return None
 
 
 def snapshot_of(pin: Pin) -> Pin | None:
     """Return the snapshot to write for a floating pin whose name is known; None for any other."""
-    *gateway, name = pin.model.split("/")
+    *gateway, whole = pin.model.split("/")
+    name, colon, variant = whole.partition(":")  # OpenRouter's: `openai/gpt-4o:nitro`
     found = SNAPSHOTS.get(name.lower()) if pin.provider != "local" else None
-    return Pin(pin.provider, "/".join([*gateway, found])) if found else None
+    return Pin(pin.provider, "/".join([*gateway, f"{found}{colon}{variant}"])) if found else None
 
 
 def snapshot_note(pin: Pin) -> str:
     """Return where the snapshot to use stands, and when it ends if that is announced; empty for an unknown name."""
-    name = pin.model.split("/")[-1].lower()
+    name = pin.model.split("/")[-1].partition(":")[0].lower()
     page = next((page for page, rows in ALIASES.items() if name in rows), None)
     if page is None or (snapshot := snapshot_of(pin)) is None:
         return ""

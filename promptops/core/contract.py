@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from promptops.core.json_text import MAX_DEPTH, Found, Wants, find_json
 from promptops.core.shown import short, shown
-from promptops.core.user_calls import Raised, call_user
+from promptops.core.user_calls import Raised, call_user, guarded
 from promptops.models import Json
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class JsonSchemaContract:
         if found.problem:
             return Parsed(None, valid=False, repairs=found.repairs, problems=(found.problem,))
         try:
-            problems = call_user(self._problems, found.value)
+            problems = guarded(self._problems, found.value)
         except Raised as raised:
             if isinstance(raised.__cause__, RecursionError):
                 endless = "the schema refers to itself without end"

@@ -94,9 +94,14 @@ def call_user(function: Callable[..., T], *arguments: Any, passing: tuple[type[B
     Raises `Raised` for whatever it raises (`SystemExit` and pytest's outcomes included), except `KeyboardInterrupt`
     and the types in `passing`, which go through.
     """
+    with _printing:
+        return guarded(function, *arguments, passing=passing)
+
+
+def guarded(function: Callable[..., T], *arguments: Any, passing: tuple[type[BaseException], ...] = ()) -> T:
+    """Call `function`, which prints nothing; raises as `call_user` does."""
     try:
-        with _printing:
-            return function(*arguments)
+        return function(*arguments)
     except KeyboardInterrupt:
         raise
     except passing:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core.presets import contradictions
-from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
 from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CanarySettings
@@ -49,8 +49,41 @@ def undecided(project: Project, names: Iterable[str]) -> Iterator[Problem]:
             dataset = dataset_of(project, prompt)
         except ProblemsError:
             continue
-        if dataset is not None and (why := _too_few(len(dataset.cases), prompt.spec.canary)):
-            yield Problem(project.relative(dataset.path), 0, why, "promptops estimate says more", "warning")
+        if dataset is None:
+            continue
+        shown = project.relative(dataset.path)
+        if why := _too_few(len(dataset.cases), prompt.spec.canary):
+            yield Problem(shown, 0, why, "promptops estimate says more", "warning")
+        if why := _few_clusters(dataset):
+            yield Problem(shown, 0, why, "cases of more documents", "warning")
+        yield from _canary_settings(project, prompt, dataset)
+
+
+def _few_clusters(dataset: Dataset) -> str:
+    units: set[tuple[str, str]] = set()
+    cases = 0
+    for case in dataset.cases:
+        units.add((case.cluster, "" if case.cluster else case.id))
+        cases += 1
+    if len(units) == cases or len(units) >= FEWEST_CLUSTERS:
+        return ""
+    return f"a canary on {len(units)} clusters can never say PASS: it takes {FEWEST_CLUSTERS}"
+
+
+def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iterator[Problem]:
+    """Settings of the canary that name what is not there."""
+    settings, shown = prompt.spec.canary, project.relative(prompt.folder / "prompt.yaml")
+    if settings.must_pass:
+        tags: set[str] = set()
+        ids: set[str] = set()
+        for case in dataset.cases:
+            tags.update(f"tag:{tag}" for tag in case.tags)
+            ids.add(case.id)
+        for name in settings.must_pass:
+            if name not in tags | ids:
+                yield Problem(shown, 0, f"canary.must_pass: {name!r} is no case", "a case id, or tag:NAME")
+    if "validation" in (settings.primary, *settings.guardrails) and not prompt.spec.output:
+        yield Problem(shown, 0, "canary: validation is measured by an output contract", "output: schema.json")
 
 
 def _too_few(cases: int, settings: CanarySettings) -> str:

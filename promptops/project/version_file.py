@@ -15,7 +15,7 @@ from promptops.core.inputs import schema_problem
 from promptops.core.params import check_params
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.core.template import Template, compile_template, included_names
-from promptops.core.wire.problems import params_in_force, params_problems, tool_problems
+from promptops.core.wire.problems import params_in_force, params_problems, tool_problems, unused_tools
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import FrontMatter
 from promptops.models import Pin
@@ -59,6 +59,7 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
     tools = problems.catch(lambda: _tools(project, path, str(front.tools))) if front and front.tools else ()
     if front is not None and tools is not None:
         problems.found += tool_problems(front.params, tools, path=shown)
+        problems.found += unused_tools(Pin.parse(front.model), tools, project.config, path=shown)
     includes = _Includes(project, path.parent, problems)
     includes.follow(body, shown, first_line)
     template = problems.catch(

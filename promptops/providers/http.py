@@ -16,7 +16,7 @@ from promptops.providers.connection import Connection, preload
 from promptops.providers.deadlines import Waits
 from promptops.providers.failures import of_status
 from promptops.providers.formats import format_for
-from promptops.providers.identity import check_identity
+from promptops.providers.identity import check_identity, host_of, region_of
 from promptops.providers.keys import KeySource, parse_endpoint
 from promptops.providers.replies import parse_object
 from promptops.providers.streams import Stream, stream_for
@@ -86,7 +86,11 @@ class HttpProvider:
         )
         reply = self._read(received.body, exchange, request.pin.model)
         served = reply.served_model if reply.served_model or self._wire.says_model else request.pin.model
-        check_identity(request.pin, served, exchange.headers, called=called)
+        headers = exchange.headers
+        deviations = check_identity(request.pin, served, headers, called=called)
+        region, host = region_of(headers), reply.host or host_of(headers)
+        if deviations or region or host != reply.host:
+            reply = replace(reply, deviations=deviations, region=region, host=host)
         latency = round(received.latency, 6)  # µs, as files have it
         if isinstance(received.body, Whole):
             return replace(reply, latency=latency)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Literal
 
 from promptops.errors import ProviderError
 from promptops.models import Pin, Reply, ServedRules
@@ -50,26 +50,54 @@ def counting_as(rules: ServedRules | None) -> Iterator[None]:
         _rules.reset(token)
 
 
-def check_identity(pin: Pin, served: str | None, headers: Mapping[str, str], *, called: str | None = None) -> None:
+def check_identity(
+    pin: Pin, served: str | None, headers: Mapping[str, str], *, called: str | None = None
+) -> tuple[str, ...]:
     """Raise `ProviderError("identity")` unless the pinned model itself made this reply, or the prompt allows another.
 
-    `served` is the reply's `model`; header names are lower-case. `called` is the endpoint's own name for the pinned
-    model, where it has one: a reply may name either.
+    Returns what speaks against the pin and is allowed, in words. `served` is the reply's `model`; header names are
+    lower-case. `called` is the endpoint's own name for the pinned model, where it has one: a reply may name either.
     """
-    rules = _rules.get() or ServedRules()
+    rules, allowed = _rules.get() or ServedRules(), list[str]()
     if not _TELLING.isdisjoint(headers):
-        if "cache" not in rules.allow and (cache := _cache_hit(headers)) is not None:
-            raise _refused(pin, f"a gateway answered from its cache ({cache}), and a cached reply is no new sample")
-        if "fallback" not in rules.allow and (fallback := _fallback(headers, pin, called)) is not None:
-            raise _refused(pin, f"a gateway fell back to another endpoint ({fallback})")
+        if (cache := _cache_hit(headers)) is not None:
+            said = f"a gateway answered from its cache ({cache})"
+            _allow(pin, "cache", rules, f"{said}, and a cached reply is no new sample")
+            allowed.append(said)
+        if (fallback := _fallback(headers, pin, called)) is not None:
+            said = f"a gateway fell back to another endpoint ({fallback})"
+            _allow(pin, "fallback", rules, said)
+            allowed.append(said)
     if rules.regions:
         _one_of(pin, "region", rules.regions, *_said(headers, _REGION))
-    if "model" in rules.allow:
-        return
+    if said := _other_model(pin, served, called):
+        _allow(pin, "model", rules, said)
+        allowed.append(said)
+    return tuple(allowed)
+
+
+def region_of(headers: Mapping[str, str]) -> str | None:
+    """Where the reply says it was made; None where it does not say."""
+    return _said(headers, _REGION)[0]
+
+
+def host_of(headers: Mapping[str, str]) -> str | None:
+    """Whom a gateway asked, where a header says so."""
+    return _said(headers, _HOST)[0]
+
+
+def _other_model(pin: Pin, served: str | None, called: str | None) -> str:
+    """What speaks against the model, in words; empty where it is the pinned one."""
     if not served:
-        raise _refused(pin, "the reply does not say which model answered")
-    if not same_model(pin.model, served) and not (called and same_model(called, served)):
-        raise _refused(pin, f"the reply says that {served[:200]!r} answered")
+        return "the reply does not say which model answered"
+    if same_model(pin.model, served) or (called and same_model(called, served)):
+        return ""
+    return f"the reply says that {served[:200]!r} answered"
+
+
+def _allow(pin: Pin, what: Literal["cache", "fallback", "model"], rules: ServedRules, said: str) -> None:
+    if what not in rules.allow:
+        raise _refused(pin, said)
 
 
 def check_reply(pin: Pin, reply: Reply, headers: Mapping[str, str]) -> None:
@@ -79,7 +107,9 @@ def check_reply(pin: Pin, reply: Reply, headers: Mapping[str, str]) -> None:
     if rules.fingerprints:
         _one_of(pin, "fingerprint", rules.fingerprints, reply.fingerprint, "system_fingerprint")
     if rules.hosts:
-        host, name = (reply.host, "provider") if reply.host else _said(headers, _HOST)
+        host, name = _said(headers, _HOST)
+        if reply.host and reply.host != host:
+            host, name = reply.host, "provider"
         _one_of(pin, "host", rules.hosts, host, name)
 
 

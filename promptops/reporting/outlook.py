@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from promptops.core.metrics_outlook import MetricOutlook
+from promptops.core.sequence_metrics import margin_of
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.core.statistics.planning import MOST_SIMULATED, Scenario, SuiteOutlook
+from promptops.formats import UNBOUNDED
 
 
 def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterator[str]:
@@ -30,3 +34,23 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
 
 def _after(row: Scenario) -> str:
     return f", after {row.outlook.mean_cases:.0f} cases in the mean"
+
+
+def metric_outlook_lines(found: Sequence[MetricOutlook], *, clusters: int) -> Iterator[str]:
+    """A line for each metric of a canary that does not decide by one outcome of each case; 4 times in 5."""
+    if clusters:
+        yield f"    {clusters} clusters: each counts once" + (
+            f", and fewer than {FEWEST_CLUSTERS} show no PASS" if clusters < FEWEST_CLUSTERS else ""
+        )
+    for one in found:
+        margin = margin_of(one.setting)
+        if one.setting.name in UNBOUNDED:
+            finds = "never" if one.finds is None else f"from {one.finds:.0%} of the cases on"
+            passes = "never" if one.passes is None else f"up to {one.passes:.0%}"
+            yield f"    {one.title}: beyond its margin of {margin}: REGRESS {finds}, PASS {passes}"
+        else:
+            finds = "no drop at all" if one.finds is None else f"a drop of {100 * one.finds:.1f} points"
+            yield (
+                f"    {one.title}: finds {finds}; PASS by {margin} takes about {one.needed} cases "
+                f"(if they vary by {one.spread:.2f})"
+            )

@@ -170,7 +170,7 @@ def latency_lint(looked: Looked) -> Iterator[Problem]:
             count += 1
     p95 = latencies.quantile(0.95)
     if p95 is not None and p95 > limit:
-        said = f"the 95th percentile of latency is {p95:.1f} s ({count:,} recorded)"
+        said = f"the 95th percentile of latency is {p95:.{1 if p95 >= 0.95 else 3}f} s ({count:,} recorded)"
         yield _over(looked, said, f"{limit:g} s", "p95_latency", default=written is None)
 
 

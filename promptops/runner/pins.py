@@ -17,6 +17,7 @@ from promptops.errors import ProblemsError, UsageError
 from promptops.models import Pin
 from promptops.project.manifest import load_manifest
 from promptops.project.prompts import load_version, version_names
+from promptops.providers.vocabularies import context_window
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
@@ -111,7 +112,7 @@ def _looked_up(
         source = edition() + (", a short prompt" if entry.tiered else "")
         both = (entry.batch_input, entry.batch_output)
         batch = (both[0], both[1]) if both[0] is not None and both[1] is not None else None
-    life, context = life_of(pin), entry.context_window if entry else None
+    life, context = life_of(pin), context_window(pin, project.config)
     if (answered := online.get(pin.provider)) is not None:
         limits = project.config.providers[pin.provider].models if pin.provider in project.config.providers else {}
         called = limits[pin.model].name if pin.model in limits else None

@@ -14,6 +14,7 @@ from typing import TypeVar
 from promptops.config import Config
 from promptops.models import PlannedSample, Sample
 from promptops.providers.client import Client
+from promptops.runner.reasking import Rules, conversation
 
 T = TypeVar("T")
 
@@ -30,12 +31,15 @@ class PrivateLoop:
         self._thread: threading.Thread | None = None
         self._clients: dict[int, tuple[Config, Client]] = {}
 
-    def ask(self, config: Config, planned: PlannedSample) -> Future[Sample]:
-        """Ask for one sample; cancelling the future cancels the request."""
-        return asyncio.run_coroutine_threadsafe(self._sample(config, planned), self._running())
+    def ask(self, config: Config, planned: PlannedSample, rules: Rules | None = None) -> Future[Sample]:
+        """Ask for one sample, and again by `rules` where it says so; cancelling the future cancels the request."""
+        return asyncio.run_coroutine_threadsafe(self._sample(config, planned, rules), self._running())
 
-    async def _sample(self, config: Config, planned: PlannedSample) -> Sample:
-        return await self._client(config).sample(planned)
+    async def _sample(self, config: Config, planned: PlannedSample, rules: Rules | None) -> Sample:
+        client = self._client(config)
+        if rules is None or not planned.reask:
+            return await client.sample(planned)
+        return await conversation(client.sample, planned, rules)
 
     def _client(self, config: Config) -> Client:
         """The client of a configuration; in the loop's thread only."""
@@ -91,6 +95,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_private.forget)
 
 
-def ask(config: Config, planned: PlannedSample) -> Future[Sample]:
+def ask(config: Config, planned: PlannedSample, rules: Rules | None = None) -> Future[Sample]:
     """Ask for one sample in the private loop of this process."""
-    return _private.ask(config, planned)
+    return _private.ask(config, planned, rules)

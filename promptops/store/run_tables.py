@@ -60,6 +60,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             request TEXT NOT NULL,
             PRIMARY KEY (run, number, custom_id, prompt, version, pin, case_id, sample)) WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE drift_log (n INTEGER NOT NULL PRIMARY KEY, line TEXT NOT NULL)",
+        "CREATE TABLE drift_head (head TEXT NOT NULL)",
+    ),
 )
 
 

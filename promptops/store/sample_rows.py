@@ -102,4 +102,5 @@ def _reply(fields: dict[str, Any]) -> Reply:
     fields["usage"] = Usage(**fields["usage"])
     fields["tool_calls"] = tuple(fields["tool_calls"])
     fields["logprobs"] = tuple(fields.get("logprobs") or ())
+    fields["deviations"] = tuple(fields.get("deviations") or ())
     return Reply(**fields)

@@ -66,7 +66,7 @@ def test_an_outage_is_unmeasurable(world: World, capsys: pytest.CaptureFixture[s
 
 
 def test_the_nights_are_kept_and_shown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["drift", "--history"]) == 0
+    assert run(["drift", "history"]) == 0
     assert "no night yet" in capsys.readouterr().out
     serve_three(world)
     run(["drift"])
@@ -74,11 +74,11 @@ def test_the_nights_are_kept_and_shown(world: World, capsys: pytest.CaptureFixtu
     run(["drift"])
     capsys.readouterr()
     before = world.server.count
-    assert run(["drift", "--history"]) == 0
+    assert run(["drift", "history"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert ["STABLE" in lines[0], "CHANGED" in lines[1]] == [True, True]
-    assert run(["drift", "greet", "--history", "--json"]) == 0
-    assert [night["state"] for night in json.loads(capsys.readouterr().out)] == ["stable", "changed"]
+    assert run(["drift", "history", "greet", "--json"]) == 0
+    assert [night["state"] for night in json.loads(capsys.readouterr().out)["datasets"]] == ["stable", "changed"]
     assert world.server.count == before
 
 

@@ -46,6 +46,7 @@ LIVE = ["run", "p@v1", "--mode", "live", "--no-evidence"]
         ("", {"x-portkey-cache-status": "HIT"}, 10, "x-portkey-cache-status: HIT"),
         ("identity: {allow: [cache]}", {"x-portkey-cache-status": "HIT"}, 0, "2 passed"),
         ("identity: {allow: [fallback]}", {"x-portkey-cache-status": "HIT"}, 10, "x-portkey-cache-status: HIT"),
+        ("identity: {runtime: [cache]}", {"x-portkey-cache-status": "HIT"}, 10, "x-portkey-cache-status: HIT"),
         ("", {"x-litellm-attempted-fallbacks": "1"}, 10, "x-litellm-attempted-fallbacks: 1"),
         ("identity: {allow: [fallback]}", {"x-litellm-attempted-fallbacks": "1"}, 0, "2 passed"),
         ("", {"x-litellm-model-group": "other"}, 10, "x-litellm-model-group: other"),

@@ -188,3 +188,14 @@ def test_a_recommendation_is_followed_to_a_snapshot_that_is_still_served(
     assert (row["status"], row["successor"]) == ("gone", "openai/o3-2025-04-16")
     row = document(capsys, "models", "--today", "2026-12-31")["pins"][0]
     assert row["successor"] == "openai/gpt-5.6-sol"
+
+
+def test_the_context_of_a_model_of_your_own_is_the_configured_one(
+    files: TemporaryProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.config(
+        "[tool.promptops.providers.acme]\nbase_url = 'https://llm.acme.example/v1'\n"
+        "[tool.promptops.providers.acme.models.'m-2025-01-01']\ncontext_window = 6000\n"
+    )
+    files.write("prompts/p/v1.j2", version("acme/m-2025-01-01"))
+    assert document(capsys, "models", *DAY)["pins"][0]["context_window"] == 6000

@@ -61,3 +61,17 @@ def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_pa
     project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(20)])
     project.prompt("q", versions={"v1": "{{ text|no }}"})
     assert list(undecided(project.project, ["p", "q"])) == []
+
+
+def test_few_clusters_and_settings_that_name_nothing_are_told(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    yaml = "canary: {delta: 0.3, must_pass: [c1, 'tag:x', c99], guardrails: {validation: {}}}\n"
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
+    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, "tags": ["x"], "cluster": f"d{n % 4}"} for n in range(40)]
+    project.dataset("p", rows)
+    told = [problem.message for problem in undecided(project.project, ["p"])]
+    assert told == [
+        "a canary on 4 clusters can never say PASS: it takes 20",
+        "canary.must_pass: 'c99' is no case",
+        "canary: validation is measured by an output contract",
+    ]

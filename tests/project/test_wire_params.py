@@ -54,6 +54,16 @@ WRONG = [
         "structured_output needs an output contract",
         "output: schema.py:Booking",
     ),
+    (
+        "model: local/smollm2-135m-instruct@b179c9523d0e\ntools: tools.json",
+        "local/smollm2-135m-instruct@b179c9523d0e takes no tools",
+        "take `tools:` out",
+    ),
+    (
+        "model: local/smollm2-135m-instruct@b179c9523d0e\nparams: {reasoning_effort: low}",
+        "reasoning_effort is not taken by the format openai-chat (https://github.com/ggml-org/llama.cpp",
+        "take it out",
+    ),
 ]
 
 

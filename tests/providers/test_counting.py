@@ -11,12 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.config import Config, ModelLimits, ProviderConfig
 from promptops.core.tokens import Count
 from promptops.errors import ProviderError
 from promptops.models import Json, Message, Pin, Request
 from promptops.providers.counting import count_at, counts_itself
+from promptops.providers.formats import format_for
+from promptops.providers.media import base64_of
+from tests.providers.oracles.calls import IMAGE, looking
+from tests.providers.oracles.oracle import with_calls
 
 TOOL: dict[str, Json] = {
     "type": "function",
@@ -99,9 +104,15 @@ def test_gemini_is_asked_as_its_reference_says(path: str) -> None:
     assert (where, headers["x-goog-api-key"]) == ("/v1beta/models/model-one:countTokens", "sk-123")
     assert body["generateContentRequest"] == {
         "model": "models/model-one",
-        "systemInstruction": {"parts": [{"text": "Be kind."}]},
+        "systemInstruction": {"parts": [{"text": "Be kind."}], "role": "user"},
         "contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]}],
-        "tools": [{"functionDeclarations": [TOOL["function"]]}],
+        "tools": [
+            {
+                "functionDeclarations": [
+                    {"name": "book", "description": "Books.", "parametersJsonSchema": {"type": "object"}}
+                ]
+            }
+        ],
     }
 
 
@@ -109,6 +120,48 @@ def test_gemini_is_asked_for_contents_alone_where_there_is_nothing_else() -> Non
     with counting({"totalTokens": 1}, "gemini") as (config, asked):
         count_at(Request(Pin("acme", "m-1"), (Message("user", "hi"),)), config, KEY)
     assert asked[0][2] == {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+
+def test_responses_are_counted_too() -> None:
+    params: dict[str, Json] = {"max_tokens": 5, "temperature": 0.0, "reasoning_effort": "low"}
+    request = Request(Pin("acme", "m-1"), MESSAGES[:2], params, (TOOL,))
+    with counting({"object": "response.input_tokens", "input_tokens": 11}, "openai-responses", "/v1") as (
+        config,
+        asked,
+    ):
+        assert count_at(request, config, KEY) == Count(11, exact=True, by="OpenAI's input_tokens")
+    where, headers, body = asked[0]
+    assert (where, headers["authorization"]) == ("/v1/responses/input_tokens", "Bearer sk-123")
+    assert body == {
+        "model": "model-one",
+        "input": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi"}],
+        "tools": [
+            {
+                "type": "function",
+                "name": "book",
+                "description": "Books.",
+                "parameters": {"type": "object"},
+                "strict": False,
+            }
+        ],
+        "reasoning": {"effort": "low"},
+    }
+
+
+@pytest.mark.parametrize("format_name", ["anthropic-messages", "gemini", "openai-responses"])
+def test_images_calls_and_schemas_are_counted_as_they_are_sent(format_name: str) -> None:
+    schema: dict[str, Json] = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+    messages = (looking("m").messages[0], looking("m", IMAGE).messages[0], *with_calls("m").messages[1:])
+    request = Request(Pin("acme", "m-1"), messages, {"structured_output": "native"}, (TOOL,), schema)
+    with counting({"totalTokens": 7, "input_tokens": 7}, format_name) as (config, asked):
+        assert count_at(request, config, KEY).tokens == 7
+    counted = asked[0][2].get("generateContentRequest", asked[0][2])
+    sent = format_for(format_name, "127.0.0.1").body(replace(request, params={**request.params, "max_tokens": 1}), None)
+    known = {name: value for name, value in sent.items() if name in counted}
+    assert {**known, "model": 0} == {**counted, "model": 0}
+    assert base64_of(IMAGE) in json.dumps(counted)
+    assert "call_1" in json.dumps(counted)
+    assert '"at"' in json.dumps(counted)
 
 
 @pytest.mark.parametrize(

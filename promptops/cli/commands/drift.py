@@ -1,10 +1,8 @@
-"""`promptops drift`: ask what is served again, and compare with its recording."""
+"""`promptops drift`: does a served model still answer as it did?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import to_builtins
@@ -21,34 +19,71 @@ from promptops.cli.commands._asking import (
     TagOption,
     choices,
     environ,
-    recorded_run,
     resume_of,
-    say_estimate,
+)
+from promptops.cli.commands._drift_options import (
+    EXIT_CODES,
+    CheckUnlessNamed,
+    EnvOption,
+    StateOption,
+    endpoints_of,
+    seen_json,
+    show,
+    watched,
+    worst,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
 from promptops.cli.progress import Telling
+from promptops.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptops.models import Json
-    from promptops.project.root import Project
     from promptops.runner.drift import DriftResult
-    from promptops.runner.resuming import Resume
-    from promptops.runner.session import Session
-    from promptops.runner.targets import Target
+    from promptops.runner.nightly.night import Nightly, Seen
 
-EXAMPLES = ("promptops drift", "promptops drift booking@production --samples 3", "promptops drift --history")
+EXAMPLES = (
+    "promptops drift accept --reason 'the first epoch'",
+    "promptops drift calibrate --stay",
+    "promptops drift",
+    "promptops drift booking@production --tier 3 --samples 3",
+    "promptops drift status",
+    "promptops drift history",
+)
 
-_ONE_NIGHT = timedelta(hours=12)
-"""What was measured before that is another night's."""
-EXIT_CODES = {"stable": 0, "changed": 1, "unmeasurable": 10, "watch": 11}
+SelectorsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SELECTOR]…", help="Which served versions, or which pins (default: all of them)."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log and in git.")]
+
+app = typer.Typer(
+    cls=CheckUnlessNamed,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in EXAMPLES),
+)
 
 
-def drift(
-    selectors: Annotated[
-        list[str] | None, typer.Argument(metavar="[SELECTOR]…", help="Which served versions (default: all of them).")
-    ] = None,
+@app.callback()
+def drift() -> None:
+    """Does a served model still answer as it did?
+
+    Without a command it is `check`: read every endpoint that is due, and say in which state each is.
+    """
+
+
+@app.command("check")
+def check(
+    selectors: SelectorsArgument = None,
     *,
-    env: Annotated[str | None, typer.Option("--env", metavar="ENV", help="What this environment serves.")] = None,
+    env: EnvOption = None,
+    tier: Annotated[
+        str, typer.Option("--tier", metavar="1|3|all", help="Only the probes, or only the dataset (default: all).")
+    ] = "all",
+    state: StateOption = None,
+    require_state: Annotated[
+        bool, typer.Option("--require-state", help="No log is a lost one: for jobs that keep it.")
+    ] = False,
     samples: Annotated[
         int | None,
         typer.Option("--samples", metavar="N", min=1, max=20, help="Samples per case (default: prompt.yaml)."),
@@ -60,22 +95,20 @@ def drift(
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
-    history: Annotated[bool, typer.Option("--history", help="Show the nights so far, and ask nothing.")] = False,
     quiet: QuietOption = False,
     events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the served version of every prompt again and compare with its recording: does the model still answer so?
+    """Read what is due: probes of every endpoint by its log, the dataset by its recordings.
 
-    STABLE ends in 0, CHANGED in 1, UNMEASURABLE in 10, WATCH in 11. Nothing is recorded; each night is a row of the
-    run store's history.
+    STABLE ends in 0, CHANGED in 1, UNMEASURABLE in 10, WATCH and RECALIBRATING in 11. Before the watch has begun
+    (`promptops drift accept`) it is the dataset alone that is asked.
     """
+    from promptops.cli.commands._drift_dataset import check_datasets
     from promptops.runner.session import Session
 
-    project = current_project()
-    if history:
-        _show_history(project, selectors or (), as_json=as_json)
-        return
+    if tier not in ("1", "3", "all"):
+        raise UsageError(f"--tier {tier!r}: write 1 (probes), 3 (dataset) or all")
     chosen = choices(
         tag=tag,
         limit=limit,
@@ -86,100 +119,164 @@ def drift(
         budget_requests=budget_requests,
         environment=env,
     )
-    session = Session(project, "live", environ(), chosen)
-    wish, chosen_selectors = resume_of(resume, selectors or ())
-    finish(_run(session, chosen_selectors, wish, Telling(quiet, events), as_json=as_json))
+    session = Session(current_project(), "live", environ(), chosen)
+    wish, names = resume_of(resume, selectors or ())
+    watch = watched(session, names, state, required=require_state) if tier != "3" else None
+    seen: list[Seen] = []
+    results: list[DriftResult] = []
+    if watch is not None:
+        seen = watch.visit()
+    if tier == "3" or watch is None:
+        results, _ = check_datasets(session, names, wish, Telling(quiet, events))
+        if tier != "3":
+            note("notice: the nightly watch has not begun here: promptops drift accept begins it")
+    finish(_report(watch, seen, results, as_json=as_json))
 
 
-def exit_code(states: Sequence[str]) -> int:
-    """The code of several endpoints: changed beats unmeasurable beats watch beats stable."""
-    return next((EXIT_CODES[state] for state in ("changed", "unmeasurable", "watch") if state in states), 0)
+@app.command("calibrate")
+def calibrate(
+    selectors: SelectorsArgument = None,
+    *,
+    env: EnvOption = None,
+    state: StateOption = None,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Wait for the next reading, and the next, until all are taken: two days.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the reading that the calibration wants next, if it is due; ask nothing where it is complete.
+
+    Made for an hourly job: so the readings are spread over the hours of two days. Ends in 0, or in 10 where an
+    endpoint could not be read.
+    """
+    from promptops.runner.session import Session
+
+    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    watch = watched(session, selectors or (), state, required=True)
+    assert watch is not None
+    seen = watch.visit(only_calibration=True)
+    while stay and (waits := _calibrating(watch, seen)):
+        watch.clock.sleep(max(1.0, waits))
+        seen = watch.visit(only_calibration=True)
+    code = _report(watch, seen, [], as_json=as_json)
+    finish(code if code == EXIT_CODES["unmeasurable"] else 0)
 
 
-def _run(session: Session, selectors: Sequence[str], resume: Resume, telling: Telling, *, as_json: bool) -> int:
-    from promptops.runner.drift import drift_targets, run_drift
-    from promptops.runner.estimates import estimate
+@app.command("accept")
+def accept(
+    selectors: SelectorsArgument = None,
+    *,
+    env: EnvOption = None,
+    state: StateOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Begin a new epoch: what an endpoint answers from now on is what it is to be compared with.
 
-    targets = drift_targets(session, selectors)
-    for problem in (target.frozen.problem for target in targets if target.frozen):
-        note(f"notice: {problem}")
-    plan: dict[str, Json] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
-    with recorded_run(session, "drift", targets, plan, resume=resume, within=_ONE_NIGHT) as stored:
-        expected = estimate(session, stored.missing(session.plan(targets)), targets)
-        say_estimate(expected, caps=session.caps, telling=telling)
-        total = sum(len(target.cases) * target.samples for target in targets)
-        with telling.progress("drift", total) as progress:
-            try:
-                results = run_drift(session, targets, stored=stored, progress=progress)
-            except KeyboardInterrupt:
-                note(f"stopped after {progress.done} of {total} samples; the same command goes on from there")
-                raise
-        for result in results:
-            stored.store.add_night(_night(result, stored.id))
-        _show(results, as_json=as_json)
-        code = exit_code([result.decision.state for result in results])
-        stored.finish(next(state for state, number in EXIT_CODES.items() if number == code))
-    return code
+    Nothing is asked; the readings of the calibration come next. Writes the log, and `prompts/drift.json` for git.
+    """
+    from promptops.runner.nightly.places import read_mark, write_mark
+    from promptops.runner.session import Session
+
+    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    watch = watched(session, (), state, required=True)
+    assert watch is not None
+    names = [endpoint.name for endpoint in endpoints_of(session, selectors or ())]
+    begun = watch.accept(names, reason=reason, after=read_mark(session.project))
+    path = write_mark(session.project, begun)
+    if as_json:
+        emit_json([event.model_dump(mode="json") for event in begun])
+    else:
+        for event in begun:
+            note(f"{event.endpoint}: epoch {event.epoch} begins")
+        note(f"wrote {watch.log.place} and {session.project.relative(path)}: commit the latter")
+        note("next: promptops drift calibrate, hourly for two days (promptops schedule writes the job), or with --stay")
 
 
-def _show(results: Sequence[DriftResult], *, as_json: bool) -> None:
+@app.command("status")
+def status(
+    selectors: SelectorsArgument = None,
+    *,
+    env: EnvOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say in which state every endpoint is, by its log, and ask nothing; ends as `check` would."""
+    from promptops.runner.session import Session
+
+    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    watch = watched(session, selectors or (), state, required=True)
+    assert watch is not None
+    finish(_report(watch, watch.look(), [], as_json=as_json))
+
+
+@app.command("history")
+def history(
+    selectors: SelectorsArgument = None,
+    *,
+    env: EnvOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the nights so far, as a chart of every endpoint and a line for each dataset, and ask nothing."""
+    from promptops.cli.commands._drift_dataset import stored_nights
+    from promptops.core.nightly.watch import fold
+    from promptops.reporting.drift import history_lines
+    from promptops.reporting.lines import painted
+    from promptops.reporting.nightly import watch_history_lines
+    from promptops.runner.nightly.places import open_log
+    from promptops.runner.session import Session
+
+    project = current_project()
+    session = Session(project, "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    log = open_log(project, environ(), state)
+    pins = {endpoint.name for endpoint in endpoints_of(session, selectors)} if selectors else None
+    watches = [watch for name, watch in fold(log.read()).items() if pins is None or name in pins]
+    nights = stored_nights(project, [text for text in selectors or () if "/" not in text])
+    if as_json:
+        emit_json({"watch": [_history_json(watch) for watch in watches], "datasets": [to_builtins(n) for n in nights]})
+        return
+    lines = watch_history_lines(watches) if watches or not nights else []
+    typer.echo(painted([*lines, *(history_lines(nights) if nights else ())], color=colour()))
+
+
+def _history_json(watch: object) -> dict[str, object]:
+    from promptops.core.nightly.watch import Watch
+
+    assert isinstance(watch, Watch)
+    nights = [night.model_dump(mode="json", exclude={"profiles", "kind"}) for night in watch.nights]
+    return {"endpoint": watch.endpoint, "epoch": watch.epoch.epoch if watch.epoch else None, "nights": nights}
+
+
+def _calibrating(watch: Nightly, seen: list[Seen]) -> float:
+    """Seconds until the next reading of a calibration is wanted; 0 where none is, or nobody can say when."""
+    now = watch.clock.now()
+    open_ = [one.watch for one in seen if one.watch.epoch is not None and one.watch.role != "night"]
+    waits = [
+        one.epoch.spacing if one.missed else (one.next_at(now) - now).total_seconds() for one in open_ if one.epoch
+    ]
+    return max(1.0, min(waits)) if waits else 0.0
+
+
+def _report(watch: Nightly | None, seen: list[Seen], results: list[DriftResult], *, as_json: bool) -> int:
+    """Show what was found; returns the exit code: the worst of all."""
+    from promptops.cli.commands._drift_dataset import results_json
     from promptops.reporting.drift import drift_lines
     from promptops.reporting.lines import painted
 
+    state = worst([*(one.state for one in seen), *(result.decision.state for result in results)])
     if as_json:
-        emit_json(drift_json(results))
-    else:
+        now = watch.clock.now() if watch is not None else None
+        emit_json(
+            {
+                "state": state,
+                "watch": [seen_json(one, now) for one in seen if now is not None],
+                "endpoints": results_json(results),
+            }
+        )
+        return EXIT_CODES[state]
+    if watch is not None:
+        show(seen, watch.clock.now())
+    if results:
         typer.echo(painted(drift_lines(results), color=colour()))
-
-
-def _night(result: DriftResult, run: str) -> Any:
-    from promptops.store.runs import DriftNight
-
-    target, decision = result.target, result.decision
-    return DriftNight(
-        prompt=target.prompt,
-        version=target.version,
-        pin=str(target.pin),
-        night=datetime.now(UTC).strftime("%Y-%m-%d"),
-        state=decision.state,
-        agreement=decision.agreement,
-        run=run,
-        data={**_decision_json(result), "digest": target.digest},
-    )
-
-
-def _decision_json(result: DriftResult) -> dict[str, Any]:
-    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in to_builtins(result.decision).items()}
-    return {**plain, "cost": result.cost, "unrecorded": list(result.unrecorded)}
-
-
-def drift_json(results: Sequence[DriftResult]) -> dict[str, Any]:
-    """Everything a check found, as plain data."""
-
-    def side(target: Target) -> dict[str, Any]:
-        return {"prompt": target.prompt, **target.side.model_dump(mode="json"), "cases": len(target.cases)}
-
-    states = [result.decision.state for result in results]
-    worst = next((state for state in ("changed", "unmeasurable", "watch") if state in states), "stable")
-    return {"state": worst, "endpoints": [{**side(r.target), **_decision_json(r)} for r in results]}
-
-
-def _show_history(project: Project, selectors: Sequence[str], *, as_json: bool) -> None:
-    from promptops.core.select import parse_selector
-    from promptops.errors import StoreError
-    from promptops.reporting.drift import history_lines
-    from promptops.reporting.lines import painted
-    from promptops.store.runs import RunStore
-
-    wanted = {parse_selector(text).prompt for text in selectors}
-    try:
-        with RunStore.in_folder(project.store_dir, read_only=True) as store:
-            nights = [night for night in store.nights() if not wanted or night.prompt in wanted]
-    except StoreError:
-        if (project.store_dir / "store.db").exists():
-            raise
-        nights = []
-    if as_json:
-        emit_json([to_builtins(night) for night in nights])
-    else:
-        typer.echo(painted(history_lines(nights), color=colour()))
+    return EXIT_CODES[state]

@@ -21,6 +21,7 @@ from promptops.cli.commands._shared import JsonOption, current_project, emit_jso
 from promptops.cli.progress import duration
 
 if TYPE_CHECKING:
+    from promptops.core.metrics_outlook import MetricOutlook
     from promptops.core.statistics.planning import SuiteOutlook
     from promptops.runner.counting import Prompts
     from promptops.runner.estimates import Estimate
@@ -99,13 +100,36 @@ def _show(target: Target, expected: Estimate, session: Session, *, online: bool)
         say(f"  {prompts_words(prompts)}")
     for line in outlook_lines(_outlook(target), requests=2 * len(target.cases) * target.samples, delta=_delta(target)):
         say(line)
+    from promptops.reporting.outlook import metric_outlook_lines
+
+    for line in metric_outlook_lines(_metrics(target), clusters=_clusters(target)):
+        say(line)
+
+
+def _metrics(target: Target) -> list[MetricOutlook]:
+    """What can be decided of each metric, where more than one outcome of each case decides."""
+    from promptops.core.metrics import is_plain, metric_settings
+    from promptops.core.metrics_outlook import metrics_outlook
+
+    settings, clusters = target.spec.canary, _clusters(target)
+    metrics = metric_settings(settings, samples=target.samples)
+    if is_plain(metrics, {"": ""} if clusters else {}):
+        return []
+    units = clusters or len(target.cases)
+    return metrics_outlook(metrics, units, alpha=settings.alpha, samples=target.samples, clusters=bool(clusters))
+
+
+def _clusters(target: Target) -> int:
+    """How many units the clusters of the dataset leave; 0 where every case stands for itself."""
+    units = {(case.cluster, "" if case.cluster else case.id) for case in target.cases}
+    return len(units) if len(units) < len(target.cases) else 0
 
 
 def _outlook(target: Target) -> SuiteOutlook:
     """What a canary on this dataset can decide, by simulation of its tests."""
     from promptops.core.statistics.planning import suite_outlook
 
-    return suite_outlook(len(target.cases), margin=_delta(target), alpha=target.spec.canary.alpha)
+    return suite_outlook(_clusters(target) or len(target.cases), margin=_delta(target), alpha=target.spec.canary.alpha)
 
 
 def _delta(target: Target) -> float:
@@ -123,6 +147,17 @@ def detectability(target: Target) -> dict[str, Any]:
         "detectable_drop": found.detectable,
         "pass": [{"noise": row.noise, "probability": row.outlook.passed} for row in found.equal],
         "outlook": [to_builtins(row) for row in (*found.equal, *found.worse)],
+        "clusters": _clusters(target),
+        "metrics": [
+            {
+                "title": one.title,
+                **one.setting.model_dump(),
+                "finds": one.finds,
+                "passes": one.passes,
+                "cases_for_a_pass": one.needed,
+            }
+            for one in _metrics(target)
+        ],
         "cases_for_a_pass": [{"noise": noise, "cases": cases} for noise, cases in found.needed],
     }
 

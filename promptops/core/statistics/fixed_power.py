@@ -34,17 +34,6 @@ def power_to_regress(pairs: int, drop: float, noise: float, alpha: float) -> flo
     )
 
 
-def power_to_pass(pairs: int, noise: float, margin: float, alpha: float) -> float:
-    """Return the chance that an equal candidate is shown to be not worse than `margin` at `alpha`."""
-    total = 0.0
-    for count, chance in _likely(pairs, noise):
-        worst = -1  # the more broke, the larger p: the largest number that still passes
-        while worst < count and non_inferiority(worst + 1, count - worst - 1, pairs, margin) <= alpha:
-            worst += 1
-        total += chance * (1.0 - _share_at_least(worst + 1, count, 0.5))
-    return total
-
-
 def detectable_drop(pairs: int, noise: float, alpha: float, *, power: float = 0.8) -> float | None:
     """Return the smallest drop that is found with `power`; None where not even a drop of 100 points is."""
     if not pairs or power_to_regress(pairs, 1.0, 0.0, alpha) < power:

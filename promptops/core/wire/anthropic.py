@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptops.core.wire.spec import Field, ModelRule, Spec
+from promptops.core.wire.spec import EffortRule, Field, ModelRule, Spec
 
 PAGE: Final = "https://platform.claude.com/docs/en/api/messages/create"
 VERSIONS: Final = "https://platform.claude.com/docs/en/api/versioning"
@@ -68,6 +68,8 @@ ANTHROPIC: Final = Spec(
         ModelRule(_SAMPLES_ITSELF, MIGRATING, refuses=frozenset({"temperature", "top_p", "top_k"})),
         ModelRule(_ONE_SAMPLER, MIGRATING, either=frozenset({"temperature", "top_p"})),
         ModelRule(_BEFORE_EFFORT, EFFORT, refuses=frozenset({"reasoning_effort"})),
+        EffortRule(r"claude-opus-4-5(-.*)?", EFFORT, "low medium high"),
+        EffortRule(r"claude-(opus|sonnet)-4-6(-.*)?", EFFORT, "low medium high max"),
         ModelRule(_BEFORE_SCHEMAS, SCHEMAS, native_schema=False),
     ),
 )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from promptops.config import Config, ProviderConfig
 from promptops.core.wire.dialects import SPECS, spec_for
-from promptops.core.wire.openai_chat import OPENAI_CHAT
+from promptops.core.wire.openai_chat import EMBEDDED
 from promptops.core.wire.spec import Spec
 from promptops.core.wire.vendors import VENDORS
 from promptops.models import Pin
@@ -45,9 +45,9 @@ def settings_of(provider: str, config: Config) -> ProviderConfig | None:
 
 
 def spec_of(pin: Pin, config: Config) -> Spec | None:
-    """Return what the endpoint of `pin` takes; None where nobody knows. `local/` models speak OpenAI chat."""
+    """Return what the endpoint of `pin` takes; None where nobody knows. `local/` models are those of the catalog."""
     if pin.provider == "local":
-        return OPENAI_CHAT
+        return EMBEDDED
     settings = settings_of(pin.provider, config)
     if settings is None or settings.format not in SPECS:
         return None

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from promptops.core.wire.openai_chat import OPENAI_CHAT
-from promptops.core.wire.spec import Field, ModelRule, Spec
+from promptops.core.wire.spec import EffortRule, Field, ModelRule, Spec
 
 OPENROUTER_PAGE: Final = "https://openrouter.ai/docs/api-reference/overview"
 ROUTING: Final = "https://openrouter.ai/docs/features/provider-routing"
@@ -47,6 +47,10 @@ GROQ: Final = replace(
             ),
         },
         without=_OF_LLAMA_CPP | _LOGPROBS | {"top_k"},
+        models=(
+            EffortRule(r"gpt-oss-.*", GROQ_CREATE, "low medium high"),
+            EffortRule(r"qwen.*", GROQ_CREATE, "none"),
+        ),
     ),
     schema_mode="openai",  # https://console.groq.com/docs/structured-outputs
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptops.core.wire.spec import Field, ModelRule, Spec
+from promptops.core.wire.spec import EffortRule, Field, ModelRule, Spec
 
 PAGE: Final = "https://ai.google.dev/api/generate-content"
 THINKING: Final = "https://ai.google.dev/gemini-api/docs/thinking"
@@ -66,6 +66,9 @@ GEMINI: Final = Spec(
     },
     models=(
         ModelRule(r"gemini-(1|2\.0).*", THINKING, refuses=frozenset({"reasoning_effort"})),
+        EffortRule(r"gemini-3-pro.*", THINKING, "low high"),
+        EffortRule(r"gemini-3\.\d+-pro.*", THINKING, "low medium high"),
+        EffortRule(r"gemini-3\.([7-9]|\d\d)-flash(?!-lite).*", THINKING, "low medium high"),
         ModelRule(
             r"gemini-2\.5-pro.*",
             COMPATIBILITY,

@@ -55,6 +55,14 @@ OPENAI_CHAT: Final = Spec(
     },
 )
 
+# The models of the catalog that run here: llama.cpp answers as if there were no tools, no effort and no images, where
+# the model's own template has no place for them. https://github.com/ggml-org/llama.cpp/blob/master/docs/function-calling.md
+EMBEDDED: Final = replace(
+    OPENAI_CHAT.but(page=LLAMA, without=frozenset({"tool_choice", "parallel_tool_calls", "reasoning_effort"})),
+    media={},
+    tools=False,
+)
+
 # What api.openai.com itself does otherwise: https://developers.openai.com/api/docs/guides/reasoning
 OPENAI_ITSELF: Final = replace(
     OPENAI_CHAT.but(

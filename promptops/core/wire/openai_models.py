@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptops.core.wire.spec import ModelRule
+from promptops.core.wire.spec import EffortRule, ModelRule
 
 REASONING: Final = "https://developers.openai.com/api/docs/guides/reasoning"
 COMPATIBILITY: Final = "https://developers.openai.com/api/docs/guides/latest-model#gpt-54-parameter-compatibility"
@@ -29,6 +29,16 @@ MODELS: Final = (
         unless={"reasoning_effort": ("none",)},
     ),
     ModelRule(_LATER, COMPATIBILITY, refuses=_PENALTIES),
+    # The chat variants after gpt-5 reason, always alike.
+    ModelRule(r"gpt-5\.\d+-chat(-.*)?", REASONING, refuses=_SAMPLING | _PENALTIES),
+    EffortRule(r"gpt-5\.\d+-chat(-.*)?", REASONING, "medium"),
+    EffortRule(r"(o1|o3|o4|codex|gpt-5-codex)(-.*)?", REASONING, "low medium high"),
+    EffortRule(r"gpt-5(?!\.|-chat|-codex|-pro)(-.*)?", REASONING, "minimal low medium high"),
+    EffortRule(r"gpt-5-pro(-.*)?", REASONING, "high"),
+    EffortRule(r"gpt-5\.1(-mini|-nano)?(-\d.*)?", REASONING, "none low medium high"),
+    EffortRule(r"gpt-5\.1-codex(?!-max)(-.*)?", REASONING, "low medium high"),
+    EffortRule(r"gpt-5\.1-codex-max(-.*)?", REASONING, "low medium high xhigh"),
+    EffortRule(r"gpt-5\.\d+-pro(-.*)?", REASONING, "low medium high xhigh max"),
     ModelRule(r"(o3|o4-mini)(-.*)?", CREATE, refuses=frozenset({"stop"})),
-    ModelRule(r"(gpt-3\.5|gpt-4|chatgpt-4o)([-.o].*)?", REASONING, refuses=frozenset({"reasoning_effort"})),
+    ModelRule(r"(gpt-3\.5|gpt-4|chatgpt-4o|gpt-5-chat)([-.o].*)?", REASONING, refuses=frozenset({"reasoning_effort"})),
 )

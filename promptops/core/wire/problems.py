@@ -49,6 +49,16 @@ def params_in_force(pin: Pin, params: Mapping[str, Any], task: str | None, confi
     return {name: value for name, value in merged.items() if name in params or name in taken}
 
 
+def unused_tools(
+    pin: Pin, tools: Sequence[Mapping[str, Any]], config: Config, *, path: str, line: int = 0
+) -> list[Problem]:
+    """Return that the model takes no tools, where there are some and it is known to be so."""
+    spec = spec_of(pin, config) if tools else None
+    if spec is None or spec.tools:
+        return []
+    return [Problem(path, line, f"{pin} takes no tools, and would answer as if there were none", "take `tools:` out")]
+
+
 def tool_problems(
     params: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], *, path: str, line: int = 0
 ) -> list[Problem]:

@@ -35,8 +35,9 @@ class ModelRule(Struct, frozen=True):
 
     `models` is a regular expression for the whole model id, without the prefixes of gateways. `refuses` are params;
     they are taken all the same where a param of `unless` has one of the given values (None: where it is not set).
-    `either` are params of which only one may be set; `fields` replaces those of the format. `native_schema` False: the
-    models are older than the format's mode for schemas.
+    `either` are params of which only one may be set; `fields` replaces those of the format; `efforts` are those that
+    these models know of the format's words (None: all). `native_schema` False: they are older than the format's mode
+    for schemas.
     """
 
     models: str
@@ -45,7 +46,13 @@ class ModelRule(Struct, frozen=True):
     unless: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     either: frozenset[str] = frozenset()
     fields: Mapping[str, Field] = field(default_factory=dict)
+    efforts: frozenset[str] | None = None
     native_schema: bool = True
+
+
+def EffortRule(models: str, page: str, words: str) -> ModelRule:  # noqa: N802 - a kind of ModelRule
+    """Return the rule that these models know only some words for the effort: `words`, with spaces between them."""
+    return ModelRule(models, page, efforts=frozenset(words.split()))
 
 
 class Spec(Struct, frozen=True):
@@ -54,8 +61,9 @@ class Spec(Struct, frozen=True):
     `fields` are the params that it takes, `required` those that it cannot do without (with the page that says so).
     `roles` are its names of ours, `stops` maps its stop reasons to ours, `usage` says for each count of ours at which
     paths of the reply's usage it stands (more than one: their sum), `usage_instead` where it stands if at none of them.
-    `media` are the media types that messages may hold; `native_schema` says that it has a mode that keeps to a JSON
-    Schema, `schema_mode` what this mode can hold. `models` are what single models refuse.
+    `media` are the media types that messages may hold, `tools` says that there may be any; `native_schema` says that it
+    has a mode that keeps to a JSON Schema, `schema_mode` what this mode can hold. `models` are what single models
+    refuse.
     `key_header` carries the key as it is (None: `authorization` does, as a bearer token); `headers` and `extra` go with
     every request, the latter at the top level of the body, where `extra_body` has nothing else under its name.
     `sample_seed` False: only a seed that a version sets is sent, and none of the sample's own.
@@ -70,6 +78,7 @@ class Spec(Struct, frozen=True):
     media: Mapping[Literal["image", "file"], frozenset[str]] = field(default_factory=dict)
     usage: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     usage_instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: bool = True
     native_schema: bool = True
     schema_mode: SchemaMode = "any"
     models: tuple[ModelRule, ...] = ()

@@ -97,9 +97,12 @@ def _refusal(spec: Spec, rules: list[ModelRule], model: str, name: str, value: A
             return Refusal(name, f"is not taken by {model}{but}", rule.page)
     if name == "structured_output" and value == "native" and not has_native_schema(spec, model):
         return Refusal(name, f"cannot be native: {model} has no mode for a schema by {spec.format}", field.page)
-    if field.choices is not None and (not isinstance(value, str) or value not in field.choices):
-        known = ", ".join(field.choices)
-        return Refusal(name, f"must be one of {known} for {model}, not {value!r}", field.page)
+    if field.choices is not None:
+        limited = next((rule for rule in rules if name == "reasoning_effort" and rule.efforts is not None), None)
+        known = [word for word in field.choices if limited is None or word in (limited.efforts or ())]
+        if value not in known:
+            text = f"must be one of {', '.join(known)} for {model}, not {value!r}"
+            return Refusal(name, text, limited.page if limited else field.page)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if field.low is not None and value < field.low:
             return Refusal(name, f"must be at least {field.low:g} for the format {spec.format}", field.page)

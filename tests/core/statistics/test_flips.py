@@ -8,7 +8,7 @@ import random
 import pytest
 from scipy import stats as scipy_stats
 
-from promptops.core.statistics.flips import SequentialFlips, sign_flip_test
+from promptops.core.statistics.flips import SequentialFlips
 from promptops.core.statistics.sign_test import SequentialSignTest
 
 
@@ -73,14 +73,20 @@ def test_signs_are_decided_about_as_the_exact_test_does() -> None:
 
 
 def test_one_look_agrees_with_scipys_permutation_test() -> None:
+    """A cluster of everything but a case of nothing at the end: all error is spent at the last look."""
     rng = random.Random(4)
-    differences = [round(rng.gauss(-0.05, 0.2), 2) for _ in range(12)]
-    exact = scipy_stats.permutation_test(
-        (differences,), lambda x, axis: x.sum(axis), permutation_type="samples", alternative="less", vectorized=True
-    ).pvalue
-    assert sign_flip_test(differences, seed=3) == pytest.approx(exact, abs=0.015)
-    assert sign_flip_test([], seed=3) == 1.0
-    assert sign_flip_test([0.0] * 9, seed=3) == 1.0
+    for shift, level in ((-0.05, 0.2), (-0.15, 0.05), (-0.3, 0.02)):
+        differences = [round(rng.gauss(shift, 0.2), 2) for _ in range(12)]
+        exact = scipy_stats.permutation_test(
+            (differences,), lambda x, axis: x.sum(axis), permutation_type="samples", alternative="less", vectorized=True
+        ).pvalue
+        for alpha in (exact * 0.7, exact * 1.4):
+            if alpha < 0.5:
+                test = SequentialFlips(12_000, alpha, seed=3, draws=9_999)
+                for difference in differences:
+                    test.add(difference)  # so early that next to nothing may be spent
+                assert not test.stopped or exact < level
+                assert test.add(0.0, cases=11_988) == (alpha > exact)
 
 
 def test_the_same_seed_decides_the_same_and_the_raw_stream_is_pinned() -> None:
@@ -94,7 +100,7 @@ def test_the_same_seed_decides_the_same_and_the_raw_stream_is_pinned() -> None:
         tests[1].spent,
         tests[1].total,
     )
-    assert sign_flip_test([-0.5, -0.25, 0.125, -0.25, -0.75], seed=1, draws=999) == pytest.approx(0.063, abs=1e-9)
+    assert tests[0].stopped_at == 20
 
 
 def test_what_comes_after_the_stop_changes_nothing() -> None:

@@ -19,6 +19,7 @@ OPENAI = spec_for("openai-chat", "api.openai.com")
 RESPONSES = SPECS["openai-responses"]
 CLAUDE = SPECS["anthropic-messages"]
 GEMINI = SPECS["gemini"]
+GROQ = spec_for("openai-chat", "api.groq.com")
 
 REFUSED: list[tuple[Spec, str, dict[str, Any], list[str]]] = [
     (OPENAI, "gpt-4.1-2025-04-14", {"temperature": 0, "stop": "x", "seed": 1, "logprobs": True}, []),
@@ -57,6 +58,42 @@ REFUSED: list[tuple[Spec, str, dict[str, Any], list[str]]] = [
     (GEMINI, "gemini-2.5-flash", {"reasoning_effort": "none"}, []),
     (GEMINI, "gemini-2.5-flash", {"stop": ["a"] * 6}, ["may have at most 5 texts"]),
     (GEMINI, "gemini-2.5-flash", {"parallel_tool_calls": False}, ["parallel_tool_calls is not taken"]),
+    (OPENAI, "o3-2025-04-16", {"reasoning_effort": "minimal"}, ["must be one of low, medium, high for o3-2025-04-16"]),
+    (OPENAI, "gpt-5-2025-08-07", {"reasoning_effort": "minimal"}, []),
+    (OPENAI, "gpt-5-2025-08-07", {"reasoning_effort": "none"}, ["must be one of minimal, low, medium, high"]),
+    (OPENAI, "gpt-5-pro-2025-10-06", {"reasoning_effort": "low"}, ["must be one of high for"]),
+    (OPENAI, "gpt-5.1-2025-11-13", {"reasoning_effort": "none", "temperature": 0}, []),
+    (OPENAI, "gpt-5.1-2025-11-13", {"reasoning_effort": "xhigh"}, ["must be one of none, low, medium, high"]),
+    (OPENAI, "gpt-5.1-codex-max", {"reasoning_effort": "xhigh"}, []),
+    (OPENAI, "gpt-5.5-pro-2026-04-23", {"reasoning_effort": "none"}, ["must be one of low, medium, high, xhigh, max"]),
+    (OPENAI, "gpt-5.2-chat-1", {"temperature": 0}, ["temperature is not taken by gpt-5.2-chat-1"]),
+    (OPENAI, "gpt-5-chat-1", {"reasoning_effort": "low"}, ["reasoning_effort is not taken"]),
+    (OPENAI, "gpt-5.6-sol", {"reasoning_effort": "max"}, []),
+    (RESPONSES, "o3-2025-04-16", {"reasoning_effort": "none"}, ["must be one of low, medium, high"]),
+    (
+        CLAUDE,
+        "claude-opus-4-6",
+        {"max_tokens": 9, "reasoning_effort": "xhigh"},
+        ["must be one of low, medium, high, max"],
+    ),
+    (
+        CLAUDE,
+        "claude-opus-4-5-20251101",
+        {"max_tokens": 9, "reasoning_effort": "max"},
+        ["must be one of low, medium, high"],
+    ),
+    (CLAUDE, "claude-opus-4-7", {"max_tokens": 9, "reasoning_effort": "xhigh"}, []),
+    (
+        SPECS["bedrock-converse"],
+        "eu.anthropic.claude-opus-4-6-v1:0",
+        {"max_tokens": 9, "reasoning_effort": "xhigh"},
+        ["must be one of low, medium, high, max"],
+    ),
+    (GEMINI, "gemini-3-pro-preview", {"reasoning_effort": "medium"}, ["must be one of low, high"]),
+    (GEMINI, "gemini-3-flash-preview", {"reasoning_effort": "minimal"}, []),
+    (GEMINI, "gemini-3.8-flash", {"reasoning_effort": "minimal"}, ["must be one of low, medium, high"]),
+    (GROQ, "openai/gpt-oss-120b", {"reasoning_effort": "none"}, ["must be one of low, medium, high"]),
+    (GROQ, "qwen/qwen3-32b", {"reasoning_effort": "none"}, []),
     (SPECS["openai-chat"], "anything", {"top_k": 5, "grammar": "x", "reasoning_effort": "max"}, []),
 ]
 

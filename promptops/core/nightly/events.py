@@ -1,0 +1,120 @@
+"""The lines of the watch's log: what people decided, what was measured, what was raised. Appended, never changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from promptops.core.nightly.sizes import SizeName, Tier
+from promptops.formats import Strict
+
+Role = Literal["reference", "calibration", "night"]
+Lane = Literal["detector", "fast", "identity", "texts"]
+NightState = Literal["stable", "watch", "changed", "unmeasurable", "recalibrating"]
+Name = Annotated[str, Field(min_length=1, max_length=400)]
+Text = Annotated[str, Field(max_length=4_000)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Tokens(Strict):
+    """A `Profile` in a line."""
+
+    tokens: dict[str, float]
+    floor: float = 0.0
+
+
+class Served(Strict):
+    """Who answered, in all words that replies have for it; `prompt_tokens` by probe."""
+
+    models: list[str] = Field(default_factory=list)
+    fingerprints: list[str] = Field(default_factory=list)
+    hosts: list[str] = Field(default_factory=list)
+    route: str = ""
+    prompt_tokens: dict[str, list[int]] = Field(default_factory=dict)
+
+
+class EpochBegun(Strict):
+    """A person decided that what the endpoint answers from now on is what it is to be compared with.
+
+    `reference` readings make the reference, `calibration` further ones the history that nights are ranked in, `spacing`
+    seconds apart. `seed` is what ties are broken with.
+    """
+
+    kind: Literal["epoch"] = "epoch"
+    endpoint: Name
+    epoch: Annotated[int, Field(ge=1)]
+    at: str
+    seed: int
+    size: SizeName
+    prompts: list[Text]
+    reference: Annotated[int, Field(ge=1)]
+    calibration: Annotated[int, Field(ge=1)]
+    spacing: Annotated[int, Field(ge=0)]
+    reason: Text = ""
+
+
+class ProbesChosen(Strict):
+    """Which tier the endpoint allows, found at the first reading, and the texts that are asked from then on."""
+
+    kind: Literal["probes"] = "probes"
+    endpoint: Name
+    epoch: Count
+    at: str
+    tier: Tier
+    texts: list[Text]
+    top: Count = 0
+    varying: Count = 0
+    cost: float | None = 0.0
+
+
+class ReadingTaken(Strict):
+    """One reading. `values` are the distances from the reference by probe, `blocks` those of its blocks.
+
+    A reference reading has `profiles` instead. `level` of `threshold` is the detector after it.
+    """
+
+    kind: Literal["reading"] = "reading"
+    endpoint: Name
+    epoch: Count
+    number: Count
+    at: str
+    role: Role
+    values: dict[str, float] = Field(default_factory=dict)
+    blocks: dict[str, list[float]] = Field(default_factory=dict)
+    profiles: dict[str, Tokens] = Field(default_factory=dict)
+    served: Served = Served()
+    notices: list[Text] = Field(default_factory=list)
+    requests: Count = 0
+    cost: float | None = 0.0
+    state: NightState = "recalibrating"
+    level: float | None = None
+    threshold: float | None = None
+
+
+class Missed(Strict):
+    """A reading that could not be taken: an outage says nothing about the model."""
+
+    kind: Literal["missed"] = "missed"
+    endpoint: Name
+    epoch: Count
+    at: str
+    reason: Text
+    requests: Count = 0
+    cost: float | None = 0.0
+
+
+class AlarmRaised(Strict):
+    """The endpoint has CHANGED, until a person accepts it. `fast` is a heuristic, `identity` what replies say."""
+
+    kind: Literal["alarm"] = "alarm"
+    endpoint: Name
+    epoch: Count
+    at: str
+    lane: Lane
+    reason: Text
+
+
+Event = Annotated[EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised, Field(discriminator="kind")]
+AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised
+EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)

@@ -1,0 +1,312 @@
+"""One endpoint under watch: what its log says, in which state it is, and when it is to be read next. Pure.
+
+A reading's number is its distance from the reference, probe by probe (`profiles`). The first readings of an epoch make
+the reference, the next ones the history, and every later one is a night: its rank in the history is what the detector
+bets on (`core.statistics.rank_detector`). Readings of reference and calibration never raise an alarm by the detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from promptops.core.nightly.events import (
+    AlarmRaised,
+    AnyEvent,
+    EpochBegun,
+    Missed,
+    NightState,
+    ProbesChosen,
+    ReadingTaken,
+    Role,
+    Served,
+)
+from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
+from promptops.core.nightly.sizes import SIZES, Size, Tier
+from promptops.core.statistics.rank_detector import MOST_CORRELATION, Correlation, RankDetector, lag_one
+
+KEPT: Final = 730  # values of a probe that tonight is ranked among: two years
+NIGHT: Final = timedelta(hours=20)
+"""The least time between two nights: a job that is late tonight and early tomorrow misses none."""
+FAST_TIMES: Final = 5.0
+FAST_FROM: Final = 5  # calibration readings before the fast lane is open
+FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
+"""The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
+MOST_THIN: Final = 4
+MOST_NAMES: Final = 200
+ALL_INPUTS: Final = "all inputs"
+"""The one probe of tier 1b."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """One endpoint, folded from its events by `apply`, oldest first."""
+
+    endpoint: str
+    epoch: EpochBegun | None = None
+    chosen: ProbesChosen | None = None
+    alarm: AlarmRaised | None = None
+    missed: Missed | None = None
+    last: ReadingTaken | None = None
+    served: Served | None = None
+    profiles: dict[str, list[Profile]] = field(default_factory=dict)
+    calibration: list[Mapping[str, float]] = field(default_factory=list)
+    nights: list[ReadingTaken] = field(default_factory=list)
+    largest: dict[str, float] = field(default_factory=dict)
+    detector: RankDetector = field(default_factory=RankDetector)
+    readings: int = 0
+    cost: float | None = 0.0
+    correlation: Correlation | None = None
+    thin: int | None = 1
+    _reference: dict[str, Profile] = field(default_factory=dict)
+
+    # --- what the log says
+
+    def apply(self, event: AnyEvent) -> None:
+        """Add one event of this endpoint."""
+        if isinstance(event, EpochBegun):
+            self._begin(event)
+        elif isinstance(event, ProbesChosen):
+            self.chosen = event
+        elif isinstance(event, ReadingTaken):
+            self._read(event)
+        elif isinstance(event, AlarmRaised):
+            self.alarm = event
+        else:
+            self.missed = event
+        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised) else event.cost
+        self.cost = None if self.cost is None or spent is None else self.cost + spent
+
+    def _begin(self, event: EpochBegun) -> None:
+        """A new epoch forgets everything but what it cost."""
+        fresh = Watch(self.endpoint, epoch=event, cost=self.cost)
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
+    def _read(self, event: ReadingTaken) -> None:
+        self.readings, self.last, self.missed = event.number, event, None
+        self.served = event.served if self.served is None else _together(self.served, event.served)
+        if event.role == "reference":
+            for probe, tokens in event.profiles.items():
+                self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor))
+        elif event.role == "calibration":
+            self.calibration.append(event.values)
+            for probe, blocks in event.blocks.items():
+                self.largest[probe] = max(self.largest.get(probe, 0.0), *blocks)
+            self._settle()
+        else:
+            self.nights.append(event)
+            if self.counts(len(self.nights)):
+                self._bet(event.number, event.values)
+
+    def _settle(self) -> None:
+        """Decide once enough readings are in whether they hang together, and make the history of them."""
+        if self.epoch is None or len(self.calibration) < self.target:
+            return
+        values = self.calibration
+        if len(values) == self.epoch.calibration:
+            self.correlation = lag_one(_series(values))
+            self.thin = _thinning(self.correlation)
+            if self.thin != 1:
+                return  # more readings, or none at all
+        elif self.thin:
+            values = values[:: self.thin]
+            if not lag_one(_series(values)).fine:
+                self.thin = None
+                return
+        for probe in values[0]:
+            self.detector.calibrate(probe, [reading[probe] for reading in values])
+
+    def _bet(self, number: int, values: Mapping[str, float]) -> None:
+        assert self.epoch is not None
+        known = {probe: value for probe, value in values.items() if probe in self.detector.history}
+        self.detector.add(known, {probe: draw(self.epoch, number, probe) for probe in known})
+        for probe in known:
+            del self.detector.history[probe][:-KEPT]
+
+    # --- what follows from it
+
+    @property
+    def size(self) -> Size:
+        """How much is asked; only of an endpoint with an epoch."""
+        assert self.epoch is not None
+        return SIZES[self.epoch.size]
+
+    @property
+    def target(self) -> int:
+        """Calibration readings that are wanted: more where they hang together and only every so-manieth counts."""
+        assert self.epoch is not None
+        return self.epoch.calibration * (self.thin or 1)
+
+    @property
+    def role(self) -> Role:
+        """What the next reading is for."""
+        assert self.epoch is not None
+        if self.readings < self.epoch.reference:
+            return "reference"
+        return "night" if self.refused or self.calibrated else "calibration"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there is a history to rank a night in."""
+        return bool(self.detector.history)
+
+    @property
+    def refused(self) -> bool:
+        """Whether readings hang together too long for any statement that rests on their independence."""
+        return self.thin is None
+
+    def counts(self, night: int) -> bool:
+        """Whether the detector gets the night of that number, from 1: every `thin`-th."""
+        return self.calibrated and (night - 1) % (self.thin or 1) == 0
+
+    def reference(self) -> Mapping[str, Profile]:
+        """The reference, once its readings are in."""
+        if not self._reference:
+            self._reference = {probe: mean_profile(found) for probe, found in self.profiles.items()}
+        return self._reference
+
+    def distances(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
+        """How far a block, or a whole reading, is from the reference, by probe; empty while there is none."""
+        if self.chosen is None or self.epoch is None or self.readings < self.epoch.reference or not profiles:
+            return {}
+        reference = self.reference()
+        if self.chosen.tier == "1b":
+            return {ALL_INPUTS: share_distance(reference, profiles)}
+        return {probe: distance(reference[probe], found) for probe, found in profiles.items()}
+
+    def gross(self, block: Mapping[str, float]) -> dict[str, float]:
+        """The probes of a block that are beyond what any calibration block showed, several times; with their limits."""
+        if self.chosen is None or len(self.calibration) < FAST_FROM:
+            return {}
+        floor = FAST_FLOORS[self.chosen.tier]
+        limits = {probe: max(FAST_TIMES * self.largest.get(probe, math.inf), floor) for probe in block}
+        return {probe: limits[probe] for probe, value in block.items() if value > limits[probe]}
+
+    def due(self, now: datetime) -> bool:
+        """Whether a reading is wanted now."""
+        return self.epoch is not None and now >= self.next_at(now)
+
+    def next_at(self, now: datetime) -> datetime:
+        """When the next reading is wanted at the earliest. A clock that went back makes it due."""
+        if self.epoch is None or self.last is None:
+            return now
+        last = parse_moment(self.last.at)
+        if last > now:
+            return now
+        if self.role == "night" and self.last.role == "night":
+            return last + NIGHT
+        return last + timedelta(seconds=0.9 * self.epoch.spacing)
+
+    def state(self, *, endpoints: int) -> NightState:
+        """The state after the last event, with `endpoints` watched together."""
+        self.detector.endpoints = max(1, endpoints)
+        if self.epoch is None:
+            return "unmeasurable"
+        if self.alarm is not None:
+            return "changed"
+        if self.missed is not None or self.refused:
+            return "unmeasurable"
+        if not self.calibrated:
+            return "recalibrating"
+        if self.detector.alarm == "changed":
+            return "changed"
+        suspicious = self.last is not None and bool(self.gross(first_blocks(self.last)))
+        return "watch" if self.detector.alarm == "watch" or suspicious else "stable"
+
+
+def fold(events: Sequence[AnyEvent]) -> dict[str, Watch]:
+    """Return every endpoint of a log, in the order of their names."""
+    found: dict[str, Watch] = {}
+    for event in events:
+        found.setdefault(event.endpoint, Watch(event.endpoint)).apply(event)
+    return dict(sorted(found.items()))
+
+
+def first_blocks(reading: ReadingTaken) -> dict[str, float]:
+    """The first block of a reading, by probe."""
+    return {probe: blocks[0] for probe, blocks in reading.blocks.items() if blocks}
+
+
+def draw(epoch: EpochBegun, number: int, probe: str) -> float:
+    """Return the uniform number in (0, 1) that breaks the ties of one reading: anybody can recompute it."""
+    text = f"{epoch.seed}:{epoch.epoch}:{number}:{probe}"
+    return (int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") + 0.5) / 2**48
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a moment as the log has it: ISO 8601 in UTC."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def _together(known: Served, more: Served) -> Served:
+    """Everybody who answered so far; the route is the newest, the tokens of a probe are all that were counted."""
+    probes = {*known.prompt_tokens, *more.prompt_tokens}
+    return Served(
+        models=sorted({*known.models, *more.models}),
+        fingerprints=sorted({*known.fingerprints, *more.fingerprints})[-MOST_NAMES:],
+        hosts=sorted({*known.hosts, *more.hosts})[-MOST_NAMES:],
+        route=more.route or known.route,
+        prompt_tokens={
+            probe: sorted({*known.prompt_tokens.get(probe, ()), *more.prompt_tokens.get(probe, ())})
+            for probe in sorted(probes)
+        },
+    )
+
+
+def served_notices(known: Served | None, now: Served) -> list[str]:
+    """Tier 0: what replies say of who served that no earlier reply of the epoch said, in words."""
+    if known is None:
+        return []
+    found = [
+        f"{what} {', '.join(sorted(set(new) - set(old)))} (so far {', '.join(old)})"
+        for what, old, new in (
+            ("replies name another model:", known.models, now.models),
+            ("another fingerprint:", known.fingerprints, now.fingerprints),
+            ("another host answers:", known.hosts, now.hosts),
+        )
+        if old and set(new) - set(old)
+    ]
+    if known.route and now.route and now.route != known.route:
+        found.append(f"another address is asked: {now.route} (so far {known.route})")
+    counted = [probe for probe in now.prompt_tokens if known.prompt_tokens.get(probe)]
+    other = [probe for probe in counted if set(now.prompt_tokens[probe]) - set(known.prompt_tokens[probe])]
+    if other:
+        found.append(f"other prompt tokens are counted for {len(other)} of {len(counted)} probes")
+    return found
+
+
+def _series(readings: Sequence[Mapping[str, float]]) -> list[float]:
+    """One number for each reading: the mean over probes of its place in that probe's order."""
+    places = [0.0] * len(readings)
+    for probe in readings[0]:
+        values = [reading[probe] for reading in readings]
+        for place, value in enumerate(values):
+            places[place] += sum(other < value for other in values) + 0.5 * sum(other == value for other in values)
+    return places
+
+
+def _thinning(found: Correlation) -> int | None:
+    """Every how-manieth reading counts, so that what is left of the correlation is below half of what is let pass."""
+    if found.fine:
+        return 1
+    thin = math.ceil(math.log(MOST_CORRELATION / 2) / math.log(min(max(found.value, 1e-9), 0.99)))
+    return max(2, thin) if thin <= MOST_THIN else None
+
+
+def levels(watch: Watch) -> list[tuple[str, float | None, NightState]]:
+    """Moment, level as a share of its threshold, and state of every night of the epoch, oldest first."""
+    return [
+        (night.at, night.level / night.threshold if night.level is not None and night.threshold else None, night.state)
+        for night in watch.nights
+    ]
+
+
+def quiet_nights(watch: Watch) -> int:
+    """How many nights since the last one that was neither stable nor recalibrating."""
+    return len(list(itertools.takewhile(lambda night: night.state == "stable", reversed(watch.nights))))

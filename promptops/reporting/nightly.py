@@ -1,0 +1,140 @@
+"""The watch in words: one block for each endpoint, what to do next, and the nights as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from promptops.core.nightly.events import NightState
+from promptops.core.nightly.watch import Watch
+from promptops.reporting.lines import Line, Style
+from promptops.reporting.nightly_chart import chart
+from promptops.reporting.safe import one_line
+from promptops.reporting.summary import money
+from promptops.runner.nightly.night import Seen
+
+STYLES: dict[NightState, Style] = {
+    "stable": "good",
+    "watch": "warn",
+    "changed": "bad",
+    "unmeasurable": "warn",
+    "recalibrating": "plain",
+}
+_LANES = {
+    "detector": "the detector (proven: at most one false alarm in ten years of nights)",
+    "fast": "the fast lane (a heuristic for gross swaps; the detector has not decided)",
+    "identity": "what the replies say of themselves",
+    "texts": "the texts",
+}
+
+
+def watch_lines(seen: Sequence[Seen], now: datetime) -> list[Line]:
+    """What a visit found: a fleet that changed in one night is one message, then a block for each endpoint."""
+    return [*_fleet(seen), *(line for one in seen for line in _block(one, now))]
+
+
+def _fleet(seen: Sequence[Seen]) -> Iterator[Line]:
+    changed = [one for one in seen if one.state == "changed" and one.watch.alarm is not None]
+    nights = {one.watch.alarm.at[:10] for one in changed if one.watch.alarm is not None}
+    if len(changed) > 1 and len(nights) == 1:
+        where = {one.endpoint.route for one in changed}
+        behind = f", all behind {one_line(next(iter(where)))}" if len(where) == 1 else ""
+        yield Line(
+            f"CHANGED in one night ({next(iter(nights))}): {len(changed)} of {len(seen)} endpoints{behind}", "bad"
+        )
+        yield Line(
+            "  one cause is likelier than many: look at the gateway, the network and the vendor's notices first", "bad"
+        )
+
+
+def _block(seen: Seen, now: datetime) -> Iterator[Line]:
+    watch = seen.watch
+    yield Line(f"{seen.state.upper()}: {one_line(seen.endpoint.name)}{_serves(seen)}", STYLES[seen.state])
+    if watch.alarm is not None:
+        yield Line(f"  since {watch.alarm.at}, said by {_LANES[watch.alarm.lane]}:", "bad")
+        yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
+    if seen.why:
+        yield Line(f"  {one_line(seen.why, 600)}", "warn")
+    for notice in seen.notices:
+        yield Line(f"  NOTICE: {one_line(notice, 400)}", "warn")
+    if watch.epoch is not None:
+        yield Line(f"  {_progress(watch)}")
+        yield Line(f"  {_asked(seen, now)}", "dim")
+    for step in _next(seen):
+        yield Line(f"  next: {step}")
+
+
+def _serves(seen: Seen) -> str:
+    names = seen.endpoint.serves
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f" (answers for {', '.join(names[:3])}{more})" if names else ""
+
+
+def _progress(watch: Watch) -> str:
+    epoch = watch.epoch
+    assert epoch is not None
+    if watch.refused:
+        return f"epoch {epoch.epoch} since {epoch.at}: a statement that rests on independent readings cannot be made"
+    if not watch.calibrated:
+        done, wanted = min(watch.readings, epoch.reference) + len(watch.calibration), epoch.reference + watch.target
+        said = f"epoch {epoch.epoch} since {epoch.at}: {done} of {wanted} readings of the calibration"
+        if (watch.thin or 1) > 1:
+            said += f" (more than usual: they hang together, and every {_ordinal(watch.thin or 1)} counts)"
+        return said
+    level, threshold = watch.detector.level, watch.detector.threshold
+    nights = f"{len(watch.nights)} night{'s' * (len(watch.nights) != 1)}"
+    thinned = f", every {_ordinal(watch.thin or 1)} counts" if (watch.thin or 1) > 1 else ""
+    return (
+        f"epoch {epoch.epoch} since {epoch.at}: {nights}{thinned}; detector {level:,.3g} "
+        f"(WATCH at {threshold / 10:,.0f}, CHANGED at {threshold:,.0f})"
+    )
+
+
+def _asked(seen: Seen, now: datetime) -> str:
+    watch = seen.watch
+    if watch.chosen is None:
+        return "nothing was read yet"
+    tier = "log probabilities of one token" if watch.chosen.tier == "1a" else "first tokens of border inputs"
+    inputs = f", {watch.chosen.varying} of {len(watch.chosen.texts)} vary" if watch.chosen.tier == "1b" else ""
+    last = f"; read {watch.last.at}" if watch.last is not None else ""
+    due = "now" if watch.due(now) else f"{watch.next_at(now):%Y-%m-%dT%H:%M:%SZ}"
+    return (
+        f"tier {watch.chosen.tier}: {tier}{inputs}, {watch.size.requests(watch.chosen.tier)} requests a reading"
+        f"{last}; next due {due}; {money(watch.cost)} so far"
+    )
+
+
+def _next(seen: Seen) -> Iterator[str]:
+    watch, name = seen.watch, one_line(seen.endpoint.name)
+    if watch.epoch is None:
+        yield "bring the state back (the job's branch, cache or store), and run this again"
+        yield f"or begin anew, in a decision of yours: promptops drift accept {name} --reason TEXT"
+    elif seen.state == "changed":
+        yield f"promptops drift history {name}   how it came, night by night"
+        yield "promptops run --mode live         does it matter to your cases?"
+        yield f"promptops drift accept {name} --reason TEXT   when the new behaviour is to be the reference"
+    elif watch.refused:
+        yield f'spacing = "6h" in [tool.promptops.drift], then promptops drift accept {name} --reason TEXT'
+    elif seen.state == "unmeasurable":
+        yield "nothing is said about the model: run this again when the provider answers"
+    elif seen.state == "recalibrating":
+        yield "promptops drift calibrate hourly (a job of promptops schedule), or once with --stay"
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def watch_history_lines(watches: Sequence[Watch]) -> list[Line]:
+    """The chart of every endpoint, and its alarms and missed nights."""
+    if not watches:
+        return [
+            Line("no night yet: promptops drift accept begins the watch, promptops schedule writes the nightly job")
+        ]
+    lines: list[Line] = []
+    for watch in watches:
+        epoch = watch.epoch
+        since = f"epoch {epoch.epoch} since {epoch.at}" if epoch is not None else "no epoch"
+        lines.append(Line(f"{one_line(watch.endpoint)}  {since}", "title"))
+        lines += chart(watch)
+    return lines

@@ -1,0 +1,264 @@
+"""One visit of the watch: read every endpoint that is due, look again at what is far off, and append what was found."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from promptops.core.nightly.events import (
+    AlarmRaised,
+    AnyEvent,
+    EpochBegun,
+    Missed,
+    NightState,
+    ProbesChosen,
+    ReadingTaken,
+)
+from promptops.core.nightly.sizes import PROMPTS
+from promptops.core.nightly.watch import FAST_TIMES, Watch, fold
+from promptops.models import Sample
+from promptops.providers.identity import same_model
+from promptops.runner.nightly.asking import Asked
+from promptops.runner.nightly.choosing import NotAskedError, choose, params_for
+from promptops.runner.nightly.endpoints import Endpoint, called
+from promptops.runner.nightly.taking import Taking
+from promptops.store.drift_log import DamagedLog, DriftLog
+from promptops.times import Clock, parse_duration, timestamp
+
+if TYPE_CHECKING:
+    from promptops.config import Config, DriftConfig
+
+APART: Final = 600.0  # seconds between two looks of the fast lane
+LOOKS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One endpoint after a visit. `read` says whether it was asked; `why` is set where it could not be measured."""
+
+    endpoint: Endpoint
+    watch: Watch
+    state: NightState
+    read: bool = False
+    why: str = ""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass
+class Nightly:
+    """The watch over `endpoints`. `expected`: a log was kept before, so that finding none means that it was lost."""
+
+    endpoints: Sequence[Endpoint]
+    log: DriftLog
+    clock: Clock
+    config: Config
+    settings: DriftConfig
+    ask: Asked
+    expected: bool = True
+    tell: Callable[[str], None] = lambda _: None
+
+    # --- what a person decides
+
+    def accept(self, names: Sequence[str], *, reason: str, after: dict[str, int] | None = None) -> list[EpochBegun]:
+        """Begin a new epoch of the endpoints `names`; a damaged log is put aside first, and then all begin anew.
+
+        `after` says which epoch each had, as far as anybody else remembers.
+        """
+        try:
+            self.log.read()
+        except DamagedLog as error:
+            where = self.log.put_aside(timestamp(self.clock.now()).replace(":", ""))
+            self.tell(f"{error}; it was moved to {where}")
+            names = [endpoint.name for endpoint in self.endpoints]
+
+        def decide(events: list[AnyEvent]) -> list[AnyEvent]:
+            known = fold(events)
+            return [self._epoch(name, known.get(name), (after or {}).get(name, 0), reason) for name in names]
+
+        return [event for event in self.log.append(decide) if isinstance(event, EpochBegun)]
+
+    def _epoch(self, name: str, watch: Watch | None, after: int, reason: str) -> EpochBegun:
+        before = watch.epoch.epoch if watch is not None and watch.epoch is not None else 0
+        return EpochBegun(
+            endpoint=name,
+            epoch=max(before, after) + 1,
+            at=timestamp(self.clock.now()),
+            seed=secrets.randbits(53),
+            size=self.settings.size,
+            prompts=list(self.settings.prompts or PROMPTS),
+            reference=self.settings.reference,
+            calibration=self.settings.calibration,
+            spacing=round(parse_duration(self.settings.spacing)),
+            reason=reason[:1_000],
+        )
+
+    # --- what is there
+
+    def look(self) -> list[Seen]:
+        """Every endpoint as the log has it; nothing is asked."""
+        try:
+            known = fold(self.log.read())
+        except DamagedLog as error:
+            return [self._lost(endpoint, str(error)) for endpoint in self.endpoints]
+        count = self._count(known)
+        return [self._seen(endpoint, known, count) for endpoint in self.endpoints]
+
+    def _seen(self, endpoint: Endpoint, known: dict[str, Watch], count: int, *, read: bool = False) -> Seen:
+        watch = known.get(endpoint.name)
+        if watch is None or watch.epoch is None:
+            why = "there is no state of it"
+            if not known and self.expected:
+                why = f"its state was lost: there is none in {self.log.place}, and the watch has begun before"
+            return self._lost(endpoint, why)
+        state = watch.state(endpoints=count)
+        why = watch.missed.reason if state == "unmeasurable" and watch.missed is not None else ""
+        if state == "unmeasurable" and watch.refused:
+            why = "its readings hang together: what one says of the next would be taken for a change"
+        notices = tuple(watch.last.notices) if watch.last is not None else ()
+        return Seen(endpoint, watch, state, read, why, notices)
+
+    def _lost(self, endpoint: Endpoint, why: str) -> Seen:
+        return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why=why)
+
+    def _count(self, known: dict[str, Watch]) -> int:
+        """How many are watched together: all of the environment that have an epoch."""
+        return sum(endpoint.name in known for endpoint in self.endpoints) or 1
+
+    # --- a visit
+
+    def visit(self, *, only_calibration: bool = False) -> list[Seen]:
+        """Read every endpoint that is due, append what was found, and return all as they are then."""
+        try:
+            known = fold(self.log.read())
+        except DamagedLog as error:
+            return [self._lost(endpoint, str(error)) for endpoint in self.endpoints]
+        takings: list[Taking] = []
+        missed: list[Missed] = []
+        for endpoint in self.endpoints:
+            watch = known.get(endpoint.name)
+            if watch is None or not watch.due(self.clock.now()) or (only_calibration and watch.role == "night"):
+                continue
+            begun = self._begin(endpoint, watch)
+            if isinstance(begun, Taking):
+                takings.append(begun)
+            else:
+                missed.append(begun)
+        self._take(takings)
+        self._append([*missed, *takings])
+        known = fold(self.log.read())
+        count, read = self._count(known), {taking.endpoint.name for taking in takings}
+        return [self._seen(endpoint, known, count, read=endpoint.name in read) for endpoint in self.endpoints]
+
+    def _begin(self, endpoint: Endpoint, watch: Watch) -> Taking | Missed:
+        assert watch.epoch is not None
+        if watch.chosen is None:
+            try:
+                chosen = choose(watch, endpoint, self.config, self.ask, timestamp(self.clock.now()))
+            except NotAskedError as error:
+                at = timestamp(self.clock.now())
+                return Missed(endpoint=endpoint.name, epoch=watch.epoch.epoch, at=at, reason=str(error)[:2_000])
+            appended = self.log.append(lambda events: [chosen] if _wants_probes(events, chosen) else [])
+            watch.apply(appended[0] if appended else chosen)
+        return Taking(endpoint, watch, params_for(watch, endpoint, self.config))
+
+    def _take(self, takings: Sequence[Taking]) -> None:
+        """Ask block after block; who is far off is looked at twice more, ten minutes apart, all of them together."""
+        self._block(takings)
+        far = [taking for taking in takings if not taking.why and taking.gross()]
+        self._rest([taking for taking in takings if taking not in far])
+        for _ in range(1, LOOKS):
+            if far:
+                names = ", ".join(taking.endpoint.name for taking in far)
+                self.tell(f"{names}: far from the reference; looking again in {APART / 60:g} minutes")
+                self.clock.sleep(APART)
+                self._block(far)
+                far = [taking for taking in far if not taking.why and taking.gross()]
+        for taking in far:
+            taking.confirmed = True
+        self._rest(takings)
+
+    def _rest(self, takings: Sequence[Taking]) -> None:
+        while wanting := [t for t in takings if not t.why and len(t.blocks) < t.wanted]:
+            self._block(wanting)
+
+    def _block(self, takings: Sequence[Taking]) -> None:
+        """One block of every endpoint, all in flight together, the texts taking turns."""
+        if not takings:
+            return
+        found: dict[str, list[Sample]] = {taking.endpoint.name: [] for taking in takings}
+        for sample in self.ask([probe for taking in takings for probe in taking.next_block()]):
+            found[sample.key.pin].append(sample)
+        for taking in takings:
+            taking.add(found[taking.endpoint.name])
+
+    def _append(self, found: Sequence[Taking | Missed]) -> None:
+        at = timestamp(self.clock.now())
+
+        def decide(events: list[AnyEvent]) -> list[AnyEvent]:
+            known, fresh = fold(events), list[AnyEvent]()
+            count = self._count(known)
+            for item in found:
+                event = item.event(at) if isinstance(item, Taking) else item
+                watch = known.get(event.endpoint)
+                if watch is None or watch.epoch is None or watch.epoch.epoch != event.epoch:
+                    self.tell(f"{event.endpoint}: a new epoch began meanwhile; this reading is not counted")
+                elif isinstance(item, Missed) or isinstance(event, Missed):
+                    fresh.append(event)
+                elif event.number != watch.readings + 1:
+                    self.tell(f"{event.endpoint}: another run has read it meanwhile; this reading is not counted")
+                else:
+                    fresh += self._judged(item, event, watch, count)
+            return fresh
+
+        self.log.append(decide)
+
+    def _judged(self, taking: Taking, event: ReadingTaken, watch: Watch, count: int) -> list[AnyEvent]:
+        """The reading with the state that it leads to, and the alarm that it raises."""
+        had_alarm = watch.alarm is not None
+        watch.apply(event)
+        watch.detector.endpoints = count
+        alarm = None if had_alarm else self._alarm(taking, event, watch)
+        if alarm is not None:
+            watch.apply(alarm)
+        state = watch.state(endpoints=count)
+        betting = watch.calibrated and event.role == "night"
+        level = watch.detector.level if betting else None
+        update = {"state": state, "level": level, "threshold": watch.detector.threshold if betting else None}
+        judged: list[AnyEvent] = [event.model_copy(update=update)]
+        return judged if alarm is None else [*judged, alarm]
+
+    def _alarm(self, taking: Taking, event: ReadingTaken, watch: Watch) -> AlarmRaised | None:
+        def raised(lane: str, reason: str) -> AlarmRaised:
+            fields = {"endpoint": event.endpoint, "epoch": event.epoch, "at": event.at, "lane": lane, "reason": reason}
+            return AlarmRaised.model_validate(fields)
+
+        pin, own = taking.endpoint.pin, called(taking.endpoint.pin, self.config)
+        known = set(taking.watch.served.models) if taking.watch.served is not None else set(event.served.models)
+        known |= {name for name in event.served.models if same_model(pin.model, name) or same_model(own, name)}
+        if strangers := sorted(set(event.served.models) - known):
+            return raised("identity", f"another model answers: replies name {', '.join(strangers)[:300]}")
+        if taking.confirmed:
+            return raised("fast", _far_words(taking))
+        if event.role == "night" and watch.calibrated and watch.detector.alarm == "changed":
+            level, threshold = watch.detector.level, watch.detector.threshold
+            return raised("detector", f"the nights since it was calibrated add up to {level:,.0f} of {threshold:,.0f}")
+        return None
+
+
+def _far_words(taking: Taking) -> str:
+    """Which probes are off in every look, the worst of them with its figures."""
+    far, block = sorted(taking.gross()), taking.watch.distances(taking.blocks[-1])
+    worst = max(far, key=lambda probe: block[probe])
+    largest = taking.watch.largest.get(worst, 0.0)
+    return (
+        f"{len(far)} of {len(block)} probes are beyond {FAST_TIMES:g} times the largest deviation of the calibration "
+        f"in {LOOKS} looks, {APART / 60:g} minutes apart "
+        f"({worst!r}: {block[worst]:.3g}, calibration at most {largest:.3g})"
+    )
+
+
+def _wants_probes(events: list[AnyEvent], chosen: ProbesChosen) -> bool:
+    watch = fold(events).get(chosen.endpoint)
+    return watch is not None and watch.chosen is None and watch.epoch is not None and watch.epoch.epoch == chosen.epoch

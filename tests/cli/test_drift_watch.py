@@ -1,0 +1,171 @@
+"""`promptops drift` with its watch, on a real HTTP server, on a simulated clock."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptops.cli.main import run
+from promptops.testing import Answer, LoopbackServer, TemporaryProject
+
+YAML = "inputs:\n  text: string\nchecks:\n  - contains: fine\n"
+TOKENS = {"yes": -0.6, "no": -1.1, "well": -2.4}
+
+
+class Night:
+    """A project with one served version, a model that answers as told, and a clock."""
+
+    def __init__(self, path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.files, self.server, self.monkeypatch = TemporaryProject(path), server, monkeypatch
+        self.now = datetime(2026, 11, 1, 3, 17, tzinfo=UTC)
+        self.files.provider("test", server.base_url, concurrency=8, retries=0, breaker=0)
+        self.files.config(
+            '[tool.promptops.drift]\nsize = "tiny"\ncalibration = 30\nreference = 4\n'
+            '[tool.promptops.prices]\n"test/model-1" = [2.0, 8.0]'
+        )
+        self.files.prompt(
+            "greet",
+            versions={"v1": "question {{ text }}"},
+            yaml="inputs:\n  text: string\nchecks:\n  - contains: fine\n",
+        )
+        self.files.dataset("greet", [{"id": "c1", "inputs": {"text": "one"}}])
+        self.files.git_init()
+        assert run(["run", "greet@v1", "--no-evidence"]) == 0
+        self.files.commit("Recordings")
+        assert run(["adopt", "greet@v1"]) == 0
+
+    def drift(self, *arguments: str, days: float = 0) -> int:
+        self.now += timedelta(days=days)
+        self.monkeypatch.setenv("PROMPTOPS_NOW", self.now.isoformat())
+        return run(["drift", *arguments])
+
+    def begin(self) -> None:
+        assert self.drift("accept", "--reason", "the first") == 0
+        assert self.drift("calibrate", "--stay") == 0
+        self.now += timedelta(days=2)
+
+    @property
+    def state(self) -> Path:
+        return self.files.path / ".promptops/drift/state.jsonl"
+
+
+class Behaviour:
+    shift = 0.0
+    down = False
+
+    def __init__(self) -> None:
+        self.rng = random.Random(3)
+
+    def __call__(self, asked: dict[str, Any]) -> Answer:
+        if self.down:
+            return Answer(status=503)
+        if not asked.get("logprobs"):
+            return Answer("fine")
+        top = [{"token": t, "logprob": v + self.rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
+        top[0]["logprob"] = TOKENS["yes"] + self.shift + self.rng.gauss(0, 0.05)
+        choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "length"}
+        return Answer(fields={"choices": [{**choice, "logprobs": {"content": [{**top[0], "top_logprobs": top}]}}]})
+
+
+@pytest.fixture
+def behaviour() -> Behaviour:
+    return Behaviour()
+
+
+@pytest.fixture
+def night(in_folder: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    with LoopbackServer(behaviour) as server:
+        yield Night(in_folder, server, monkeypatch)
+
+
+def test_thirty_quiet_nights_and_a_swap(night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    assert [night.drift(days=1) for _ in range(30)] == [0] * 30
+    behaviour.shift = -2.0
+    capsys.readouterr()
+    assert night.drift(days=1) == 1
+    out = capsys.readouterr().out
+    assert "CHANGED: test/model-1 (answers for greet@v1)" in out
+    assert "said by the fast lane (a heuristic" in out
+    assert "next: promptops drift accept test/model-1 --reason TEXT" in out
+    assert night.drift("history") == 0
+    chart = capsys.readouterr().out
+    assert "└" + "·" * 30 + "x" in chart
+    assert night.drift("status", "--json") == 1
+    (endpoint,) = json.loads(capsys.readouterr().out)["watch"]
+    assert (endpoint["state"], endpoint["tier"], endpoint["nights"]) == ("changed", "1a", 31)
+    assert 0 < endpoint["cost"] < 0.15
+    assert night.drift("accept", "test/model-1", "--reason", "announced") == 0
+    assert night.drift("status") == 11
+    assert "RECALIBRATING" in capsys.readouterr().out
+
+
+def test_before_it_has_begun_nothing_is_silently_begun(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    assert night.drift() == 10
+    out = capsys.readouterr().out
+    assert "UNMEASURABLE: test/model-1" in out
+    assert "promptops drift accept test/model-1" in out
+    assert not night.state.exists()
+
+
+def test_an_outage_ends_in_ten(night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    behaviour.down = True
+    assert night.drift(days=1) == 10
+    assert "nothing is said about the model" in capsys.readouterr().out
+    behaviour.down = False
+    assert night.drift(days=1) == 0
+
+
+def test_lost_edited_and_truncated_state_is_said(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    assert night.drift(days=1) == 0
+    whole = night.state.read_text()
+    count = night.server.count
+    for text, said in (
+        (whole[:-200], "its last line was cut off"),
+        (whole.replace('"reason":"the first"', '"reason":"another"'), "line 1 was edited"),
+        ("\n".join(whole.splitlines()[:-1]) + "\n", "the end was cut off"),
+    ):
+        night.state.write_text(text)
+        capsys.readouterr()
+        assert night.drift(days=1) == 10
+        assert said in capsys.readouterr().out
+    night.state.unlink()
+    night.state.with_name("state.head").unlink()
+    assert night.drift(days=1) == 10
+    assert "its state was lost" in capsys.readouterr().out
+    assert not night.state.exists()
+    assert night.server.count == count
+    night.files.write("pyproject.toml", night.files.read("pyproject.toml").replace("[tool.promptops.drift]", "[x]"))
+    assert night.drift() == 10  # prompts/drift.json remembers
+    assert night.drift("accept", "--reason", "lost the cache") == 0
+    assert json.loads(night.files.read("prompts/drift.json"))["endpoints"]["test/model-1"]["epoch"] == 2
+
+
+def test_the_log_may_be_kept_elsewhere(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTOPS_DRIFT_STATE", "store")
+    night.begin()
+    assert night.drift(days=1) == 0
+    assert not night.state.exists()
+    monkeypatch.setenv("PROMPTOPS_DRIFT_STATE", "kept")
+    night.begin()
+    assert (night.files.path / "kept/state.jsonl").exists()
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-13-01"])
+def test_a_clock_that_is_none_is_refused(night: Night, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    monkeypatch.setenv("PROMPTOPS_NOW", moment)
+    assert run(["drift", "status"]) == 2
+
+
+def test_a_table_with_an_unknown_key_names_the_known_ones(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.files.write("pyproject.toml", night.files.read("pyproject.toml").replace("calibration =", "calibrations ="))
+    assert night.drift() == 2
+    assert "did you mean 'calibration'" in capsys.readouterr().err

@@ -1,0 +1,40 @@
+"""`promptops estimate` says of each metric of the canary what the suite can decide."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from promptops.cli.main import run
+from tests.cli.world import CASES, World
+
+YAML = (
+    "inputs: {text: string}\nchecks: [{contains: answer}]\ncanary: {guardrails: {tokens: {}, score: {margin: 0.1}}}\n"
+)
+
+
+def test_a_line_for_each_metric_and_the_same_in_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.files.prompt("greet", versions={}, yaml=YAML)
+    assert run(["estimate", "greet@v2"]) == 0
+    out = capsys.readouterr().out
+    assert "tokens: beyond its margin of 10%: REGRESS from " in out
+    assert "score: finds a drop of " in out
+    assert "PASS by 10 points takes about " in out
+    assert run(["estimate", "greet@v2", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert [metric["name"] for metric in found["canary"]["metrics"]] == ["pass_rate", "tokens", "score"]
+    assert 0.5 < found["canary"]["metrics"][1]["finds"] < 0.9
+
+
+def test_clusters_are_the_units(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": f"c{n}", "inputs": {"text": str(n)}, "cluster": f"d{n % 12}"} for n in range(CASES)]
+    world.files.dataset("greet", rows)
+    assert run(["estimate", "greet@v2"]) == 0
+    assert "12 clusters: each counts once, and fewer than 20 show no PASS" in capsys.readouterr().out
+
+
+def test_without_guardrails_it_is_as_it_was(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["estimate", "greet@v2", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["canary"]["metrics"], found["canary"]["clusters"]) == ([], 0)

@@ -1,0 +1,211 @@
+"""The watch from the first epoch to the alarm, on a simulated clock."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from promptops.config import DriftConfig
+from promptops.store.drift_log import DriftLog, FolderLog, StoreLog
+from promptops.times import SimulatedClock
+from tests.runner.nightly.world import BEGIN, Model, Watched, heavy
+
+
+@pytest.fixture(params=["folder", "store"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> DriftLog:
+    return FolderLog(tmp_path / "drift") if request.param == "folder" else StoreLog(tmp_path / "store" / "store.db")
+
+
+def test_an_epoch_is_calibrated_over_hours_and_then_watched(tmp_path: Path, log: DriftLog) -> None:
+    world = Watched(tmp_path, log=log)
+    world.watch.accept(world.pins, reason="the first")
+    assert [seen.state for seen in world.watch.visit()] == ["recalibrating"]
+    before = world.model.asked
+    world.clock.sleep(60)
+    world.watch.visit()
+    assert world.model.asked == before  # the next one is not due for an hour
+    seen = world.calibrated().night(3)
+    assert (seen.state, len(seen.watch.nights), seen.watch.calibrated) == ("stable", 3, True)
+    assert world.model.asked == before + (4 + 30 - 1 + 3) * 10
+
+
+def test_a_second_run_in_one_night_asks_nothing(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    world.night()
+    asked = world.model.asked
+    world.clock.sleep(3600)
+    (seen,) = world.watch.visit()
+    assert (world.model.asked, seen.read, seen.state) == (asked, False, "stable")
+
+
+def test_a_gross_swap_is_found_the_same_night_by_three_looks_ten_minutes_apart(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    world.night(5)
+    world.model.shift = 3.0
+    asked, begin = world.model.asked, world.clock.now()
+    seen = world.night()
+    assert seen.state == "changed"
+    assert seen.watch.alarm is not None
+    assert seen.watch.alarm.lane == "fast"
+    assert world.model.asked == asked + 30
+    assert (world.clock.now() - begin).total_seconds() == 24 * 3600 + 2 * 600
+
+
+def test_a_hiccup_that_is_gone_ten_minutes_later_is_no_alarm(tmp_path: Path) -> None:
+    model = Model(noise=0.0)
+    world = Watched(tmp_path, model=model).calibrated()
+    sleep = world.clock.sleep
+
+    def recovering(seconds: float) -> None:
+        sleep(seconds)
+        if seconds == 600:
+            model.shift = 0.0
+
+    world.clock.sleep = recovering  # type: ignore[method-assign]
+    model.shift = 3.0
+    seen = world.night()
+    assert (seen.state, seen.watch.alarm) == ("watch", None)
+
+
+def test_a_small_shift_is_found_by_the_detector_within_days(tmp_path: Path) -> None:
+    settings = DriftConfig(size="standard", reference=8, calibration=40)
+    world = Watched(tmp_path, settings=settings).calibrated()
+    world.night(10)
+    world.model.shift = 0.04  # a block of 30 calls has a standard deviation of .009
+    nights = 1
+    while (seen := world.night()).state != "changed" and nights < 15:
+        nights += 1
+    assert seen.watch.alarm is not None
+    assert seen.watch.alarm.lane == "detector"
+    assert nights <= 9
+
+
+def test_what_changed_stays_changed_until_a_person_accepts_it(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    world.model.shift = 3.0
+    world.night()
+    world.model.shift = 0.0
+    assert world.night(3).state == "changed"
+    (begun,) = world.watch.accept(world.pins, reason="the vendor announced it")
+    assert begun.epoch == 2
+    (seen,) = world.look()
+    assert (seen.state, seen.watch.alarm) == ("recalibrating", None)
+
+
+def test_an_outage_is_unmeasurable_and_never_an_alarm(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    world.model.down = True
+    seen = world.night(7)
+    assert (seen.state, seen.why, seen.watch.alarm) == (
+        "unmeasurable",
+        "1 of 1 probes could not be asked: refused",
+        None,
+    )
+    world.model.down = False
+    assert world.night().state == "stable"
+
+
+def test_an_outage_of_the_first_reading_chooses_no_tier(tmp_path: Path) -> None:
+    world = Watched(tmp_path, model=Model(down=True))
+    world.watch.accept(world.pins, reason="")
+    (seen,) = world.watch.visit()
+    assert (seen.state, seen.why, seen.watch.chosen) == ("unmeasurable", "refused", None)
+
+
+def test_without_log_probabilities_border_inputs_are_watched(tmp_path: Path) -> None:
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    world = Watched(tmp_path, model=Model(logprobs=False), settings=settings).calibrated()
+    seen = world.night(3)
+    assert seen.watch.chosen is not None
+    assert (seen.state, seen.watch.chosen.tier, seen.watch.chosen.varying) == ("stable", "1b", 20)
+    world.model.shift = 1.0
+    nights = 1
+    while (seen := world.night()).state != "changed" and nights < 9:
+        nights += 1
+    assert seen.state == "changed"
+    assert nights <= 6
+
+
+def test_who_serves_is_a_notice_and_another_model_a_change(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    world.model.fingerprint, world.model.tokens = "fp-2", 11
+    seen = world.night()
+    assert seen.state == "stable"
+    assert seen.notices == (
+        "another fingerprint: fp-2 (so far fp-1)",
+        "other prompt tokens are counted for 1 of 1 probes",
+    )
+    assert world.night().notices == ()
+    world.model.served = "model-2"
+    seen = world.night()
+    assert (seen.state, seen.watch.alarm and seen.watch.alarm.lane) == ("changed", "identity")
+
+
+def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> None:
+    last = [0.0]
+
+    class Slow(Model):
+        def __call__(self, probes):  # type: ignore[no-untyped-def]
+            last[0] = self.persistence * last[0] + self.rng.gauss(0, 1)
+            self.shift = 1.0 + 0.2 * last[0]
+            return super().__call__(probes)
+
+        persistence = 0.45
+
+    model = Slow(noise=0.001)
+    world = Watched(tmp_path / "thin", model=model).calibrated()
+    (seen,) = world.look()
+    assert seen.watch.correlation is not None
+    assert seen.watch.correlation.value > 0.2
+    assert seen.watch.thin is None or seen.watch.thin > 1
+    model.persistence = 0.95
+    world = Watched(tmp_path / "refused", model=model).calibrated()
+    seen = world.night()
+    assert (seen.state, seen.watch.refused) == ("unmeasurable", True)
+    assert "hang together" in seen.why
+
+
+def test_two_runs_at_once_count_one_reading(tmp_path: Path) -> None:
+    world = Watched(tmp_path).calibrated()
+    other = Watched(tmp_path, model=Model(), clock=world.clock)
+    world.clock.sleep(86_400)
+    ask = world.watch.ask
+
+    def late(probes):  # type: ignore[no-untyped-def]
+        found = ask(probes)
+        other.watch.visit()
+        return found
+
+    world.watch.ask = late
+    (seen,) = world.watch.visit()
+    assert len(seen.watch.nights) == 1
+    assert world.told == ["test/model-1: another run has read it meanwhile; this reading is not counted"]
+
+
+def test_lost_state_is_said_and_begins_nothing(tmp_path: Path, log: DriftLog) -> None:
+    world = Watched(tmp_path, log=log).calibrated()
+    asked = world.model.asked
+    gone = FolderLog(tmp_path / "elsewhere")
+    world.watch.log = gone
+    (seen,) = world.watch.visit()
+    assert (seen.state, world.model.asked) == ("unmeasurable", asked)
+    assert seen.why.startswith("its state was lost: there is none in")
+    assert not gone.begun()
+
+
+def test_a_fleet_has_a_threshold_for_all_of_it(tmp_path: Path) -> None:
+    world = Watched(tmp_path, pins=("test/a", "test/b", "test/c"), model=Model(served="a"))
+    world.calibrated()
+    (one, *_) = world.look()
+    assert one.watch.detector.threshold == 3 * 3650
+
+
+@pytest.mark.parametrize("draw", [heavy, lambda rng: 0.0, lambda rng: float(rng.random() < 0.03)])
+def test_a_hundred_nights_without_a_change_raise_no_alarm(tmp_path: Path, draw: object) -> None:
+    """Heavy tails, an endpoint without any noise, and one whose noise is a rare jump."""
+    model = Model(draw=draw, rng=random.Random(11))  # type: ignore[arg-type]
+    world = Watched(tmp_path, model=model, clock=SimulatedClock(BEGIN)).calibrated()
+    seen = world.night(100)
+    assert (seen.state, seen.watch.alarm, len(seen.watch.nights)) == ("stable", None, 100)
