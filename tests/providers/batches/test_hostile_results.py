@@ -151,13 +151,17 @@ def test_a_create_is_sent_once_whatever_comes_of_it(status: int, kind: str) -> N
         assert (caught.value.kind, server.count) == (kind, 1)
 
 
-@pytest.mark.parametrize(("status", "times"), [(503, 5), (429, 5), (401, 1), (404, 1)])
-def test_what_costs_nothing_is_tried_again_where_that_may_help(status: int, times: int) -> None:
-    with LoopbackServer(Answer(status=status, error="no"), paths=("",)) as server:
-        api = api_at(server.base_url)
-        with pytest.raises(ProviderError):
+@pytest.mark.parametrize(("refused", "calls"), [(0, 1), (2, 3), (9, 5)])
+def test_what_costs_nothing_is_tried_again(server: BatchServer, refused: int, calls: int) -> None:
+    server.fault = lambda _, times: "refuse" if times <= refused else None
+    api = api_at(server.base_url)
+    if refused < 5:
+        assert api.upload(parcel(api)) == "file-1"
+        assert server.files["file-1"] == api.line("r", REQUEST, None) + b"\n", "the whole file, each time"
+    else:
+        with pytest.raises(ProviderError, match="overloaded"):
             api.upload(parcel(api))
-        assert server.count == times
+    assert server.calls == ["POST /files"] * calls
 
 
 def test_a_redirect_is_not_followed() -> None:
