@@ -155,6 +155,18 @@ class CacheConfig(Strict):
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 512
 
 
+class WebhookConfig(Strict):
+    """`[tool.promptops.drift.webhook]`: who is told of an alarm.
+
+    `url_env` names the environment variable with the address, which is a secret of Slack and Teams; `key_env` the one
+    with the key that signs what is sent (left out: it is not signed).
+    """
+
+    kind: Literal["slack", "teams", "generic"] = "generic"
+    url_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] = "PROMPTOPS_WEBHOOK_URL"
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
+
+
 ProbeText = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -164,6 +176,9 @@ class DriftConfig(Strict):
     `size` is how much a reading asks, `prompts` the texts that tier 1a asks instead of the built-in ones. `reference`
     readings make the reference and `calibration` further ones the history, `spacing` apart. `state` is where the log
     is kept: a folder, from the project's root, or `store` for the run store (left out: `drift` in the store folder).
+
+    `texts` says when tier 2 is asked besides its baseline; `dataset_budget` is the US dollars that datasets (tier 3)
+    may cost a night, in rotation; `webhook` is who is told of an alarm.
     """
 
     size: Literal["tiny", "standard"] = "standard"
@@ -172,6 +187,9 @@ class DriftConfig(Strict):
     calibration: Annotated[int, Field(ge=30, le=60)] = 40
     spacing: Duration = "1h"
     state: Annotated[str, Field(min_length=1)] | None = None
+    texts: Literal["weekly", "alarm", "off"] = "alarm"
+    dataset_budget: Annotated[float, Field(ge=0)] = 0.5
+    webhook: WebhookConfig | None = None
 
 
 class Config(Strict):

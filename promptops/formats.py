@@ -228,6 +228,8 @@ class Closure(Strict):
         for name in ("reask", "fallback", "identity"):
             if not fields.get(name):
                 fields.pop(name, None)
+        if "identity" in fields:
+            fields["identity"] = {name: value for name, value in fields["identity"].items() if value}
         return fields
 
 

@@ -103,7 +103,8 @@ class Usage(Struct, frozen=True):
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
     (`cache_write_tokens`, of which `cache_write_1h_tokens` for an hour) are among them. `output_tokens` are all that
-    the model wrote, its reasoning (`reasoning_tokens`) among them.
+    the model wrote, its reasoning (`reasoning_tokens`) among them. `tier` is how they were served where that has a
+    price of its own: `flex`, `priority` or `fast`.
     """
 
     input_tokens: int | None = None
@@ -111,6 +112,7 @@ class Usage(Struct, frozen=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    tier: str | None = None
     cache_write_1h_tokens: int | None = None
 
 

@@ -48,6 +48,7 @@ ALIASES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
         "gpt-5.4-pro": "gpt-5.4-pro-2026-03-05",
         "gpt-5.5": "gpt-5.5-2026-04-23",
         "gpt-5.5-pro": "gpt-5.5-pro-2026-04-23",
+        "gpt-5.6": "gpt-5.6-sol",
         "gpt-5-chat-latest": "gpt-5-2025-08-07",
         "o1": "o1-2024-12-17",
         "o1-mini": "o1-mini-2024-09-12",

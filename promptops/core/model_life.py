@@ -30,6 +30,7 @@ _VENDORS: Final = {
     "groq": "groq",
     "mistral": "mistral",
     "openai": "openai",
+    "openai-responses": "openai",
     "vertex": "google",
     "x-ai": "xai",
     "xai": "xai",

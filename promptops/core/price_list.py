@@ -42,6 +42,7 @@ VENDORS: Final = {
     "moonshotai": "moonshotai",
     "novita": "novita",
     "openai": "openai",
+    "openai-responses": "openai",
     "openrouter": "openrouter",
     "perplexity": "perplexity",
     "together": "together",
@@ -93,7 +94,7 @@ def listed_cost(pin: Pin, usage: Usage, *, at: datetime | None = None, batch: bo
         cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
-    context = _BATCH if batch else None
+    context = _BATCH if batch else _tier(model, usage.tier, at)
     try:
         found_price = model.calc_price(tokens, provider, genai_request_timestamp=at, price_context=context)
     except (LookupError, ValueError):  # more cached tokens than there are, say
@@ -141,6 +142,20 @@ def _prices(model: ModelInfo, at: datetime | None, *, batch: bool) -> ModelPrice
         return None
     found = model.get_prices(when, _BATCH if batch else None)
     return None if found.input_mtok is None or found.output_mtok is None else found
+
+
+def _tier(model: ModelInfo, tier: str | None, at: datetime | None) -> dict[str, str] | None:
+    """What the table calls the prices of a tier; None where it has none, and the usual ones hold."""
+    when = at or datetime.now(UTC)
+    wanted = ({"service_tier": tier}, {"speed": tier})
+    return next(
+        (
+            dict(variant.when)
+            for variant in (model.price_variants if tier else None) or ()
+            if variant.when in wanted and (variant.constraint is None or variant.constraint.active(when))
+        ),
+        None,
+    )
 
 
 def _dollars(value: Any) -> float | None:

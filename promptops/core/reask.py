@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -159,18 +159,20 @@ def total_usage(usages: Sequence[Usage]) -> Usage:
         name: _sum([count for usage in usages if (count := getattr(usage, name)) is not None] or [None])
         for name in _PARTS
     }
-    return Usage(**whole, **parts)
+    tiers = {usage.tier for usage in usages}
+    found: dict[str, Any] = {**whole, **parts, "tier": tiers.pop() if len(tiers) == 1 else None}
+    return Usage(**found)
 
 
 def last_usage(sample: Sample, total: Usage) -> Usage:
     """What the last request of a sample used, of what all of them did."""
     before = total_usage([turn.usage for turn in sample.earlier])
-    counts = {
+    counts: dict[str, Any] = {
         name: None if count is None else count - (getattr(before, name) or 0)
         for name in ("input_tokens", "output_tokens", *_PARTS)
         for count in (getattr(total, name),)
     }
-    return Usage(**counts)
+    return Usage(**counts, tier=total.tier)
 
 
 def worst_turns(planned: PlannedSample) -> Iterator[Usage]:

@@ -200,6 +200,7 @@ class VersionSummary(Struct, frozen=True):
     `varying` counts cases whose samples disagree, `answered` samples with a reply, `invalid` those whose output broke
     the contract in the end, `invalid_first` those whose first answer did, of `validated` held against one; the
     model was asked again `asked_again` times; `first_pass_rate` and `validation_rate` are the shares that satisfied it,
+    `suspect` that so many first answers did not that prompt or schema is the problem,
     `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
     badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
@@ -234,11 +235,7 @@ class VersionSummary(Struct, frozen=True):
     asked_again: int = 0
     first_pass_rate: float | None = None
     validation_rate: float | None = None
-
-    @property
-    def suspect(self) -> bool:
-        """Whether so many first answers break the contract that prompt or schema is the problem."""
-        return self.invalid_first > INVALID_SHARE * self.validated
+    suspect: bool = False
 
 
 def summarise(rows: Iterable[CaseRow]) -> list[VersionSummary]:
@@ -334,6 +331,7 @@ class RunningSummary:
             asked_again=sums["asked_again"],
             first_pass_rate=_share(sums["validated"] - sums["invalid_first"], sums["validated"]),
             validation_rate=_share(sums["validated"] - sums["invalid"], sums["validated"]),
+            suspect=sums["invalid_first"] > INVALID_SHARE * sums["validated"],
         )
 
 

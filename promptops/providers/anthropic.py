@@ -13,11 +13,11 @@ from promptops.core.prompt_cache import keep_of, prefix_of
 from promptops.core.wire.anthropic import ANTHROPIC
 from promptops.core.wire.spec import Spec
 from promptops.errors import ProviderError
-from promptops.models import Json, Reply, Request
+from promptops.models import Json, Reply, Request, Usage
 from promptops.providers.anthropic_body import mark_prefix, schema_format, tool, tool_choice, turns
 from promptops.providers.anthropic_stream import MessageEvents
 from promptops.providers.failures import of_error_object
-from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
+from promptops.providers.reading import at_tier, listing, mapping, string, string_or_none, usage_of
 from promptops.providers.system import split_system
 from promptops.providers.wire import Wire, functions_of
 
@@ -78,7 +78,7 @@ class Anthropic(Wire):
         return Reply(
             text="".join(string(b.get("text"), "a block's text") for b in blocks if b.get("type") == "text"),
             finish_reason=self.stop_reason(string_or_none(document.get("stop_reason"), "stop_reason")),
-            usage=usage_of(self.spec.usage, document.get("usage")),
+            usage=_usage(self.spec, document.get("usage")),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=tuple(_calls(blocks)),
         )
@@ -86,6 +86,11 @@ class Anthropic(Wire):
     def chunks(self) -> MessageEvents:
         """What adds up the events of one streamed message."""
         return MessageEvents()
+
+
+def _usage(spec: Spec, counts: Any) -> Usage:
+    usage = usage_of(spec.usage, counts)
+    return usage if counts is None else at_tier(usage, counts.get("speed"))
 
 
 def _calls(blocks: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Json]]:

@@ -12,56 +12,27 @@ from typing import Any
 
 from promptops.errors import ProviderError
 from promptops.providers.bodies import MAX_BODY, too_large
-from promptops.providers.events import MAX_STREAM, Chunks
+from promptops.providers.events import Chunks, Cutter
 
 _PRELUDE = 12  # bytes: length of the frame, length of its headers, checksum of both
 
 
-class EventStream:
-    """Takes the bytes of a stream as they come, and hands its events to `chunks`."""
-
-    limit = MAX_STREAM
+class EventStream(Cutter):
+    """Frames of an event stream."""
 
     def __init__(self, chunks: Chunks) -> None:
         try:
             from botocore.eventstream import EventStreamBuffer, ParserError
         except ImportError:  # an endpoint of another format says that it sends one
             raise ProviderError("bad_reply", "an event stream of Amazon came, which only botocore can read") from None
-        self.chunks = chunks
+        super().__init__(chunks)
         self._frames, self._error = EventStreamBuffer(), ParserError
         self._rest = bytearray()
-        self._taken = 0
 
-    @property
-    def pieces(self) -> int:
-        """How many events brought something that the model wrote."""
-        return self.chunks.pieces
-
-    @property
-    def begun(self) -> bool:
-        """Whether the first token is in."""
-        return self.chunks.begun
-
-    @property
-    def complete(self) -> bool:
-        """Whether the last event is in, by its own word."""
-        return self.chunks.complete
-
-    def feed(self, piece: bytes) -> None:
-        """Take the next bytes; raises `ProviderError` for a frame whose checksums or lengths are wrong."""
-        self._taken += len(piece)
-        if self._taken > self.limit:
-            raise too_large(self.limit)
+    def _cut(self, piece: bytes) -> None:
         self._rest += piece
         while not self.complete and (frame := self._next()) is not None:
             self._take(*self._read(frame))
-
-    def finish(self) -> None:
-        """Nothing is left to do: what is no whole frame is no event."""
-
-    def document(self) -> Mapping[str, Any]:
-        """Return what an unstreamed reply would be."""
-        return self.chunks.document()
 
     def _next(self) -> bytes | None:
         """Return the next frame that is there whole: the length in its prelude, which has a checksum of its own."""

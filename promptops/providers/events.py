@@ -47,18 +47,17 @@ class Chunks(Protocol):
         ...
 
 
-class Events:
-    """Takes the bytes of a stream as they come, and hands its events to `chunks`."""
+class Cutter:
+    """Takes the bytes of a stream as they come, cuts them into events, and hands these to `chunks`.
+
+    A subclass writes `_cut`; nothing is cut past the last event, by its own word.
+    """
 
     limit = MAX_STREAM
 
     def __init__(self, chunks: Chunks) -> None:
         self.chunks = chunks
-        self._lines = Lines()
-        self._block: list[bytes] = []
-        self._ready: list[bytes] = []
-        self._marked = False
-        self._taken = self._held = 0
+        self._taken = 0
 
     @property
     def pieces(self) -> int:
@@ -76,15 +75,34 @@ class Events:
         return self.chunks.complete
 
     def feed(self, piece: bytes) -> None:
-        """Take the next bytes; events after the last one are not looked at."""
+        """Take the next bytes; raises `ProviderError` past `limit`, and for what is no such stream."""
         self._taken += len(piece)
         if self._taken > self.limit:
             raise too_large(self.limit)
-        if self.complete:
-            return
-        for line in self._lines.feed(piece):
-            self._take(line)
-        self._hand_on()
+        if not self.complete:
+            self._cut(piece)
+
+    def finish(self) -> None:
+        """Hand on what is left: here, what is no whole event is none."""
+
+    def document(self) -> Mapping[str, Any]:
+        """Return what an unstreamed reply would be."""
+        return self.chunks.document()
+
+    def _cut(self, piece: bytes) -> None:
+        raise NotImplementedError
+
+
+class Events(Cutter):
+    """Server-sent events."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        super().__init__(chunks)
+        self._lines = Lines()
+        self._block: list[bytes] = []
+        self._ready: list[bytes] = []
+        self._marked = False
+        self._held = 0
 
     def finish(self) -> None:
         """Hand on the last event, which some servers end without the empty line."""
@@ -93,9 +111,10 @@ class Events:
                 self._take(line)
             self._hand_on()
 
-    def document(self) -> Mapping[str, Any]:
-        """Return what an unstreamed reply would be."""
-        return self.chunks.document()
+    def _cut(self, piece: bytes) -> None:
+        for line in self._lines.feed(piece):
+            self._take(line)
+        self._hand_on()
 
     def _take(self, line: bytes) -> None:
         if not line:

@@ -13,11 +13,11 @@ from urllib.parse import quote
 from promptops.core.wire.gemini import GEMINI
 from promptops.core.wire.spec import Spec
 from promptops.errors import ProviderError
-from promptops.models import Json, Reply, Request
+from promptops.models import Json, Reply, Request, Usage
 from promptops.providers.failures import of_error_object
 from promptops.providers.gemini_body import contents, declaration, tool_config
 from promptops.providers.gemini_stream import ContentChunks
-from promptops.providers.reading import listing, mapping, number, string, string_or_none, usage_of
+from promptops.providers.reading import at_tier, listing, mapping, number, string, string_or_none, usage_of
 from promptops.providers.system import split_system
 from promptops.providers.wire import Wire, functions_of
 
@@ -67,7 +67,7 @@ class Gemini(Wire):
         return Reply(
             text="".join(string(part["text"], "a part's text") for part in parts if _is_said(part)),
             finish_reason="tool_calls" if calls and reason == "stop" else reason,
-            usage=usage_of(self.spec.usage, document.get("usageMetadata"), "usageMetadata"),
+            usage=self._usage(document.get("usageMetadata")),
             served_model=string_or_none(document.get("modelVersion"), "modelVersion"),
             tool_calls=calls,
             logprobs=tuple(_logprobs(candidate.get("logprobsResult"))),
@@ -77,6 +77,10 @@ class Gemini(Wire):
         """What adds up the chunks of one streamed reply."""
         return ContentChunks()
 
+    def _usage(self, counts: Any) -> Usage:
+        usage = usage_of(self.spec.usage, counts, "usageMetadata")
+        return usage if counts is None else at_tier(usage, counts.get("serviceTier"))
+
     def _blocked(self, document: Mapping[str, Any]) -> Reply:
         """What is answered to a prompt that a filter stopped: nothing, and why."""
         feedback = mapping(document.get("promptFeedback") or {}, "promptFeedback")
@@ -85,7 +89,7 @@ class Gemini(Wire):
         return Reply(
             text="",
             finish_reason="content_filter",
-            usage=usage_of(self.spec.usage, document.get("usageMetadata"), "usageMetadata"),
+            usage=self._usage(document.get("usageMetadata")),
             served_model=string_or_none(document.get("modelVersion"), "modelVersion"),
         )
 

@@ -37,6 +37,9 @@ _REGION = ("x-ms-region", "x-litellm-model-region")
 _HOST = ("x-portkey-provider",)
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|\d{3})")
 
+_DATE = re.compile(r"-\d{8}\Z")
+# Source: https://openrouter.ai/docs/guides/routing/model-variants
+_ROUTED = re.compile(r":(free|nitro|floor|exacto|extended)\Z")
 _rules: Final[ContextVar[ServedRules | None]] = ContextVar("promptops_served_rules", default=None)
 
 
@@ -131,17 +134,23 @@ def same_model(asked: str, served: str) -> bool:
     """Whether `served` names the model `asked`.
 
     Equal names do, and so do names that differ only in a vendor's prefix on one of the two (`openai/gpt-x` and
-    `gpt-x`), or in a date that a floating alias was resolved to (`gpt-4o` and `gpt-4o-2024-08-06`).
+    `gpt-x`), or in a date that a floating alias was resolved to (`gpt-4o` and `gpt-4o-2024-08-06`). OpenRouter turns
+    names of Claude around (`claude-sonnet-4.6` is `claude-4.6-sonnet-20260217`), and may leave out a variant that says
+    how to route (`gpt-4o:nitro`).
     """
     if asked == served:
         return True
     left, right = asked.rpartition("/"), served.rpartition("/")
     if left[0] and right[0] and left[0] != right[0]:
         return False
-    name, answered = left[2], right[2]
-    if name == answered:
+    name, answered = _ROUTED.sub("", left[2]), _ROUTED.sub("", right[2])
+    if name == answered or (answered.startswith(name) and _DATED.fullmatch(answered, len(name)) is not None):
         return True
-    return answered.startswith(name) and _DATED.fullmatch(answered, len(name)) is not None
+    return name.startswith("claude-") and _words(name) in (_words(answered), _words(_DATE.sub("", answered)))
+
+
+def _words(name: str) -> list[str]:
+    return sorted(name.split("-"))
 
 
 def _cache_hit(headers: Mapping[str, str]) -> str | None:

@@ -22,7 +22,7 @@ from promptops.providers.openai_chat_shape import (
     usage_in,
 )
 from promptops.providers.openai_chat_stream import ChatChunks
-from promptops.providers.reading import listing, mapping, number, string, string_or_none, usage_of
+from promptops.providers.reading import at_tier, listing, mapping, number, string, string_or_none, usage_of
 from promptops.providers.wire import Wire
 
 # A reply without content is what the model said when it ran into its limit or a filter, or when it thought and then
@@ -65,7 +65,10 @@ class OpenAIChat(Wire):
         return Reply(
             text=_text(message, reason, calls),
             finish_reason=reason,
-            usage=usage_of(self.spec.usage, usage_in(document), instead=self.spec.usage_instead),
+            usage=at_tier(
+                usage_of(self.spec.usage, usage_in(document), instead=self.spec.usage_instead),
+                document.get("service_tier"),
+            ),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
             logprobs=logprobs_of(choice.get("logprobs")),

@@ -24,7 +24,7 @@ from promptops.providers.reading import MAX_CALLS, listing, mapping, string, wro
 from promptops.providers.replies import parse_object, well_formed
 
 _TEXTS = ("content", "refusal")
-_WHO_SERVED = ("system_fingerprint", "provider")
+_WHO_SERVED = ("system_fingerprint", "provider", "service_tier")
 
 
 class _Call(Struct):

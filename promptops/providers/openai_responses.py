@@ -18,7 +18,7 @@ from promptops.providers.failures import of_error_object
 from promptops.providers.media import data_url
 from promptops.providers.openai_chat import token_of
 from promptops.providers.openai_responses_stream import ResponseEvents
-from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
+from promptops.providers.reading import at_tier, listing, mapping, string, string_or_none, usage_of
 from promptops.providers.wire import Wire, functions_of
 
 _WITH_LOGPROBS = "message.output_text.logprobs"
@@ -67,7 +67,7 @@ class OpenAIResponses(Wire):
         return Reply(
             text=_text(contents),
             finish_reason=self._reason(document, calls),
-            usage=usage_of(self.spec.usage, document.get("usage")),
+            usage=at_tier(usage_of(self.spec.usage, document.get("usage")), document.get("service_tier")),
             served_model=string_or_none(document.get("model"), "model"),
             tool_calls=calls,
             logprobs=_logprobs(contents),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from promptops.errors import ProviderError
 from promptops.models import Usage
 from promptops.providers.replies import excerpt
 
+# Source: https://developers.openai.com/api/docs/pricing, https://ai.google.dev/gemini-api/docs/pricing; Anthropic's
+# fast mode: https://platform.claude.com/docs/en/about-claude/pricing
+_TIERS = frozenset({"flex", "priority", "fast"})
 MAX_CALLS = 1024  # tool calls of one reply
 
 
@@ -67,7 +72,7 @@ def usage_of(
     if value is None:
         return Usage()
     counts = mapping(value, name)
-    found: dict[str, int] = {}
+    found: dict[str, Any] = {}
     for ours, places in paths.items():
         there = [counted for path in places if (counted := _at(counts, path, name)) is not None]
         if not there and instead and ours in instead and (other := _at(counts, instead[ours], name)) is not None:
@@ -75,6 +80,12 @@ def usage_of(
         if there:
             found[ours] = sum(there)
     return Usage(**found)
+
+
+def at_tier(usage: Usage, *said: Any) -> Usage:
+    """Return `usage` with the first of what was said of its tier that has prices of its own."""
+    tier = next((word for word in said if isinstance(word, str) and word in _TIERS), None)
+    return usage if tier is None else replace(usage, tier=tier)
 
 
 def wrong(name: str, wanted: str, value: Any) -> ProviderError:

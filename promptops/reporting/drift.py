@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptops.store.runs import DriftNight
 
 _STYLES: dict[str, Style] = {"stable": "good", "changed": "bad", "watch": "warn", "unmeasurable": "warn"}
+_VERDICT_STYLES: dict[str, Style] = {"WORSE": "bad", "NOT WORSE": "good", "UNKNOWN": "plain"}
 _LISTED = 5
 
 
@@ -30,6 +31,10 @@ def _block(result: DriftResult) -> Iterator[Line]:
         yield Line(f"  {one_line(reason, 400)}", _STYLES[decision.state])
     if decision.measured:
         yield Line(f"  {_words(decision)}; {money(result.cost)}")
+        yield Line(
+            f"  outcomes by the canary's tests: {result.verdict}: {one_line(result.why, 300)}",
+            _VERDICT_STYLES[result.verdict],
+        )
         yield Line(f"  {_power(decision)}", "dim")
     for name, cases in (("fails now and passed before", decision.broke), ("passes now", decision.fixed)):
         if cases:

@@ -43,7 +43,7 @@ def _table(summaries: Sequence[VersionSummary]) -> Iterator[str]:
             markdown(summary.pin),
             headline(summary),
             rate,
-            validation(summary) or "no contract",
+            (validation(summary) or "no contract") + ("; **prompt or schema**" if summary.suspect else ""),
             money(summary.cost),
             *(seconds(value) if value is not None else "" for value in (summary.p50, summary.p95)),
         ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from promptops.core.nightly.events import NightState
-from promptops.core.nightly.watch import Watch
+from promptops.core.nightly.attribution import Factor
+from promptops.core.nightly.events import NightState, TextsTaken
+from promptops.core.nightly.watch import TEXTS_LEVEL, Watch
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.nightly_chart import chart
 from promptops.reporting.safe import one_line
@@ -137,4 +138,27 @@ def watch_history_lines(watches: Sequence[Watch]) -> list[Line]:
         since = f"epoch {epoch.epoch} since {epoch.at}" if epoch is not None else "no epoch"
         lines.append(Line(f"{one_line(watch.endpoint)}  {since}", "title"))
         lines += chart(watch)
+    return lines
+
+
+def night_lines(texts: Sequence[TextsTaken], factors: Mapping[str, Sequence[Factor]]) -> list[Line]:
+    """What tier 2 said tonight, and after an alarm which part moved."""
+    lines = []
+    for taken in texts:
+        if taken.texts:
+            count = sum(map(len, taken.texts.values()))
+            lines.append(Line(f"texts of {one_line(taken.endpoint)}: {count} kept as the baseline of tier 2", "dim"))
+        elif taken.p is not None:
+            moved = taken.p <= TEXTS_LEVEL
+            said = "they come from another distribution" if moved else "no difference is seen"
+            lines.append(
+                Line(f"texts of {one_line(taken.endpoint)}: {said} (p = {taken.p:.2g})", "bad" if moved else "plain")
+            )
+    for endpoint, found in factors.items():
+        lines.append(Line(f"which part of {one_line(endpoint)} moved, all others held fixed:", "title"))
+        styles: dict[str, Style] = {"moved": "bad", "did not move": "good"}
+        lines += [
+            Line(f"  {factor.name:<8} {factor.said:<13} {one_line(factor.how, 300)}", styles.get(factor.said, "dim"))
+            for factor in found
+        ]
     return lines

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from promptops.core.drift import Answer, CaseSamples, DriftDecision, decide_drift
 from promptops.core.plan import Planned, case_order, plan_case
+from promptops.core.sequence import decide_in_order
 from promptops.errors import UsageError
-from promptops.models import Case, CaseResult, Judgement, PlannedSample, Sample
+from promptops.models import Case, CaseResult, Judgement, Outcome, PlannedSample, Sample
 from promptops.runner.collect import Progress, collect
 from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
+DatasetVerdict = Literal["WORSE", "NOT WORSE", "UNKNOWN"]
+_VERDICTS: Mapping[str, DatasetVerdict] = {"regress": "WORSE", "pass": "NOT WORSE"}
 MOST_RECORDED = 100  # samples of one case
 
 
@@ -29,6 +33,8 @@ class DriftResult(Struct, frozen=True):
     unrecorded: tuple[str, ...]
     decision: DriftDecision
     cost: float | None
+    verdict: DatasetVerdict = "UNKNOWN"
+    why: str = ""
 
 
 def drift_targets(session: Session, selectors: Sequence[str]) -> list[Target]:
@@ -79,14 +85,34 @@ def run_drift(
 
 def _result(session: Session, target: Target, tonight: Mapping[str, CaseResult]) -> DriftResult:
     cases, unrecorded = [], []
+    before: dict[str, CaseResult] = {}
     for case in target.cases:
         recorded = [session.judge(target, [sample]).judgements[0] for sample in recorded_samples(session, target, case)]
         if not recorded:
             unrecorded.append(case.id)
+        else:
+            before[case.id] = CaseResult(case.id, tuple(recorded))
         cases.append(_case(case.id, recorded, tonight[case.id].judgements if case.id in tonight else ()))
     costs = [j.sample.cost for result in tonight.values() for j in result.judgements if j.sample.reply]
     cost = None if None in costs else sum(cost for cost in costs if cost is not None)
-    return DriftResult(target, tuple(cases), tonight, tuple(unrecorded), decide_drift(cases), cost)
+    verdict, why = _verdict(target, before, tonight)
+    return DriftResult(target, tuple(cases), tonight, tuple(unrecorded), decide_drift(cases), cost, verdict, why)
+
+
+def _verdict(
+    target: Target, before: Mapping[str, CaseResult], tonight: Mapping[str, CaseResult]
+) -> tuple[DatasetVerdict, str]:
+    """The canary's own tests, with the recording as baseline and tonight as candidate."""
+    order = case_order([case.id for case in target.cases], 0)
+    pairs: dict[str, tuple[Outcome, Outcome]] = {
+        case: (
+            before[case].outcome if case in before else "unmeasurable",
+            tonight[case].outcome if case in tonight else "unmeasurable",
+        )
+        for case in order
+    }
+    decision = decide_in_order(pairs, target.spec.canary, order, asked=len(order))
+    return _VERDICTS.get(decision.verdict, "UNKNOWN"), decision.reason
 
 
 def recorded_samples(session: Session, target: Target, case: Case) -> list[Sample]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptops.core.contract import Contract, Parsed
-from promptops.core.reask import total_usage
+from promptops.core.reask import CUT, total_usage
 from promptops.formats import Closure, Fallback
 from promptops.models import Json, Pin, PlannedSample, Sample, ServedRules, Usage
 
@@ -110,8 +110,9 @@ def _no_answer(sample: Sample) -> str:
 def _invalid(sample: Sample, parsed: Parsed) -> str:
     answers = len(sample.earlier) + 1
     many = "the answer" if answers == 1 else f"the last of {answers} answers"
+    cut = " was cut at its limit and" if sample.reply is not None and sample.reply.finish_reason in CUT else ""
     problems = "; ".join(parsed.problems[:_PROBLEMS])
-    return f"{many} of {sample.key.pin} does not satisfy the output contract\n{problems}"
+    return f"{many} of {sample.key.pin}{cut} does not satisfy the output contract\n{problems}"
 
 
 def with_rules(planned: PlannedSample, closure: Closure) -> PlannedSample:

@@ -58,6 +58,7 @@ class Night:
 class Behaviour:
     shift = 0.0
     down = False
+    text = "fine"
 
     def __init__(self) -> None:
         self.rng = random.Random(3)
@@ -66,7 +67,7 @@ class Behaviour:
         if self.down:
             return Answer(status=503)
         if not asked.get("logprobs"):
-            return Answer("fine")
+            return Answer(self.text)
         top = [{"token": t, "logprob": v + self.rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
         top[0]["logprob"] = TOKENS["yes"] + self.shift + self.rng.gauss(0, 0.05)
         choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "length"}

@@ -274,6 +274,14 @@ def test_a_conversation_that_was_edited_into_another_is_found_by_verify(
     assert "other requests" in capsys.readouterr().out
 
 
+def test_a_batch_is_refused_because_it_answers_once(
+    files: TemporaryProject, server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "count@v1", "--batch"]) == 2
+    assert "asks again for invalid output, and a batch answers once" in capsys.readouterr().err
+    assert server.count == 0
+
+
 def lines(files: TemporaryProject) -> list[dict[str, Any]]:
     path = next(files.path.glob("fixtures/count/recordings/v1/*.jsonl"))
     return [json.loads(line) for line in path.read_text().splitlines()]

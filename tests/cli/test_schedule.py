@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ def test_the_workflow_is_yaml_that_asks_at_night_with_keys_from_secrets(
     found = workflow(capsys, "--at", "04:05", "--env", "staging")
     job = found["jobs"]["drift"]
     (step,) = [step for step in job["steps"] if step.get("id") == "drift"]
-    assert found[True]["schedule"] == [{"cron": "5 4 * * *"}]  # YAML 1.1 reads `on` as true
+    assert found[True]["schedule"] == [{"cron": "5 4 * * *"}, {"cron": "35 * * * *"}]  # YAML 1.1 reads `on` as true
     assert step["env"]["ACME_API_KEY"] == "${{ secrets.ACME_API_KEY }}"
     assert "promptops drift --env staging" in step["run"]
-    assert all(re.fullmatch(r"actions/\w+(-\w+)*@v\d+", s["uses"]) for s in job["steps"] if "uses" in s)
-    assert found["permissions"] == {"contents": "read", "issues": "write"}
+    assert all(re.fullmatch(r"actions/\w+([-/]\w+)*@v\d+", s["uses"]) for s in job["steps"] if "uses" in s)
+    assert found["permissions"] == {"contents": "read", "issues": "write", "actions": "read"}
 
 
 def test_writing_does_not_overwrite_an_edited_workflow(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +54,8 @@ def test_the_cron_line_has_absolute_paths_and_a_lock(
     folder = TemporaryProject(tmp_path / "my 50% project").path
     monkeypatch.chdir(folder)
     assert run(["schedule", "cron", "--at", "23:59"]) == 0
-    line = capsys.readouterr().out.strip()
+    line, hourly = capsys.readouterr().out.splitlines()
+    assert hourly.startswith("29 * * * * cd ")
     assert line.startswith("59 23 * * * cd ")
     words = shlex.split(line.replace("\\%", "%"))
     assert words[6] == str(folder)
@@ -61,8 +63,76 @@ def test_the_cron_line_has_absolute_paths_and_a_lock(
     assert re.search(r"(?<!\\)%", line) is None  # cron takes a bare % for a line feed
 
 
+def documents(capsys: pytest.CaptureFixture[str], *options: str) -> list[Any]:
+    assert run(["schedule", *options]) == 0
+    return [document for document in yaml.safe_load_all(capsys.readouterr().out) if document]
+
+
+@pytest.mark.parametrize("keep", ["cache", "branch", "artifact"])
+def test_a_workflow_keeps_the_log_and_its_shell_parses(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], keep: str
+) -> None:
+    TemporaryProject(in_folder)
+    steps = workflow(capsys, "--keep", keep)["jobs"]["drift"]["steps"]
+    names = " ".join(json.dumps(step) for step in steps)
+    assert {"cache": "actions/cache/save", "branch": "git push", "artifact": "upload-artifact"}[keep] in names
+    for step in steps:
+        if "run" in step:
+            done = subprocess.run(["bash", "-n"], input=step["run"], text=True, capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
+    (step,) = [step for step in steps if step.get("id") == "drift"]
+    assert "--require-state" in step["run"]
+    assert "0|1|10|11) ;;" in step["run"]
+
+
+@pytest.mark.parametrize("keep", ["cache", "artifact"])
+def test_a_gitlab_job_keeps_the_log_and_opens_one_issue(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], keep: str
+) -> None:
+    TemporaryProject(in_folder)
+    (found,) = documents(capsys, "gitlab", "--keep", keep)
+    job = found["promptops-drift"]
+    assert ("cache" in job) == (keep == "cache")
+    script = "\n".join(job["script"])
+    assert "labels=promptops-drift" in script
+    assert ("jobs/artifacts" in script) == (keep == "artifact")
+    done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_cron_jobs_of_kubernetes_share_a_volume_and_never_fail_for_an_outage(
+    in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TemporaryProject(in_folder)
+    claim, night, hourly = documents(capsys, "kubernetes", "--at", "04:05", "--image", "registry.example/prompts:1")
+    assert (claim["kind"], night["kind"], hourly["kind"]) == ("PersistentVolumeClaim", "CronJob", "CronJob")
+    assert (night["spec"]["schedule"], hourly["spec"]["schedule"]) == ("5 4 * * *", "35 * * * *")
+    (container,) = night["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example/prompts:1"
+    (script,) = container["args"]
+    for code, ends in ((0, 0), (1, 0), (10, 0), (11, 0), (2, 2), (70, 70)):
+        stub = f"promptops() {{ return {code}; }}\n{script}"
+        assert subprocess.run(["sh", "-c", stub], check=False).returncode == ends
+
+
+def test_units_of_systemd_count_an_outage_as_success(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    TemporaryProject(in_folder)
+    assert run(["schedule", "systemd", "--at", "04:05"]) == 0
+    out = capsys.readouterr().out
+    assert "OnCalendar=*-*-* 04:05:00" in out
+    assert out.count("SuccessExitStatus=1 10 11") == 2
+    assert f"WorkingDirectory={in_folder}" in out
+
+
+def test_the_secrets_of_the_webhook_are_named(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    TemporaryProject(in_folder).config('[tool.promptops.drift.webhook]\nkind = "slack"\nurl_env = "SLACK_URL"')
+    (step,) = [s for s in workflow(capsys)["jobs"]["drift"]["steps"] if s.get("id") == "drift"]
+    assert step["env"]["SLACK_URL"] == "${{ secrets.SLACK_URL }}"
+
+
 @pytest.mark.parametrize(
-    "arguments", [["jenkins"], ["cron", "--at", "25:00"], ["cron", "--write"], ["cron", "--at", "x"]]
+    "arguments",
+    [["jenkins"], ["cron", "--keep", "branch"], ["cron", "--at", "25:00"], ["cron", "--write"], ["cron", "--at", "x"]],
 )
 def test_what_makes_no_sense_is_refused(in_folder: Path, arguments: list[str]) -> None:
     TemporaryProject(in_folder)

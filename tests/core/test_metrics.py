@@ -15,7 +15,7 @@ from promptops.core.metrics import (
 )
 from promptops.core.plan import case_order, cluster_sizes, clustered_order
 from promptops.formats import CanarySettings, MetricName, MetricSetting
-from promptops.models import Case, CaseResult, CheckResult, Failure, Judgement, Reply, Sample, SampleKey, Usage
+from promptops.models import Case, CaseResult, CheckResult, Failure, Judgement, Reply, Sample, SampleKey, Turn, Usage
 
 CASE = Case("c1", {}, {"a": 1, "b": 2}, has_expected=True)
 
@@ -35,6 +35,7 @@ HALF = Judgement(
     checks=(CheckResult("matches", "fail", score=0.5), CheckResult("schema", "pass")),
 )
 INVALID = Judgement(sample("no"), "fail", None, valid=False, checks=(CheckResult("schema", "fail"),))
+ASKED_AGAIN = Judgement(sample(earlier=(Turn("no", ("it is no JSON",), "sha256:1"),)), "pass", {}, valid=True)
 RAISED = Judgement(sample(), "error", {}, valid=True, checks=(CheckResult("python", "error"),))
 DOWN = Judgement(sample(reply=None, cost=None, failure=Failure("timeout", "late")), "unmeasurable")
 COPY = Judgement(sample(source="cached"), "pass", {}, valid=True, checks=(CheckResult("schema", "pass"),))
@@ -51,6 +52,8 @@ COPY = Judgement(sample(source="cached"), "pass", {}, valid=True, checks=(CheckR
         ([RAISED], "score", None, 0.0),
         ([INVALID], "score", 0.0, 0.0),
         ([PASSED, INVALID], "validation", 0.5, 0.5),
+        ([PASSED, ASKED_AGAIN], "validation", 1.0, 1.0),
+        ([PASSED, ASKED_AGAIN, INVALID], "first_pass", 0.333333333, 0.333333333),
         ([PASSED], "distance", 0.0, 0.0),
         ([HALF], "distance", 0.5, 0.5),
         ([INVALID], "distance", 1.0, 1.0),

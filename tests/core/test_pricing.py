@@ -130,6 +130,22 @@ def test_a_price_is_that_of_the_day_of_the_request() -> None:
     assert found == {10.0, 2.0}
 
 
+@pytest.mark.parametrize(
+    ("pin", "tier", "factor"),
+    [
+        ("openai/gpt-5-2025-08-07", "flex", 0.5),
+        ("openai/gpt-5-2025-08-07", "priority", 2.0),
+        ("openai/gpt-5-2025-08-07", None, 1.0),
+        ("anthropic/claude-sonnet-4-5-20250929", "priority", 1.0),  # no other price is stated
+        ("anthropic/claude-opus-4-8", "fast", 2.0),
+    ],
+)
+def test_a_service_tier_has_the_price_that_is_listed_for_it(pin: str, tier: str | None, factor: float) -> None:
+    usual = cost(Pin.parse(pin), Usage(10_000, 1_000), {}, at=AUTUMN)
+    assert usual is not None
+    assert cost(Pin.parse(pin), Usage(10_000, 1_000, tier=tier), {}, at=AUTUMN) == pytest.approx(usual * factor)
+
+
 def test_a_batch_whose_price_nobody_states_is_unknown() -> None:
     assert cost(ACME, Usage(1, 1), PRICES, batch=True) is None
     assert cost(Pin("acme", "full"), Usage(MILLION, MILLION), PRICES, batch=True) == 5.0

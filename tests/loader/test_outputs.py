@@ -138,6 +138,14 @@ def test_a_declared_value_stands_in_and_the_reply_says_so_and_why(
     assert caplog.messages == [f"count v1: the declared fallback stands in: {why}"]
 
 
+def test_an_answer_that_was_cut_is_not_asked_for_again_and_told(world: World) -> None:
+    world.release(reask=2, fallback=Fallback(value={"n": None}))
+    world.answers = [Answer('{"m', finish_reason="length")]
+    reply = promptops.load("count").run(text="three")
+    assert (world.server.count, reply.finish_reason) == (1, "length")
+    assert reply.fallback_reason.startswith("the answer of acme/m-1 was cut at its limit and does not satisfy")
+
+
 def test_the_value_is_a_copy_that_a_caller_may_change(world: World) -> None:
     world.release(fallback=Fallback(value={"n": None}))
     world.answers = ["three"]

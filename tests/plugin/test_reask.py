@@ -70,6 +70,7 @@ def test_what_is_invalid_is_asked_for_again_recorded_and_replayed(counting: Worl
     summaries = [timeless(document)["summaries"][0] for document in documents]
     assert {summary["first_pass_rate"] for summary in summaries} == {8 / 12}
     assert {summary["validation_rate"] for summary in summaries} == {11 / 12}
+    assert all(summary["suspect"] for summary in summaries)
 
 
 @pytest.mark.parametrize("ending", ["md", "html"])
@@ -79,7 +80,7 @@ def test_reports_show_both_rates_and_what_was_answered_at_first(counting: World,
         counting.process("--promptops-mode", "live", "--promptops-report", f"report.{ending}")
     text = (counting.pytester.path / f"report.{ending}").read_text(encoding="utf-8")
     assert "66.7% at first, 91.7% in the end" in text
-    assert "at first" in text
+    assert "prompt or schema" in text
 
 
 def test_a_budget_that_the_worst_case_exceeds_asks_nothing(counting: World) -> None:

@@ -33,6 +33,17 @@ from promptops.testing import ScriptedProvider
         ("smollm2-135m-instruct@b179c9523d0e", "smollm2-135m-instruct@b179c9523d0e", True),
         ("smollm2-135m-instruct@b179c9523d0e", "smollm2-135m-instruct@000000000000", False),
         ("m", "M", False),
+        ("anthropic/claude-sonnet-4.6", "anthropic/claude-4.6-sonnet-20260217", True),
+        ("anthropic/claude-sonnet-4-20250514", "anthropic/claude-4-sonnet-20250514", True),
+        ("anthropic/claude-sonnet-4-20250514", "anthropic/claude-4-sonnet-20250601", False),
+        ("anthropic/claude-sonnet-4.6", "anthropic/claude-4.5-sonnet-20250929", False),
+        ("anthropic/claude-sonnet-4.6", "anthropic/claude-4.6-opus-20260205", False),
+        ("model-1-2", "model-2-1", False),
+        ("openai/gpt-4o-2024-11-20:nitro", "openai/gpt-4o-2024-11-20", True),
+        ("minimax/minimax-m2:free", "minimax/minimax-m2:free", True),
+        ("google/gemini-2.0-flash-exp:free", "x-ai/grok-4", False),
+        ("llama3.2:3b", "llama3.2:1b", False),
+        ("llama3.2:3b", "llama3.2", False),
     ],
 )
 def test_a_model_is_the_same_only_by_name_prefix_or_the_date_of_an_alias(asked: str, served: str, same: bool) -> None:

@@ -124,3 +124,22 @@ def test_deepseek_counts_what_its_cache_held_by_a_name_of_its_own(counts: dict[s
     """Source: https://api-docs.deepseek.com/api/create-chat-completion."""
     wire = format_for("deepseek", "api.deepseek.com")
     assert wire.reply(whole({"content": "hi"}, usage={**COUNTS, **counts})).usage.cached_tokens == cached
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("openai-chat", whole({"content": "hi"}, usage=COUNTS, service_tier="flex")),
+        ("openai-responses", {"status": "completed", "output": [], "usage": {}, "service_tier": "flex"}),
+        ("gemini", {"candidates": [{"content": {"parts": []}}], "usageMetadata": {"serviceTier": "flex"}}),
+        ("anthropic-messages", {"content": [], "usage": {"input_tokens": 1, "speed": "flex"}}),
+    ],
+)
+def test_a_tier_with_prices_of_its_own_is_a_part_of_what_is_counted(name: str, document: dict[str, Any]) -> None:
+    assert format_for(name, "x").reply(document).usage.tier == "flex"
+
+
+@pytest.mark.parametrize("said", [None, "default", "standard", "on_demand", "auto", 5, {}])
+def test_a_tier_at_the_usual_price_is_none(said: Any) -> None:
+    assert OpenAIChat().reply(whole({"content": "hi"}, usage=COUNTS, service_tier=said)).usage.tier is None
+    assert streamed(SAID, {**chunk({}, "stop"), "service_tier": "priority"}, DONE).usage.tier == "priority"

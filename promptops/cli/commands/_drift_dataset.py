@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
@@ -11,6 +12,7 @@ from msgspec import to_builtins
 from promptops.cli.commands._asking import recorded_run, say_estimate
 from promptops.cli.commands._shared import note
 from promptops.cli.progress import Telling
+from promptops.times import clock_of
 
 if TYPE_CHECKING:
     from promptops.models import Json
@@ -35,7 +37,7 @@ def check_datasets(
     targets = drift_targets(session, selectors)
     for problem in (target.frozen.problem for target in targets if target.frozen):
         note(f"notice: {problem}")
-    return _run(session, targets, wish, telling)
+    return check_targets(session, targets, wish, telling, at=clock_of(os.environ).now())
 
 
 def exit_code(states: Sequence[str]) -> int:
@@ -43,9 +45,10 @@ def exit_code(states: Sequence[str]) -> int:
     return next((EXIT_CODES[state] for state in ("changed", "unmeasurable", "watch") if state in states), 0)
 
 
-def _run(
-    session: Session, targets: Sequence[Target], resume: Resume, telling: Telling
+def check_targets(
+    session: Session, targets: Sequence[Target], resume: Resume, telling: Telling, *, at: datetime
 ) -> tuple[list[DriftResult], int]:
+    """Ask the datasets of `targets`; the night of their rows is that of `at`."""
     from promptops.runner.drift import run_drift
     from promptops.runner.estimates import estimate
 
@@ -61,13 +64,13 @@ def _run(
                 note(f"stopped after {progress.done} of {total} samples; the same command goes on from there")
                 raise
         for result in results:
-            stored.store.add_night(_night(result, stored.id))
+            stored.store.add_night(_night(result, stored.id, at))
         code = exit_code([result.decision.state for result in results])
         stored.finish(next(state for state, number in EXIT_CODES.items() if number == code))
     return results, code
 
 
-def _night(result: DriftResult, run: str) -> Any:
+def _night(result: DriftResult, run: str, at: datetime) -> Any:
     from promptops.store.runs import DriftNight
 
     target, decision = result.target, result.decision
@@ -75,7 +78,7 @@ def _night(result: DriftResult, run: str) -> Any:
         prompt=target.prompt,
         version=target.version,
         pin=str(target.pin),
-        night=datetime.now(UTC).strftime("%Y-%m-%d"),
+        night=at.strftime("%Y-%m-%d"),
         state=decision.state,
         agreement=decision.agreement,
         run=run,
@@ -85,7 +88,13 @@ def _night(result: DriftResult, run: str) -> Any:
 
 def _decision_json(result: DriftResult) -> dict[str, Any]:
     plain = {key: list(v) if isinstance(v, tuple) else v for key, v in to_builtins(result.decision).items()}
-    return {**plain, "cost": result.cost, "unrecorded": list(result.unrecorded)}
+    return {
+        **plain,
+        "cost": result.cost,
+        "verdict": result.verdict,
+        "why": result.why,
+        "unrecorded": list(result.unrecorded),
+    }
 
 
 def results_json(results: Sequence[DriftResult]) -> list[dict[str, Any]]:

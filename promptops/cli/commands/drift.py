@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from promptops.cli.commands._asking import (
     BudgetOption,
@@ -37,8 +40,10 @@ from promptops.cli.progress import Telling
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptops.runner.drift import DriftResult
+    from promptops.cli.commands._drift_night import Night
     from promptops.runner.nightly.night import Nightly, Seen
+    from promptops.runner.resuming import Resume
+    from promptops.runner.session import Session
 
 EXAMPLES = (
     "promptops drift accept --reason 'the first epoch'",
@@ -54,6 +59,17 @@ SelectorsArgument = Annotated[
     typer.Argument(metavar="[SELECTOR]…", help="Which served versions, or which pins (default: all of them)."),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log and in git.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a visit was asked for."""
+
+    tier: str = "all"
+    state: str | None = None
+    required: bool = False
+    as_json: bool = False
+
 
 app = typer.Typer(
     cls=CheckUnlessNamed,
@@ -95,6 +111,10 @@ def check(
     budget_tokens: BudgetTokensOption = None,
     budget_requests: BudgetRequestsOption = None,
     resume: ResumeOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and visit every night: a small daemon (pip install …[watch]).")
+    ] = False,
+    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When the daemon's nights are.")] = "03:17",
     quiet: QuietOption = False,
     events: EventsOption = None,
     as_json: JsonOption = False,
@@ -104,7 +124,6 @@ def check(
     STABLE ends in 0, CHANGED in 1, UNMEASURABLE in 10, WATCH and RECALIBRATING in 11. Before the watch has begun
     (`promptops drift accept`) it is the dataset alone that is asked.
     """
-    from promptops.cli.commands._drift_dataset import check_datasets
     from promptops.runner.session import Session
 
     if tier not in ("1", "3", "all"):
@@ -119,18 +138,51 @@ def check(
         budget_requests=budget_requests,
         environment=env,
     )
-    session = Session(current_project(), "live", environ(), chosen)
+
+    def visit(wish: Resume) -> int:
+        session = Session(current_project(), "live", environ(), chosen)
+        return _visit(session, names, wish, Telling(quiet, events), wanted)
+
+    wanted = Wanted(tier, state, require_state, as_json)
     wish, names = resume_of(resume, selectors or ())
-    watch = watched(session, names, state, required=require_state) if tier != "3" else None
-    seen: list[Seen] = []
-    results: list[DriftResult] = []
-    if watch is not None:
-        seen = watch.visit()
-    if tier == "3" or watch is None:
-        results, _ = check_datasets(session, names, wish, Telling(quiet, events))
-        if tier != "3":
+    if not watch:
+        finish(visit(wish))
+        return
+    from promptops.cli.commands._drift_daemon import keep_watch
+    from promptops.cli.commands.schedule import time_of_day
+
+    hour, minute = time_of_day(at)
+    keep_watch(lambda: visit(wish), lambda: _calibrate(names, env, wanted), hour=hour, minute=minute)
+
+
+def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Telling, wanted: Wanted) -> int:
+    """One visit; returns its exit code."""
+    from promptops.cli.commands._drift_dataset import check_datasets
+    from promptops.cli.commands._drift_night import Night, follow, tell
+
+    watch = watched(session, names, wanted.state, required=wanted.required) if wanted.tier != "3" else None
+    if watch is None:
+        results, _ = check_datasets(session, names, wish, telling)
+        if wanted.tier != "3":
             note("notice: the nightly watch has not begun here: promptops drift accept begins it")
-    finish(_report(watch, seen, results, as_json=as_json))
+        return _report(None, [], Night(results=results), as_json=wanted.as_json)
+    seen = watch.visit()
+    night = follow(session, watch, seen, wish, telling) if wanted.tier == "all" else Night()
+    seen = [replace(after, read=before.read) for before, after in zip(seen, watch.look(), strict=True)]
+    code = _report(watch, seen, night, as_json=wanted.as_json)
+    tell(watch, seen, night)
+    return code
+
+
+def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
+    """The reading that the calibration wants next; returns the exit code."""
+    from promptops.cli.commands._drift_night import Night
+    from promptops.runner.session import Session
+
+    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    watch = watched(session, names, wanted.state, required=True)
+    assert watch is not None
+    return _report(watch, watch.visit(only_calibration=True), Night(), as_json=wanted.as_json)
 
 
 @app.command("calibrate")
@@ -149,6 +201,7 @@ def calibrate(
     Made for an hourly job: so the readings are spread over the hours of two days. Ends in 0, or in 10 where an
     endpoint could not be read.
     """
+    from promptops.cli.commands._drift_night import Night
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
@@ -158,7 +211,7 @@ def calibrate(
     while stay and (waits := _calibrating(watch, seen)):
         watch.clock.sleep(max(1.0, waits))
         seen = watch.visit(only_calibration=True)
-    code = _report(watch, seen, [], as_json=as_json)
+    code = _report(watch, seen, Night(), as_json=as_json)
     finish(code if code == EXIT_CODES["unmeasurable"] else 0)
 
 
@@ -202,12 +255,13 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say in which state every endpoint is, by its log, and ask nothing; ends as `check` would."""
+    from promptops.cli.commands._drift_night import Night
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
     watch = watched(session, selectors or (), state, required=True)
     assert watch is not None
-    finish(_report(watch, watch.look(), [], as_json=as_json))
+    finish(_report(watch, watch.look(), Night(), as_json=as_json))
 
 
 @app.command("history")
@@ -258,25 +312,22 @@ def _calibrating(watch: Nightly, seen: list[Seen]) -> float:
     return max(1.0, min(waits)) if waits else 0.0
 
 
-def _report(watch: Nightly | None, seen: list[Seen], results: list[DriftResult], *, as_json: bool) -> int:
+def _report(watch: Nightly | None, seen: Sequence[Seen], night: Night, *, as_json: bool) -> int:
     """Show what was found; returns the exit code: the worst of all."""
     from promptops.cli.commands._drift_dataset import results_json
     from promptops.reporting.drift import drift_lines
     from promptops.reporting.lines import painted
+    from promptops.reporting.nightly import night_lines
 
-    state = worst([*(one.state for one in seen), *(result.decision.state for result in results)])
+    state = worst([*(one.state for one in seen), *(result.decision.state for result in night.results)])
     if as_json:
         now = watch.clock.now() if watch is not None else None
-        emit_json(
-            {
-                "state": state,
-                "watch": [seen_json(one, now) for one in seen if now is not None],
-                "endpoints": results_json(results),
-            }
-        )
+        shown = [seen_json(one, now) for one in seen if now is not None]
+        emit_json({"state": state, "watch": shown, "endpoints": results_json(night.results), **night.json()})
         return EXIT_CODES[state]
     if watch is not None:
         show(seen, watch.clock.now())
-    if results:
-        typer.echo(painted(drift_lines(results), color=colour()))
+    lines = [*night_lines(night.texts, night.factors), *drift_lines(night.results)]
+    if lines:
+        typer.echo(painted(lines, color=colour()))
     return EXIT_CODES[state]

@@ -115,6 +115,32 @@ class AlarmRaised(Strict):
     reason: Text
 
 
-Event = Annotated[EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised, Field(discriminator="kind")]
-AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised
+class TextsTaken(Strict):
+    """Tier 2: the texts of a baseline, by prompt; or how likely tonight's are if nothing changed (`p`)."""
+
+    kind: Literal["texts"] = "texts"
+    endpoint: Name
+    epoch: Count
+    at: str
+    texts: dict[str, list[Text]] = Field(default_factory=dict)
+    p: Annotated[float, Field(ge=0, le=1)] | None = None
+    requests: Count = 0
+    cost: float | None = 0.0
+
+
+class AlarmTold(Strict):
+    """The alarm of an epoch was delivered to a webhook: it is not told again."""
+
+    kind: Literal["told"] = "told"
+    endpoint: Name
+    epoch: Count
+    at: str
+    to: Name
+
+
+Event = Annotated[
+    EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold,
+    Field(discriminator="kind"),
+]
+AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold
 EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)

@@ -16,6 +16,7 @@ class Size:
 
     Tier 1a: each of `prompts` is asked `calls` times in each of `blocks`, for one token with its log probabilities.
     Tier 1b: each of `inputs` is asked `repeats` times at temperature 0, in one block.
+    Tier 2: each of `texts` prompts is asked `samples` times for `words` tokens at temperature 1.
     """
 
     prompts: int
@@ -23,6 +24,9 @@ class Size:
     calls: int
     inputs: int
     repeats: int
+    texts: int
+    samples: int
+    words: int
 
     def blocks_of(self, tier: Tier) -> int:
         """How many blocks a reading consists of."""
@@ -39,8 +43,8 @@ class Size:
 
 
 SIZES: Final[Mapping[SizeName, Size]] = {
-    "tiny": Size(prompts=1, blocks=1, calls=10, inputs=2, repeats=5),
-    "standard": Size(prompts=5, blocks=3, calls=10, inputs=20, repeats=10),
+    "tiny": Size(prompts=1, blocks=1, calls=10, inputs=2, repeats=5, texts=5, samples=5, words=20),
+    "standard": Size(prompts=5, blocks=3, calls=10, inputs=20, repeats=10, texts=25, samples=10, words=50),
 }
 
 PROMPTS: Final = ("Say a word", "x", "The", "1, 2,", "Why?")

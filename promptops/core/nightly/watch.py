@@ -17,6 +17,7 @@ from typing import Final
 
 from promptops.core.nightly.events import (
     AlarmRaised,
+    AlarmTold,
     AnyEvent,
     EpochBegun,
     Missed,
@@ -25,6 +26,7 @@ from promptops.core.nightly.events import (
     ReadingTaken,
     Role,
     Served,
+    TextsTaken,
 )
 from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, Tier
@@ -38,6 +40,8 @@ FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
 """The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
 MOST_THIN: Final = 4
+TEXTS_LEVEL: Final = 0.1 / 53
+"""A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
 ALL_INPUTS: Final = "all inputs"
 """The one probe of tier 1b."""
@@ -63,6 +67,9 @@ class Watch:
     cost: float | None = 0.0
     correlation: Correlation | None = None
     thin: int | None = 1
+    texts: TextsTaken | None = None
+    checked: TextsTaken | None = None
+    told: set[str] = field(default_factory=set)
     _reference: dict[str, Profile] = field(default_factory=dict)
 
     # --- what the log says
@@ -77,9 +84,13 @@ class Watch:
             self._read(event)
         elif isinstance(event, AlarmRaised):
             self.alarm = event
+        elif isinstance(event, AlarmTold):
+            self.told.add(event.to)
+        elif isinstance(event, TextsTaken):
+            self._take_texts(event)
         else:
             self.missed = event
-        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised) else event.cost
+        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised | AlarmTold) else event.cost
         self.cost = None if self.cost is None or spent is None else self.cost + spent
 
     def _begin(self, event: EpochBegun) -> None:
@@ -103,6 +114,12 @@ class Watch:
             self.nights.append(event)
             if self.counts(len(self.nights)):
                 self._bet(event.number, event.values)
+
+    def _take_texts(self, event: TextsTaken) -> None:
+        if event.texts:
+            self.texts = event
+        else:
+            self.checked = event
 
     def _settle(self) -> None:
         """Decide once enough readings are in whether they hang together, and make the history of them."""
@@ -203,6 +220,22 @@ class Watch:
             return last + NIGHT
         return last + timedelta(seconds=0.9 * self.epoch.spacing)
 
+    def texts_due(self, now: datetime, every: timedelta | None) -> bool:
+        """Whether tier 2 is wanted: its baseline once there is a history, then after an alarm, and every so often."""
+        if self.epoch is None or self.chosen is None or self.missed is not None:
+            return False
+        if self.texts is None:
+            return self.calibrated and self.alarm is None
+        last = self.checked or self.texts
+        if self.alarm is not None:
+            return self.checked is None or self.checked.at < self.alarm.at
+        return every is not None and now >= parse_moment(last.at) + 0.9 * every
+
+    @property
+    def texts_moved(self) -> bool:
+        """Whether the last look at the texts says that they come from another distribution."""
+        return self.checked is not None and self.checked.p is not None and self.checked.p <= TEXTS_LEVEL
+
     def state(self, *, endpoints: int) -> NightState:
         """The state after the last event, with `endpoints` watched together."""
         self.detector.endpoints = max(1, endpoints)
@@ -217,7 +250,8 @@ class Watch:
         if self.detector.alarm == "changed":
             return "changed"
         suspicious = self.last is not None and bool(self.gross(first_blocks(self.last)))
-        return "watch" if self.detector.alarm == "watch" or suspicious else "stable"
+        moved = self.detector.alarm == "watch" or suspicious or self.texts_moved
+        return "watch" if moved else "stable"
 
 
 def fold(events: Sequence[AnyEvent]) -> dict[str, Watch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Protocol
 
 from promptops.config import ModelLimits
@@ -159,18 +159,25 @@ class Admission:
 
     def _serve(self, now: float) -> float:
         blocked: dict[str, float] = {}
-        while True:
-            heads = [(head.rank, lane, head) for lane in self._lanes.values() if (head := lane.line.head())]
-            heads = [item for item in heads if item[1].model not in blocked]
-            if not heads:
-                return min(blocked.values(), default=float("inf"))
-            _, lane, head = min(heads, key=lambda item: item[0])
+        while (lane := self._next_lane(blocked)) is not None and (head := lane.line.head()) is not None:
             admitted = self._admit(lane, head.tokens, now)
             if isinstance(admitted, Ticket):
                 lane.line.pop()
                 head.turn.set_result(admitted)
             else:
                 blocked[lane.model] = admitted
+        return min(blocked.values(), default=float("inf"))
+
+    def _next_lane(self, blocked: Container[str]) -> Lane | None:
+        """The lane of who has waited longest, of those that may hold somebody who may go."""
+        found: Lane | None = None
+        first = (True, 0)
+        for lane in self._lanes.values():
+            if lane.model in blocked or (head := lane.line.head()) is None:
+                continue
+            if found is None or head.rank < first:
+                found, first = lane, head.rank
+        return found
 
     def _admit(self, lane: Lane, tokens: int, now: float, *, also: int = 0) -> Ticket | float:
         """Return a ticket where every limit allows it, else the seconds after which to look again."""

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from promptops.core.digest import request_digest
 from promptops.core.nightly.sizes import TOP
+from promptops.core.redact import Redactor, secrets_of
 from promptops.core.wire.endpoints import spec_of
 from promptops.core.wire.takes import fields_for, kept
 from promptops.models import Json, Message, Pin, PlannedSample, Request, Sample, SampleKey, ServedRules
@@ -42,12 +45,14 @@ class Probe:
         return PlannedSample(key, request, request_digest(request), timed=True, served=_COUNTED)
 
 
-def probe_params(pin: Pin, config: Config, *, tokens: int = 1, logprobs: bool = False) -> Mapping[str, Json] | None:
-    """Return the params that ask for `tokens` tokens at temperature 0, as far as the endpoint takes them.
+def probe_params(
+    pin: Pin, config: Config, *, tokens: int = 1, temperature: float = 0.0, logprobs: bool = False
+) -> Mapping[str, Json] | None:
+    """Return the params that ask for `tokens` tokens at a temperature, as far as the endpoint takes them.
 
     None where log probabilities are wanted and the wire format has none.
     """
-    wanted: dict[str, Json] = {"temperature": 0.0, "max_tokens": tokens}
+    wanted: dict[str, Json] = {"temperature": temperature, "max_tokens": tokens}
     if logprobs:
         wanted |= {"logprobs": True, "top_logprobs": TOP}
     spec = spec_of(pin, config)
@@ -66,9 +71,16 @@ def asker(session: Session) -> Asked:
     """Return what asks probes live, each of them, and nothing from any cache. Replies are redacted; nothing is kept."""
 
     def ask(probes: Sequence[Probe]) -> list[Sample]:
-        return _ask(session, [probe.planned() for probe in probes])
+        redactor = Redactor(session.project.config.redact, secrets_of(session.environ))
+        return [_redacted(sample, redactor) for sample in _ask(session, [probe.planned() for probe in probes])]
 
     return ask
+
+
+def _redacted(sample: Sample, redactor: Redactor) -> Sample:
+    if sample.reply is None:
+        return sample
+    return replace(sample, reply=replace(sample.reply, text=redactor.text(sample.reply.text)))
 
 
 def _ask(session: Session, planned: Sequence[PlannedSample]) -> list[Sample]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptops.config import Config
 from promptops.core.wire.endpoints import settings_of
 from promptops.models import Pin
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One model at one address. `route` is that address; `serves` names the versions behind it, as `booking@v2`."""
 
     pin: Pin

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from promptops.core.nightly.events import (
     AlarmRaised,
     AnyEvent,
@@ -34,8 +36,7 @@ APART: Final = 600.0  # seconds between two looks of the fast lane
 LOOKS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One endpoint after a visit. `read` says whether it was asked; `why` is set where it could not be measured."""
 
     endpoint: Endpoint
@@ -166,7 +167,7 @@ class Nightly:
     def _take(self, takings: Sequence[Taking]) -> None:
         """Ask block after block; who is far off is looked at twice more, ten minutes apart, all of them together."""
         self._block(takings)
-        far = [taking for taking in takings if not taking.why and taking.gross()]
+        far = [t for t in takings if not t.why and t.watch.alarm is None and t.gross()]
         self._rest([taking for taking in takings if taking not in far])
         for _ in range(1, LOOKS):
             if far:

@@ -9,12 +9,14 @@ from promptops.models import Reply
 from promptops.providers.events import Events
 from promptops.providers.formats import format_for
 from promptops.providers.wire import Wire
-from tests.providers.oracles import test_anthropic, test_gemini, test_openai
+from tests.providers.oracles import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.oracles.oracle import cuts, events, read
 
 STREAMS = {
-    "openai-chat": events(test_openai.CHAT_STREAMS["text"]),
-    "openai-responses": events(test_openai.response_stream(test_openai.RESPONSE_REPLIES["text"]), named="type"),
+    "openai-chat": events(test_openai_chat.CHAT_STREAMS["text"]),
+    "openai-responses": events(
+        test_openai_responses.response_stream(test_openai_responses.RESPONSE_REPLIES["text"]), named="type"
+    ),
     "anthropic-messages": events(test_anthropic.stream_of(test_anthropic.REPLIES["blocks"]), named="type"),
     "gemini": events(test_gemini.stream_of(test_gemini.REPLIES["thoughts"])),
 }

@@ -1,0 +1,118 @@
+"""What a webhook is told of an alarm: one message for all endpoints of a night, in the shape that each receiver wants.
+
+Sources: Slack, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (`text`, `blocks`, three
+characters escaped); Microsoft Teams, https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors
+(a message with one Adaptive Card, at most 28 KB).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["slack", "teams", "generic"]
+MOST_ENDPOINTS = 20  # that a message lists
+MOST_TEXT = 600  # characters of a reason
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One endpoint of a message. `moved` says what experiments found, in words."""
+
+    endpoint: str
+    serves: tuple[str, ...]
+    since: str
+    lane: str
+    reason: str
+    epoch: int
+    moved: tuple[str, ...] = ()
+
+
+def payload(kind: Kind, told: Sequence[Told]) -> bytes:
+    """Return the body of the one request that tells them all."""
+    document = {"slack": _slack, "teams": _teams, "generic": _generic}[kind](told)
+    return json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
+
+
+def signature(key: str, timestamp: int, body: bytes) -> str:
+    """Return `v1=<hex>`: HMAC-SHA256 of `v1:<timestamp>:<body>`, which a receiver recomputes to know who sent it when.
+
+    Source: RFC 2104; the signed text has the form of https://docs.slack.dev/authentication/verifying-requests-from-slack.
+    """
+    signed = f"v1:{timestamp}:".encode() + body
+    return "v1=" + hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def title(told: Sequence[Told]) -> str:
+    """The message in one line."""
+    if len(told) == 1:
+        return f"promptops: {told[0].endpoint} answers differently"
+    return f"promptops: {len(told)} endpoints answer differently (one cause is likelier than many)"
+
+
+def _generic(told: Sequence[Told]) -> dict[str, Any]:
+    return {
+        "event": "promptops.drift.changed",
+        "format": 1,
+        "title": title(told),
+        "endpoints": [
+            {
+                "endpoint": one.endpoint,
+                "serves": list(one.serves),
+                "since": one.since,
+                "lane": one.lane,
+                "reason": one.reason[:MOST_TEXT],
+                "epoch": one.epoch,
+                "attribution": list(one.moved),
+            }
+            for one in told[:MOST_ENDPOINTS]
+        ],
+        "more": max(0, len(told) - MOST_ENDPOINTS),
+    }
+
+
+def _slack(told: Sequence[Told]) -> dict[str, Any]:
+    lines = [_escaped(line)[:2900] for line in _lines(told)]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in lines]
+    heading = {"type": "header", "text": {"type": "plain_text", "text": title(told)[:150]}}
+    return {"text": _escaped(title(told)), "blocks": [heading, *blocks][:50]}
+
+
+def _teams(told: Sequence[Told]) -> dict[str, Any]:
+    texts: list[dict[str, Any]] = [{"type": "TextBlock", "text": title(told), "weight": "Bolder", "wrap": True}]
+    texts += [{"type": "TextBlock", "text": _plain(line), "wrap": True} for line in _lines(told)]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": texts,
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _lines(told: Sequence[Told]) -> list[str]:
+    lines = []
+    for one in told[:MOST_ENDPOINTS]:
+        moved = "".join(f"; {words}" for words in one.moved)[:MOST_TEXT]
+        served = f" ({', '.join(one.serves[:5])})" if one.serves else ""
+        lines.append(f"{one.endpoint}{served}, since {one.since}, by the {one.lane}: {one.reason[:MOST_TEXT]}{moved}")
+    if len(told) > MOST_ENDPOINTS:
+        lines.append(f"and {len(told) - MOST_ENDPOINTS} more")
+    return [*lines, "Look: promptops drift history. Accept: promptops drift accept PIN --reason TEXT"]
+
+
+def _escaped(text: str) -> str:
+    """Slack's three control characters; what is left is no link, mention or channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _plain(text: str) -> str:
+    """A card's text is Markdown: no link, and no emphasis, out of what a provider said."""
+    for character in "\\`*_[]()":
+        text = text.replace(character, f"\\{character}")
+    return text

@@ -1,0 +1,34 @@
+"""Which datasets are asked tonight: the one that waited longest first, as many as the money allows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`chosen` are asked tonight; `unpriced` cannot be bounded, and so are not; the others wait for another night."""
+
+    chosen: tuple[str, ...]
+    waiting: tuple[str, ...]
+    unpriced: tuple[str, ...]
+
+
+def turn_of(
+    costs: Mapping[str, float | None], last: Mapping[str, str], *, dollars: float, first: Collection[str] = ()
+) -> Turn:
+    """Return whose turn it is: `costs` in US dollars by name (None: no price is known), `last` when each was asked.
+
+    Those of `first` (an alarm) go before all others, then those never asked, then the longest ago. One that does not
+    fit is passed over for a cheaper one behind it. What costs nothing always fits.
+    """
+    order = sorted(costs, key=lambda name: (name not in first, last.get(name, ""), name))
+    left, chosen = dollars, []
+    for name in order:
+        cost = costs[name]
+        if cost is not None and cost <= left:
+            chosen.append(name)
+            left -= cost
+    unpriced = tuple(name for name in order if costs[name] is None)
+    return Turn(tuple(chosen), tuple(n for n in order if n not in chosen and n not in unpriced), unpriced)

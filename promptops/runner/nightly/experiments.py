@@ -1,0 +1,94 @@
+"""Runs the experiments that say which part moved, after an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
+from promptops.core.plan import plan_case
+from promptops.core.wire.endpoints import settings_of
+from promptops.models import Pin, PlannedSample
+from promptops.runner.drift import recorded_samples
+from promptops.runner.nightly.choosing import params_for
+from promptops.runner.nightly.endpoints import route_of
+from promptops.runner.nightly.night import Nightly, Seen
+from promptops.runner.nightly.taking import Taking
+
+if TYPE_CHECKING:
+    from promptops.runner.session import Session
+    from promptops.runner.targets import Target
+
+MOST_CASES = 200  # of each version whose recorded texts are judged again
+
+
+def attribute(session: Session, nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> list[Factor]:
+    """Hold everything but one part fixed, part by part; asks the probes once more, by every route there is."""
+    targets = [_target(session, name) for name in seen.endpoint.serves]
+    version, dataset, judge = _recorded(session, targets)
+    route, pin = _asked(nightly, seen, fleet)
+    return [version, dataset, judge, route, pin]
+
+
+def _target(session: Session, name: str) -> Target:
+    prompt, _, version = name.partition("@")
+    return session.target(prompt, version)
+
+
+def _recorded(session: Session, targets: Sequence[Target]) -> tuple[Factor, Factor, Factor]:
+    """Nothing is asked but a judge, where there is one: the recorded texts are what is held fixed."""
+    stale = recorded = tested = other = judged = otherwise = 0
+    for target in targets:
+        by_judge = any(check.name == "judge" for check in target.checks)
+        for case in target.cases[:MOST_CASES]:
+            for planned in plan_case(target.closure, case, indices=[0], released=target.released, read=target.read):
+                found = session.find(planned) if isinstance(planned, PlannedSample) else planned
+                kind = found.failure.kind if found.failure is not None else ""
+                stale += kind == "stale_recording"
+                recorded += found.reply is not None
+            entry = target.baseline.of(case, target.measurement).entry
+            samples = recorded_samples(session, target, case)
+            if entry is None or not samples:
+                continue
+            moved = session.judge(target, samples).outcome != entry.outcome
+            tested, other = tested + (not by_judge), other + (moved and not by_judge)
+            judged, otherwise = judged + by_judge, otherwise + (moved and by_judge)
+    return (
+        version_factor(stale, recorded),
+        judging_factor("dataset", tested=tested, other=other),
+        judging_factor("judge", tested=judged, other=otherwise),
+    )
+
+
+def _asked(nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> tuple[Factor, Factor]:
+    far = _is_far(nightly, seen, seen.endpoint.pin)
+    if far is None:
+        reason = "it does not answer"
+        return Factor("route", "not tested", reason), Factor("pin", "not tested", reason)
+    settings = settings_of(seen.endpoint.pin.provider, nightly.config)
+    others = {}
+    for name in settings.failover if settings is not None else ():
+        found = _is_far(nightly, seen, Pin(name, seen.endpoint.pin.model))
+        if found is not None:
+            others[f"{name} ({route_of(Pin(name, seen.endpoint.pin.model), nightly.config)})"] = found
+    neighbours = {
+        one.endpoint.name: one.state == "changed"
+        for one in fleet
+        if one.endpoint.name != seen.endpoint.name and one.endpoint.route == seen.endpoint.route and not one.why
+    }
+    notices = sum("another address" in notice or "another host" in notice for notice in seen.notices)
+    return route_and_pin(far=far, notices=notices, other_routes=others, neighbours=neighbours)
+
+
+def _is_far(nightly: Nightly, seen: Seen, pin: Pin) -> bool | None:
+    """Whether one block, asked by `pin`, is further from the reference than any of the calibration; None: no answer."""
+    watch = seen.watch
+    if watch.chosen is None or not watch.largest:
+        return None
+    taking = Taking(replace(seen.endpoint, pin=pin), watch, params_for(watch, seen.endpoint, nightly.config))
+    taking.add(nightly.ask(taking.next_block()))
+    if taking.why:
+        return None
+    return any(value > watch.largest.get(probe, 0.0) for probe, value in watch.distances(taking.blocks[0]).items())

@@ -1,0 +1,133 @@
+"""What follows an alarm: texts, datasets, experiments, one message; and the daemon."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptops.cli.commands._drift_daemon import keep_watch, said
+from promptops.errors import StoreError
+from promptops.testing import Answer, LoopbackServer
+from tests.cli.test_drift_watch import Behaviour, Night
+
+
+@pytest.fixture
+def behaviour() -> Behaviour:
+    return Behaviour()
+
+
+@pytest.fixture
+def night(in_folder: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    with LoopbackServer(behaviour) as server:
+        yield Night(in_folder, server, monkeypatch)
+
+
+def begin(night: Night, *tables: str) -> None:
+    for table in tables:
+        night.files.config(table)
+    night.begin()
+    assert night.drift(days=1) == 0
+
+
+def test_an_alarm_asks_texts_and_datasets_and_says_which_part_moved(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(night)
+    assert "25 kept as the baseline of tier 2" in capsys.readouterr().out
+    behaviour.shift, behaviour.text = -2.0, "another answer altogether"
+    assert night.drift(days=1) == 1
+    out = capsys.readouterr().out
+    assert "texts of test/model-1: they come from another distribution" in out
+    assert "outcomes by the canary's tests: UNKNOWN" in out  # one case decides nothing
+    assert "which part of test/model-1 moved, all others held fixed:" in out
+    table = [line.split()[:3] for line in out.splitlines() if line.startswith(("  version ", "  pin ", "  route "))]
+    assert table == [["version", "did", "not"], ["route", "not", "tested"], ["pin", "moved", "the"]]
+    assert night.drift("--json", days=1) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["texts"], found["attribution"]) == ([], {})  # once for an alarm
+
+
+def test_datasets_wait_for_their_turn_where_the_money_is_short(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.files.write(
+        "pyproject.toml",
+        night.files.read("pyproject.toml").replace("reference = 4", "reference = 4\ndataset_budget = 1e-9"),
+    )
+    begin(night)
+    assert "greet@v1 wait for another night" in capsys.readouterr().err
+
+
+def test_one_signed_call_tells_a_webhook_once(
+    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(night, '[tool.promptops.drift.webhook]\nkind = "generic"\nkey_env = "HOOK_API_KEY"')
+    monkeypatch.setenv("HOOK_API_KEY", "secret")
+    behaviour.shift = -2.0
+    with LoopbackServer(lambda _: Answer(status=500 if hook.count == 1 else 200), paths=("/hook",)) as hook:
+        monkeypatch.setenv("PROMPTOPS_WEBHOOK_URL", hook.base_url.replace("/v1", "/hook"))
+        assert night.drift(days=1) == 1
+        assert hook.count == 2  # once more after a 500
+        assert night.drift(days=1) == 1
+        assert hook.count == 2
+        last = hook.requests[-1]
+    at = last.headers["x-promptops-timestamp"]
+    expected = hmac.new(b"secret", f"v1:{at}:".encode() + last.body, hashlib.sha256).hexdigest()
+    assert last.headers["x-promptops-signature"] == f"v1={expected}"
+    (endpoint,) = last.json["endpoints"]
+    assert (endpoint["endpoint"], endpoint["lane"]) == ("test/model-1", "fast")
+    assert "pin moved" in endpoint["attribution"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("", "is not set"), ("http://hook.example/x", "must be an https address"), ("redirect", "status 302")],
+)
+def test_a_webhook_that_cannot_be_called_is_said_and_tried_again(
+    night: Night,
+    behaviour: Behaviour,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str,
+    said: str,
+) -> None:
+    begin(night, '[tool.promptops.drift.webhook]\nkind = "slack"')
+    behaviour.shift = -2.0
+    answer = Answer(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
+    with LoopbackServer(answer, paths=("/hook",)) as hook:
+        monkeypatch.setenv("PROMPTOPS_WEBHOOK_URL", hook.base_url.replace("/v1", "/hook") if url == "redirect" else url)
+        capsys.readouterr()
+        assert [night.drift(days=1), night.drift(days=1)] == [1, 1]
+    errors = capsys.readouterr().err
+    assert errors.count("the next run tries again") == 2
+    assert said in errors
+    assert "hook.example" not in errors
+
+
+def test_the_daemon_visits_at_once_and_ends_with_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("apscheduler")
+
+    def visit() -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keep_watch(visit, lambda: 0, hour=3, minute=17)
+    assert "watching: a night at 03:17" in capsys.readouterr().err
+
+
+def test_an_error_of_one_visit_does_not_end_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> int:
+        raise StoreError("the disk is full")
+
+    said(broken)()
+    said(lambda: 1 // 0)()
+    said(lambda: 10)()
+    errors = capsys.readouterr().err
+    assert "this visit failed: the disk is full" in errors
+    assert "this visit failed: ZeroDivisionError" in errors
+    assert "visited; exit code 10" in errors
