@@ -121,7 +121,8 @@ class HttpProvider:
         """What takes the body: what it is, its head says, and not what was asked for."""
         if not 200 <= status < 300:
             return Whole(MAX_EXCUSE, cut=True)
-        return stream_for(headers.get("content-type", ""), self._wire.chunks) or Whole()
+        asked = self._wire.stream_type if self._stream else ""
+        return stream_for(headers.get("content-type", ""), self._wire.chunks, asked=asked) or Whole()
 
     def _read(self, body: Whole | Stream, exchange: Exchange, model: str) -> Reply:
         status = exchange.status or 0

@@ -138,12 +138,14 @@ def _case(case: str, recorded: Sequence[Judgement], tonight: Sequence[Judgement]
 
 def _answer(judgement: Judgement) -> Answer:
     reply = judgement.sample.reply
+    first = judgement.sample.first_usage
     assert reply is not None
+    assert first is not None
     calls = "".join(json.dumps(call.get("function"), sort_keys=True) for call in reply.tool_calls)
     return Answer(
         text=reply.text + calls,
         passed=judgement.outcome == "pass",
         valid=judgement.valid,
         served=reply.served_model,
-        tokens=reply.usage.input_tokens,
+        tokens=first.input_tokens,
     )

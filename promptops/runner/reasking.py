@@ -41,10 +41,10 @@ class ReaskingAsker:
         self._asker, self._rules, self._redacted = asker, rules, redacted
 
     async def sample(self, planned: PlannedSample) -> Sample:
-        """Ask, and again with what is wrong, at most `planned.reask` times."""
-        if not planned.reask:
+        """Ask, and again with what is wrong, at most `planned.reask` times; once where there are no rules for it."""
+        rules = self._rules.get((planned.key.prompt, planned.key.version, planned.key.pin))
+        if not planned.reask or rules is None:
             return await self._asker.sample(planned)
-        rules = self._rules[planned.key.prompt, planned.key.version, planned.key.pin]
         return await conversation(self._once, planned, rules)
 
     def stop(self) -> None:

@@ -274,6 +274,23 @@ def test_a_conversation_that_was_edited_into_another_is_found_by_verify(
     assert "other requests" in capsys.readouterr().out
 
 
+def test_drift_does_not_take_asking_again_for_another_tokenizer(
+    files: TemporaryProject, server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    BAD.update({f"c{n}": [ZERO] for n in range(0, CASES, 2)})
+    files.git_init()
+    assert run(["run", "count@v1"]) == 0
+    files.commit("Recordings")
+    assert run(["adopt", "count@v1", "--env", "production"]) == 0
+    BAD.clear()
+    capsys.readouterr()
+    before = server.count
+    run(["drift", "count@v1"])
+    found = capsys.readouterr()
+    assert server.count > before
+    assert "other prompt tokens" not in found.out + found.err
+
+
 def test_a_batch_is_refused_because_it_answers_once(
     files: TemporaryProject, server: LoopbackServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

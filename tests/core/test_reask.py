@@ -134,6 +134,8 @@ def test_a_conversation_is_one_sample_with_the_sums_of_all_requests() -> None:
     assert (sample.reply.text, sample.reply.usage, sample.reply.latency) == ('{"n": 3}', Usage(30, 15), 1.5)
     assert (sample.cost, sample.request, len(sample.earlier)) == (1.0, planned().digest, 2)
     assert last_usage(sample, sample.reply.usage) == Usage(10, 5)
+    assert sample.first_usage == Usage(10, 5)
+    assert recorded('{"n": 3}').first_usage == Usage(10, 5)
 
 
 def test_a_sum_with_an_unknown_in_it_is_unknown() -> None:

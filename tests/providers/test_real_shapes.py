@@ -40,6 +40,7 @@ REFUSED_CALL = (
     'event: error\ndata: {"error": {"message": "no such call", "type": "invalid_request_error", '
     '"code": "tool_use_failed", "status_code": 400}}\n\n'
 )
+STREAMED = f"data: {json.dumps(chunk({'content': 'hi'}, 'stop'))}\n\n{DONE}".encode()
 SAID = chunk({"role": "assistant", "content": "hi"})
 
 
@@ -143,3 +144,37 @@ def test_a_tier_with_prices_of_its_own_is_a_part_of_what_is_counted(name: str, d
 def test_a_tier_at_the_usual_price_is_none(said: Any) -> None:
     assert OpenAIChat().reply(whole({"content": "hi"}, usage=COUNTS, service_tier=said)).usage.tier is None
     assert streamed(SAID, {**chunk({}, "stop"), "service_tier": "priority"}, DONE).usage.tier == "priority"
+
+
+@pytest.mark.parametrize("said", ["", "text/plain; charset=utf-8", "application/octet-stream"])
+def test_a_stream_is_one_where_a_proxy_does_not_say_so(said: str) -> None:
+    stream = stream_for(said, OpenAIChat().chunks, asked="text/event-stream")
+    assert stream is not None
+    for byte in b"\xef\xbb\xbf\n: wait\n\n" + STREAMED:
+        stream.feed(bytes((byte,)))
+    stream.finish()
+    assert (OpenAIChat().reply(stream.document()).text, stream.complete) == ("hi", True)
+
+
+@pytest.mark.parametrize(("body", "words"), [(b"<html>oops</html>", "oops"), (b"", "not JSON"), (b"\n\n", "not JSON")])
+def test_what_is_no_stream_is_read_as_the_document_that_it_is(body: bytes, words: str) -> None:
+    stream = stream_for("", OpenAIChat().chunks, asked="text/event-stream")
+    assert stream is not None
+    stream.feed(body)
+    stream.finish()
+    with pytest.raises(ProviderError, match=words) as told:
+        stream.document()
+    assert told.value.kind == "bad_reply"
+
+
+def test_a_document_without_a_type_is_read_where_a_stream_was_asked_for() -> None:
+    stream = stream_for("text/plain", OpenAIChat().chunks, asked="text/event-stream")
+    assert stream is not None
+    stream.feed(json.dumps(whole({"content": "hi"})).encode())
+    stream.finish()
+    assert OpenAIChat().reply(stream.document()).text == "hi"
+
+
+@pytest.mark.parametrize("said", ["", "text/plain"])
+def test_where_no_stream_was_asked_for_nothing_is_guessed(said: str) -> None:
+    assert stream_for(said, OpenAIChat().chunks) is None

@@ -77,6 +77,12 @@ def test_it_is_asked_until_it_is_valid_or_the_limit_is_reached(
     assert [turn.text for turn in sample.earlier] == texts[: requests - 1]
 
 
+def test_what_has_no_rules_is_asked_once() -> None:
+    asker = Asker(answer=answering("no"))
+    sample = asyncio.run(ReaskingAsker(asker, {}, lambda sample: sample).sample(planned()))
+    assert (len(asker.asked), sample.earlier) == (1, ())
+
+
 def test_the_first_token_is_that_of_the_first_answer() -> None:
     sample = asked(Asker(answer=answering("no", '{"n": 1}')), planned())
     assert sample.reply is not None
