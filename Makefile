@@ -30,7 +30,7 @@ format: $(READY) ## mend what ruff can mend
 bench: $(READY) ## speed beside bare loops and what else is installed, a few minutes; ARGS="--quick" for one
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg $(ARGS)
 
-proof: $(READY) ## check by simulation what the statistics promise, half an hour; ARGS="--quick" for seconds
+proof: $(READY) ## check by simulation what the statistics promise, half an hour, goes on where it was stopped; ARGS="--quick"
 	@$(BIN)/python -m proof --json build/proof.json $(ARGS)
 
 docs: $(READY) ## run every command block of README and docs, and redraw the terminal pictures

@@ -1,23 +1,29 @@
 """`python -m proof`: simulate, enumerate, and write `docs/proof/`.
 
-The whole takes about half an hour, `--quick` seconds. What was found is kept as JSON, so that the pages can be written
-again without it: `--from FILE`.
+The whole takes about half an hour on two quiet cores, `--quick` a minute. It is cut into pieces, each told when it is
+done and kept in `--kept`, so that a run that was stopped goes on; a piece is done again when the source that it rests
+on has changed. What was found is kept as JSON, so that the pages can be written again without it: `--from FILE`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from promptops.core.statistics.planning import Outlook
-from proof import nightly, passing, power, regress
+from proof import attempts, nightly, passing, power, regress, sizes
 from proof.pages import Found, goals, pages
 from proof.rates import Rate
+from proof.real import bench as real
+from proof.tasks import Task, run_all
 
 KINDS: dict[str, Callable[..., Any]] = {
     "regress": regress.Cell,
@@ -28,15 +34,21 @@ KINDS: dict[str, Callable[..., Any]] = {
     "years": nightly.Year,
     "delays": nightly.Delay,
     "correlated": Rate,
+    "attempts": attempts.Attempts,
+    "suites": sizes.Suite,
+    "margins": sizes.Margin,
+    "real": real.Cell,
+    "costs": real.Cost,
 }
+KEPT = Path("build/proof")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
-    found = load(options.source.read_text("utf-8")) if options.source else measure(quick=options.quick, say=_say)
+    found = load(options.source.read_text("utf-8")) if options.source else measure(options)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(asdict(found), indent=1) + "\n", "utf-8")
+        options.json.write_text(json.dumps(to_builtins(found), indent=1) + "\n", "utf-8")
     options.out.mkdir(parents=True, exist_ok=True)
     for name, text in pages(found).items():
         (options.out / name).write_text(text, "utf-8")
@@ -46,24 +58,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def measure(*, quick: bool, say: Callable[[str], None]) -> Found:
+def tasks(*, quick: bool) -> dict[str, Sequence[Task]]:
+    """Everything that is measured, in pieces, by the part of `Found` that it is for."""
+    return {
+        "regress": list(regress.cells(quick=quick)),
+        "exact": list(passing.exact_cells(quick=quick)),
+        "passing": list(passing.cells(quick=quick)),
+        "power": list(power.cells(quick=quick)),
+        "coverage": list(power.coverage(quick=quick)),
+        "years": list(nightly.years(quick=quick)),
+        "delays": list(nightly.delays(quick=quick)),
+        "correlated": list(nightly.correlated(quick=quick)),
+        "attempts": list(attempts.cells(quick=quick)),
+        "suites": list(sizes.cells(quick=quick)),
+        "margins": list(sizes.margins(quick=quick)),
+        "real": list(real.cells(quick=quick)),
+        "costs": list(real.costs()),
+    }
+
+
+def measure(options: argparse.Namespace) -> Found:
     """Measure everything, the same from the same seeds."""
-    return Found(
-        regress=list(regress.cells(quick=quick, say=say)),
-        exact=list(passing.exact_cells(quick=quick, say=say)),
-        passing=list(passing.cells(quick=quick, say=say)),
-        power=list(power.cells(quick=quick, say=say)),
-        coverage=list(power.coverage(quick=quick, say=say)),
-        years=list(nightly.years(quick=quick, say=say)),
-        delays=list(nightly.delays(quick=quick, say=say)),
-        correlated=list(nightly.correlated(quick=quick)),
+    found = run_all(
+        tasks(quick=options.quick),
+        read={name: partial(_read, name) for name in KINDS},
+        kept=options.kept,
+        jobs=options.jobs,
+        say=_say,
     )
+    return Found(**found)
 
 
 def load(text: str) -> Found:
     """Read back what was kept."""
     raw = json.loads(text)
-    return Found(**{name: [kind(**_values(item)) for item in raw[name]] for name, kind in KINDS.items()})
+    return Found(**{name: [_read(name, item) for item in raw[name]] for name in KINDS})
+
+
+def _read(part: str, item: dict[str, Any]) -> Any:
+    return KINDS[part](**_values(item))
 
 
 def _values(item: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +114,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a small part, in seconds")
     parser.add_argument("--out", type=Path, default=Path("docs/proof"), help="folder of the pages")
     parser.add_argument("--json", type=Path, help="keep what was found here")
+    parser.add_argument(
+        "--kept", type=Path, default=KEPT, help="folder of finished pieces; what is there is not redone"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--from", dest="source", type=Path, help="write the pages from what was kept")
     return parser.parse_args(arguments)
 

@@ -10,6 +10,7 @@ from statistics import median
 
 from promptops.core.statistics.rank_detector import RankDetector, lag_one
 from proof.rates import Rate
+from proof.tasks import Task
 
 Noise = Callable[[Random], float]
 
@@ -48,17 +49,16 @@ class Delay:
     late: float
 
 
-def years(*, quick: bool, say: Callable[[str], None]) -> Iterator[Year]:
+def years(*, quick: bool) -> Iterator[Task]:
     rounds = 40 if quick else 2000
-    for name, noise in NOISES.items():
-        say(f"nights: {name}")
-        yield year(name, noise, 1, 30, rounds)
-    say("nights: four probes")
-    yield year("normal", NOISES["normal"], 4, 60, rounds // 4)
+    for name in NOISES:
+        yield Task(f"nights: {name}", year, (name, 1, 30, rounds))
+    yield Task("nights: four probes", year, ("normal", 4, 60, rounds // 4))
 
 
-def year(name: str, noise: Noise, probes: int, calibration: int, rounds: int) -> Year:
+def year(name: str, probes: int, calibration: int, rounds: int) -> Year:
     changed = watched = 0
+    noise = NOISES[name]
     rng = Random(f"year {name} {probes} {calibration}")
     for _ in range(rounds):
         seen = set(alarms(rng, noise, 0.0, probes, calibration, 365))
@@ -67,16 +67,20 @@ def year(name: str, noise: Noise, probes: int, calibration: int, rounds: int) ->
     return Year(name, probes, calibration, Rate(changed, rounds), Rate(watched, rounds))
 
 
-def delays(*, quick: bool, say: Callable[[str], None]) -> Iterator[Delay]:
+def delays(*, quick: bool) -> Iterator[Task]:
     for shift in (4.0,) if quick else (1.0, 2.0, 4.0, 8.0):
         for calibration in (60,) if quick else (30, 60):
-            say(f"nights: a shift of {shift:g} sd")
-            rng, found = Random(f"delay {shift} {calibration}"), []
-            for _ in range(40 if quick else 500):
-                seen = list(alarms(rng, NOISES["normal"], shift, 1, calibration, 60))
-                found.append(float(len(seen)) if seen[-1] == "changed" else float("inf"))
-            found.sort()
-            yield Delay(shift, calibration, median(found), found[int(0.9 * len(found))])
+            name = f"nights: a shift of {shift:g} sd, {calibration} calibration blocks"
+            yield Task(name, delay, (shift, calibration, 40 if quick else 500))
+
+
+def delay(shift: float, calibration: int, rounds: int) -> Delay:
+    rng, found = Random(f"delay {shift} {calibration}"), []
+    for _ in range(rounds):
+        seen = list(alarms(rng, NOISES["normal"], shift, 1, calibration, 60))
+        found.append(float(len(seen)) if seen[-1] == "changed" else float("inf"))
+    found.sort()
+    return Delay(shift, calibration, median(found), found[int(0.9 * len(found))])
 
 
 def alarms(rng: Random, noise: Noise, shift: float, probes: int, calibration: int, nights: int) -> Iterator[str]:
@@ -92,9 +96,13 @@ def alarms(rng: Random, noise: Noise, shift: float, probes: int, calibration: in
             return
 
 
-def correlated(*, quick: bool) -> tuple[Rate, Rate]:
+def correlated(*, quick: bool) -> Iterator[Task]:
+    yield Task("nights that hang together", hanging_together, (20 if quick else 400,))
+
+
+def hanging_together(rounds: int) -> list[Rate]:
     """Nights that hang together (AR .3): false alarms if nobody measures it, and how often `lag_one` notices."""
-    rounds, rng = (20 if quick else 400), Random("correlated")
+    rng = Random("correlated")
     alarmed = noticed = 0
     for _ in range(rounds):
         last = [0.0]
@@ -105,4 +113,4 @@ def correlated(*, quick: bool) -> tuple[Rate, Rate]:
 
         noticed += not lag_one([noise(rng) for _ in range(60)]).fine
         alarmed += "changed" in set(alarms(rng, noise, 0.0, 1, 60, 365))
-    return Rate(alarmed, rounds), Rate(noticed, rounds)
+    return [Rate(alarmed, rounds), Rate(noticed, rounds)]

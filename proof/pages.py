@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from proof import chart, nightly, passing, power, regress
+from proof import attempts, chart, nightly, passing, power, regress, sizes
 from proof.power import Coverage
 from proof.rates import Rate, shown, table
+from proof.real import page as real_page
+from proof.real.bench import Cell as RealCell
+from proof.real.bench import Cost
 
 
 @dataclass
@@ -23,11 +26,16 @@ class Found:
     years: list[nightly.Year] = field(default_factory=list)
     delays: list[nightly.Delay] = field(default_factory=list)
     correlated: list[Rate] = field(default_factory=list)
+    attempts: list[attempts.Attempts] = field(default_factory=list)
+    suites: list[sizes.Suite] = field(default_factory=list)
+    margins: list[sizes.Margin] = field(default_factory=list)
+    real: list[RealCell] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
 
 
 def pages(found: Found) -> dict[str, str]:
     """File name → text, for everything in `docs/proof/`."""
-    return {
+    written = {
         "README.md": _summary(found),
         "regress.md": _regress(found),
         "regress.svg": _regress_plot(found),
@@ -37,6 +45,12 @@ def pages(found: Found) -> dict[str, str]:
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
     }
+    if found.suites:
+        written["cases.md"] = sizes.page(found.suites, found.margins)
+    if found.real:
+        written["real-model.md"] = real_page.page(found.real, found.costs)
+        written["real-model.svg"] = real_page.plot(found.real)
+    return written
 
 
 Goal = tuple[str, str, str, bool]
@@ -77,6 +91,8 @@ def goals(found: Found) -> Iterator[Goal]:
         if (delay.shift, delay.calibration) == (4, 60):
             what = "a shift of 4 sd, 60 calibration blocks"
             yield what, "median ≤ 5 nights", f"{delay.nights:g} nights", delay.nights <= 5
+    yield from attempts.goals(found.attempts)
+    yield from real_page.goals(found.real, found.costs)
 
 
 def _power_goals(cells: Sequence[power.Cell]) -> Iterator[Goal]:
@@ -97,9 +113,9 @@ def _summary(found: Found) -> str:
     rows = [(what, target, reached, "yes" if met else "**no**") for what, target, reached, met in goals(found)]
     return f"""# What the statistics promise, checked
 
-Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md), [power](power.md) and
-[nightly](nightly.md). `promptops/core/statistics/` has the tests themselves, each with its hypothesis, assumptions,
-guarantee and source.
+Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md), [power](power.md),
+[nightly](nightly.md) and [real-model](real-model.md); [cases](cases.md) says how many cases decide what.
+`promptops/core/statistics/` has the tests themselves, each with its hypothesis, assumptions, guarantee and source.
 
 {table(["promise", "target", "reached", "met"], rows)}
 Intervals in brackets are 99 % Clopper-Pearson. A share is never exactly its promise: a cell contradicts "at most .05"
@@ -185,7 +201,8 @@ at .04 alone (a score test: its level is approximate, and this is how far), *bot
 Margin .05. "Rare large losses" gain a little nearly always and lose all now and then: the variance looks small until it
 does not, and a test that plugs it in passes them. Fewer than 20 clusters never pass.
 
-{table(["data", "cases", "noise", "false PASS"], rows)}"""
+{table(["data", "cases", "noise", "false PASS"], rows)}
+{attempts.section(found.attempts)}"""
 
 
 def _power(found: Found) -> str:

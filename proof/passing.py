@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -15,6 +15,7 @@ from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan, MetricTe
 from promptops.core.statistics.tango import non_inferiority
 from proof.rates import Rate
 from proof.streams import KINDS, Kind, clusters, stream
+from proof.tasks import Task
 
 ALPHA = 0.05
 EXCESS = (0.0, 0.002, 0.01, 0.05, 0.25)
@@ -42,22 +43,22 @@ class Cell:
     false: Rate
 
 
-def exact_cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Exact]:
+def exact_cells(*, quick: bool) -> Iterator[Task]:
     sizes = (20, 59) if quick else (20, 35, 50, 59, 60, 65, 75, 90, 100, 120, 150, 200, 300, 400, 1000)
     for margin in (0.05,) if quick else (0.02, 0.05, 0.1, 0.2):
         for cases in sizes:
-            say(f"false PASS, exactly: {cases} cases, margin {margin:g}")
             for noise in EXCESS:
                 if margin + noise <= 1:
-                    yield enumerate_pass(cases, margin, noise)
+                    name = f"false PASS, exactly: {cases} cases, margin {margin:g}, {noise:g}"
+                    yield Task(name, enumerate_pass, (cases, margin, noise))
 
 
-def cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Cell]:
+def cells(*, quick: bool) -> Iterator[Task]:
     for kind in KINDS:
         for cases in (100,) if quick else (50, 200):
             for noise in (0.1,) if quick else (0.02, 0.1, 0.3):
-                say(f"false PASS: {kind.name}, {cases} cases, {noise:g}")
-                yield simulated(kind, cases, noise, 200 if quick else 2000)
+                name = f"false PASS: {kind.name}, {cases} cases, {noise:g}"
+                yield Task(name, simulated, (kind, cases, noise, 200 if quick else 2000))
 
 
 def simulated(kind: Kind, cases: int, noise: float, rounds: int) -> Cell:
@@ -75,7 +76,7 @@ def simulated(kind: Kind, cases: int, noise: float, rounds: int) -> Cell:
     return Cell(kind.name, cases, noise, Rate(passed, rounds))
 
 
-def enumerate_pass(cases: int, margin: float, noise: float) -> Exact:
+def enumerate_pass(cases: int, margin: float, noise: float, *, alpha: float = ALPHA) -> Exact:
     """Sum over all numbers of broken and fixed cases after each case, without those that have passed."""
     worse, better = margin + noise / 2, noise / 2
     most = [int(binom.ppf(1 - 1e-12, cases, chance)) + 2 if chance else 1 for chance in (worse, better)]
@@ -87,10 +88,10 @@ def enumerate_pass(cases: int, margin: float, noise: float) -> Exact:
         moved = (1 - worse - better) * alive
         moved[1:] += worse * alive[:-1]
         moved[:, 1:] += better * alive[:, :-1]
-        won = _wealth(broke, fixed, seen, margin) >= 1 / (ANYTIME_SHARE * ALPHA)
+        won = _wealth(broke, fixed, seen, margin) >= 1 / (ANYTIME_SHARE * alpha)
         anytime += float(moved[won].sum())
         alive = np.where(won, 0.0, moved)
-    region = _tango_region(most[0], most[1], cases, margin)
+    region = _tango_region(most[0], most[1], cases, margin, alpha)
     flips = broke + fixed
     chance = binom.pmf(flips, cases, worse + better) * binom.pmf(broke, flips, worse / (worse + better))
     tango = float(chance[region & (flips <= cases)].sum())
@@ -107,11 +108,11 @@ def _wealth(broke: npt.NDArray[np.int64], fixed: npt.NDArray[np.int64], seen: in
     return total / sum(weight for _, weight in BETS)
 
 
-def _tango_region(most_broke: int, most_fixed: int, cases: int, margin: float) -> npt.NDArray[np.bool_]:
+def _tango_region(most_broke: int, most_fixed: int, cases: int, margin: float, alpha: float) -> npt.NDArray[np.bool_]:
     region = np.zeros((most_broke, most_fixed), dtype=np.bool_)
     for fixed in range(most_fixed):
         for broke in range(min(most_broke, cases - fixed + 1)):
-            if non_inferiority(broke, fixed, cases, margin) > (1 - ANYTIME_SHARE) * ALPHA:
+            if non_inferiority(broke, fixed, cases, margin) > (1 - ANYTIME_SHARE) * alpha:
                 break
             region[broke, fixed] = True
     return region

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -11,8 +11,14 @@ from promptops.core.statistics.fixed_power import power_to_regress
 from promptops.core.statistics.planning import Outlook, simulate
 from proof.rates import Rate
 from proof.streams import BINARY, KINDS, Kind, score, stream
+from proof.tasks import Task
 
-GRADED = Kind("graded, in tenths", lambda rng, noise, drop: round(score(rng, noise, drop), 1))
+
+def tenths(rng: Random, noise: float, drop: float) -> float:
+    return round(score(rng, noise, drop), 1)
+
+
+GRADED = Kind("graded, in tenths", tenths)
 
 LOOKS = (5, 10, 25, 50, 75, 100, 150, 200, 300, 400)
 
@@ -41,23 +47,26 @@ class Coverage:
     half: float
 
 
-def cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Cell]:
+def cells(*, quick: bool) -> Iterator[Task]:
     for cases in (200,) if quick else (100, 200, 400):
         for noise in (0.04,) if quick else (0.02, 0.04, 0.1, 0.3):
-            say(f"power: {cases} cases, {noise:g}")
             for drop in (0.0, 0.1) if quick else (0.0, 0.02, 0.05, 0.1, 0.2):
                 close = cases >= 200 and drop in COMPARED
                 rounds = 300 if quick else 20_000 if close else 4000
-                found = simulate(cases, drop=drop, noise=noise, rounds=rounds, seed=cases)
-                yield Cell(cases, noise, drop, found, power_to_regress(cases, drop, noise, 0.05) if drop else None)
+                name = f"power: {cases} cases, {noise:g}, a drop of {drop:g}"
+                yield Task(name, cell, (cases, noise, drop, rounds))
 
 
-def coverage(*, quick: bool, say: Callable[[str], None]) -> Iterator[Coverage]:
+def cell(cases: int, noise: float, drop: float, rounds: int) -> Cell:
+    found = simulate(cases, drop=drop, noise=noise, rounds=rounds, seed=cases)
+    return Cell(cases, noise, drop, found, power_to_regress(cases, drop, noise, 0.05) if drop else None)
+
+
+def coverage(*, quick: bool) -> Iterator[Task]:
     rounds = 60 if quick else 1000
     for kind in (BINARY, GRADED, KINDS[1]):
         for noise in (0.1,) if quick else (0.02, 0.1, 0.3):
-            say(f"interval: {kind.name}, {noise:g}")
-            yield covered(kind, noise, rounds)
+            yield Task(f"interval: {kind.name}, {noise:g}", covered, (kind, noise, rounds))
 
 
 def covered(kind: Kind, noise: float, rounds: int) -> Coverage:

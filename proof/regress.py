@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -14,6 +14,7 @@ from promptops.core.statistics.trial import Trial
 from promptops.core.stats import mcnemar_exact
 from proof.rates import Rate
 from proof.streams import BINARY, KINDS, Kind, clusters, stream
+from proof.tasks import Task
 
 ALPHA = 0.05
 DRAWS = 199
@@ -43,21 +44,20 @@ class Cell:
         return (self.again or self.false).within(ALPHA)
 
 
-def cells(*, quick: bool, say: Callable[[str], None]) -> Iterator[Cell]:
+def cells(*, quick: bool) -> Iterator[Task]:
     rounds = 300 if quick else 2000
     for cases in (50, 200) if quick else (50, 100, 200, 400, 1000):
         for noise in (0.1,) if quick else (0.02, 0.04, 0.1, 0.2, 0.3):
-            say(f"false REGRESS: pass or fail, {cases} cases, {noise:g}")
-            yield binary(cases, noise, rounds)
+            yield Task(f"false REGRESS: pass or fail, {cases} cases, {noise:g}", binary, (cases, noise, rounds))
     for kind in KINDS:
         for cases in (50,) if quick else (50, 200, 1000):
             for noise in (0.1,) if quick or cases == 1000 else (0.02, 0.1, 0.3):
-                say(f"false REGRESS: {kind.name}, {cases} cases, {noise:g}")
-                yield flips(kind, cases, noise, rounds)
+                name = f"false REGRESS: {kind.name}, {cases} cases, {noise:g}"
+                yield Task(name, flips, (kind, cases, noise, rounds))
     for cases in (50,) if quick else (50, 200):
         for noise in (0.3,) if quick else (0.1, 0.3):
-            say(f"false REGRESS: six metrics, {cases} cases, {noise:g}")
-            yield six(cases, noise, 100 if quick else rounds)
+            name = f"false REGRESS: six metrics, {cases} cases, {noise:g}"
+            yield Task(name, six, (cases, noise, 100 if quick else rounds))
 
 
 def binary(cases: int, noise: float, rounds: int) -> Cell:

@@ -41,6 +41,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("run", TEST, "Ask a version for its dataset, and judge it."),
     Entry("cache", TEST, "See and clear the replies that are kept across runs."),
     Entry("canary", TEST, "Compare a candidate with what is served, case by case."),
+    Entry("judge", TEST, "Compare a judge with what people said; list the judges in use."),
     Entry("diff", TEST, "Show what differs between two versions."),
     Entry("compare", TEST, "Ask one version of several models: which one is enough?"),
     Entry("accept", RELEASE, "Accept the outcomes of a version as its baseline."),

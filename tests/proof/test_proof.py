@@ -13,11 +13,12 @@ from msgspec import to_builtins
 from scipy.stats import binomtest
 
 from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
-from proof import nightly, passing, power, regress
+from proof import attempts, nightly, passing, power, regress, sizes
 from proof.__main__ import load, main
 from proof.pages import Found, goals, pages
 from proof.rates import Rate, shown, table
 from proof.streams import BINARY, KINDS, clusters, stream
+from proof.tasks import done
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,14 @@ def found() -> Found:
         ],
         exact=[passing.enumerate_pass(cases, 0.05, noise) for cases in (59, 150) for noise in (0.0, 0.1)],
         passing=[passing.simulated(kind, 100, 0.1, 60) for kind in KINDS],
-        power=list(power.cells(quick=True, say=lambda _: None)),
+        power=list(done(power.cells(quick=True))),
         coverage=[power.covered(BINARY, 0.1, 40)],
-        years=[nightly.year("ties", nightly.NOISES["share of 10 answers, .9"], 1, 30, 20)],
-        delays=list(nightly.delays(quick=True, say=lambda _: None)),
+        years=[nightly.year("share of 10 answers, .9", 1, 30, 20)],
+        delays=list(done(nightly.delays(quick=True))),
         correlated=[Rate(3, 4), Rate(3, 4)],
+        attempts=list(done(attempts.cells(quick=True))),
+        suites=[sizes.suite(59, 100)],
+        margins=[sizes.margin_of(0.1)],
     )
 
 
