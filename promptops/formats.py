@@ -256,6 +256,7 @@ class RecordedTurn(Strict):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
     latency: float
     cost: float | None = None
 
@@ -283,6 +284,7 @@ class RecordingLine(Strict):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
     logprobs: list[dict[str, Any]] | None = None
     latency: float
     cost: float | None = None

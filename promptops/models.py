@@ -87,6 +87,7 @@ class Request(Struct, frozen=True):
     """What is asked of a model, independent of the wire format. Its digest keys recordings.
 
     `output_schema` is the JSON Schema that the answer is asked to have, where the param `structured_output` is set.
+    The first `stable` messages are the same for every case of the version.
     """
 
     pin: Pin
@@ -94,15 +95,16 @@ class Request(Struct, frozen=True):
     params: Mapping[str, Json] = field(default_factory=dict)
     tools: tuple[Mapping[str, Json], ...] = ()
     output_schema: Mapping[str, Json] | None = None
+    stable: int = 0
 
 
 class Usage(Struct, frozen=True):
     """Tokens as the provider counted them; None where it did not say.
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
-    (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
-    (`reasoning_tokens`) among them. `tier` is how they were served where that has a price of its own: `flex`,
-    `priority` or `fast`.
+    (`cache_write_tokens`, of which `cache_write_1h_tokens` for an hour) are among them. `output_tokens` are all that
+    the model wrote, its reasoning (`reasoning_tokens`) among them. `tier` is how they were served where that has a
+    price of its own: `flex`, `priority` or `fast`.
     """
 
     input_tokens: int | None = None
@@ -111,6 +113,7 @@ class Usage(Struct, frozen=True):
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     tier: str | None = None
+    cache_write_1h_tokens: int | None = None
 
 
 class Reply(Struct, frozen=True):

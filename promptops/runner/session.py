@@ -17,10 +17,12 @@ from promptops.core import pricing
 from promptops.core.judge import judge
 from promptops.core.judging import judging_keys
 from promptops.core.plan import Planned, limits_latency, plan_samples
+from promptops.core.prompt_cache import Keep, keep_of, written_bound
 from promptops.core.reask import as_today, worst_turns
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
+from promptops.core.wire.endpoints import settings_of
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
 from promptops.models import (
@@ -309,15 +311,23 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        return pricing.worst_case(request, self.project.config.prices, batch=self.batch)
+        prices = self.project.config.prices
+        return pricing.worst_case(request, prices, batch=self.batch, keep=self._keep(request))
 
     def worst_of(self, planned: PlannedSample) -> float | None:
         """The most US dollars that a sample can cost, with every time that it is asked again at most."""
         if not planned.reask:
             return self.worst_case(planned.request)
-        prices = self.project.config.prices
-        costs = [pricing.cost(planned.request.pin, usage, prices) for usage in worst_turns(planned)]
+        prices, pin = self.project.config.prices, planned.request.pin
+        keep = self._keep(planned.request)
+        written = written_bound(planned.request, keep)
+        turns = worst_turns(planned)
+        costs = [pricing.dearest(pin, usage, prices, written=written, keep=keep) for usage in turns]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def _keep(self, request: Request) -> Keep:
+        settings = settings_of(request.pin.provider, self.project.config)
+        return keep_of(request, settings.format, settings.prompt_cache) if settings else "off"
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)
