@@ -66,6 +66,9 @@ class ProviderConfig(Strict):
     After `breaker` failures in a row (0: never) nothing is sent but a probe now and then; where no probe succeeds
     within `breaker_patience`, what is left fails at once.
 
+    `prompt_cache` is for how long the vendor keeps the beginning of a prompt that is the same for all cases (None: what
+    is usual for the format); a version's own param goes before it.
+
     `failover` names other providers that serve the same models and are asked when this one refuses, is broken or has a
     95th percentile of latency above `latency_budget`. `hedge_after` sends a second request where the first has not
     answered by then, for at most `hedge_share` of all requests.
@@ -88,6 +91,7 @@ class ProviderConfig(Strict):
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$")] | None = None
     seed: bool = True
     drop_unsupported: bool = False
+    prompt_cache: Literal["off", "5m", "1h"] | None = None
     stream: bool = False
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     idempotency_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9\-]{0,63}$")] | None = None
@@ -116,14 +120,16 @@ class Price(Strict):
     """`[tool.promptops.prices] "<pin>"`: US dollars per million tokens; `[input, output]` is short for the first two.
 
     `cached` are input tokens read from the provider's cache, `cache_write` those written to it (left out: as `input`),
-    `reasoning` the model's thinking (left out: as `output`). `batch` is the share of all of them that a batch costs,
-    such as 0.5; left out, the price of a batch is not known.
+    `cache_write_1h` those written for an hour (left out: twice the `input`, as Anthropic has it), `reasoning` the
+    model's thinking (left out: as `output`). `batch` is the share of all of them that a batch costs, such as 0.5; left
+    out, the price of a batch is not known.
     """
 
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
     cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
     reasoning: Dollars | None = None
     batch: Annotated[float, Field(gt=0, le=1)] | None = None
 

@@ -87,6 +87,7 @@ class Request(Struct, frozen=True):
     """What is asked of a model, independent of the wire format. Its digest keys recordings.
 
     `output_schema` is the JSON Schema that the answer is asked to have, where the param `structured_output` is set.
+    The first `stable` messages are the same for every case of the version.
     """
 
     pin: Pin
@@ -94,15 +95,16 @@ class Request(Struct, frozen=True):
     params: Mapping[str, Json] = field(default_factory=dict)
     tools: tuple[Mapping[str, Json], ...] = ()
     output_schema: Mapping[str, Json] | None = None
+    stable: int = 0
 
 
 class Usage(Struct, frozen=True):
     """Tokens as the provider counted them; None where it did not say.
 
     `input_tokens` are all of the prompt: those read from a cache (`cached_tokens`) and written to one
-    (`cache_write_tokens`) are among them. `output_tokens` are all that the model wrote, its reasoning
-    (`reasoning_tokens`) among them. `tier` is how they were served where that has a price of its own: `flex`,
-    `priority` or `fast`.
+    (`cache_write_tokens`, of which `cache_write_1h_tokens` for an hour) are among them. `output_tokens` are all that
+    the model wrote, its reasoning (`reasoning_tokens`) among them. `tier` is how they were served where that has a
+    price of its own: `flex`, `priority` or `fast`.
     """
 
     input_tokens: int | None = None
@@ -111,6 +113,7 @@ class Usage(Struct, frozen=True):
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     tier: str | None = None
+    cache_write_1h_tokens: int | None = None
 
 
 class Reply(Struct, frozen=True):
@@ -259,7 +262,7 @@ class Sample(Struct, frozen=True):
     `recorded_at` is an ISO 8601 time in UTC; `digest` is that of its recording line. A `cached` sample is a copy of
     another one's reply: never an independent sample, and its latency was not measured; latency, cost and `recorded_at`
     are those of the sample that it copies, and nothing was spent on it. `attempts` are the requests of a
-    live sample, in the order of sending, those of a failed one too.
+    live sample, in the order of sending, those of a failed one too. `answers` are what judges were asked about it.
 
     `earlier` are the answers after which the model was asked again. Usage, cost and latency are then those of all of
     them together, `reply` is the last one; a sample that failed after them has their cost.
@@ -275,6 +278,7 @@ class Sample(Struct, frozen=True):
     digest: str | None = None
     attempts: tuple[Attempt, ...] = ()
     earlier: tuple[Turn, ...] = ()
+    answers: tuple[Sample, ...] = ()
 
     @property
     def first_usage(self) -> Usage | None:
@@ -333,12 +337,12 @@ class CheckResult(Struct, frozen=True):
     """What one check said of one output.
 
     `error` means that the check itself raised: never a pass. `unmeasured` means that this output cannot be judged by
-    it: a latency that was not measured. `score` (0 to 1) is how much of it held, where a check says more than yes or
-    no.
+    it: a latency that was not measured. `advice` decides nothing: a judge that may not gate. `score` (0 to 1) is how
+    much of it held, where a check says more than yes or no.
     """
 
     label: str
-    status: Literal["pass", "fail", "error", "unmeasured"]
+    status: Literal["pass", "fail", "error", "unmeasured", "advice"]
     message: str = ""
     differences: tuple[Difference, ...] = ()
     traceback: str = ""

@@ -18,7 +18,7 @@ from promptops.core.plan import Planned
 from promptops.errors import StoreError
 from promptops.models import Case, Failure, PlannedSample, Sample, SampleKey
 from promptops.runner.background import BackgroundEngine, EventStream
-from promptops.runner.estimates import Estimate, estimate
+from promptops.runner.estimates import Estimate, estimate, to_ask
 from promptops.runner.resuming import Resume, StoredRun
 from promptops.runner.session import Session, plan_target
 from promptops.runner.sinks import RecordingSink
@@ -104,17 +104,14 @@ def check_budget(asked: Asked, budget: float) -> str:
     """The worst case in words; raises `pytest.UsageError` where it is over the budget, before anything is asked."""
     session, total, requests = asked.session, 0.0, 0
     for planned in asked.stored.missing(asked.plan()):
-        if not isinstance(planned, PlannedSample):
-            continue
-        if session.mode == "new" and session.find(planned).reply is not None:
-            continue
-        worst = session.worst_of(planned)
-        if worst is None:
-            raise pytest.UsageError(
-                f"no price is known for {planned.request.pin}, so a budget cannot be kept: "
-                f'set [tool.promptops.prices] "{planned.request.pin}" = [input, output], in $ per million tokens'
-            )
-        total, requests = total + worst, requests + 1 + planned.reask
+        for asks in to_ask(session, planned):
+            worst = session.worst_of(asks)
+            if worst is None:
+                raise pytest.UsageError(
+                    f"no price is known for {asks.request.pin}, so a budget cannot be kept: "
+                    f'set [tool.promptops.prices] "{asks.request.pin}" = [input, output], in $ per million tokens'
+                )
+            total, requests = total + worst, requests + 1 + asks.reask
     said = f"{requests} requests may cost ${total:.4f} at worst, the budget is ${budget:.4f}"
     if total > budget:
         raise pytest.UsageError(f"{said}: raise --promptops-budget, or select fewer cases; nothing was asked")

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptops._pytest.selection import version_files
+from promptops.core.judging import judges_named
 from promptops.errors import PromptopsError
+from promptops.project.datasets import dataset_of
+from promptops.project.judges import judge_files
 from promptops.project.manifest import NAME as MANIFEST
 from promptops.project.manifest import load_manifest, parse_manifest
 from promptops.project.prompts import load_prompt
@@ -51,13 +54,16 @@ def _made_of(project: Project, name: str) -> set[Path] | None:
     """Files of a prompt outside its own folders; None where it cannot be read."""
     try:
         prompt = load_prompt(project, name)
+        own = dataset_of(project, prompt)
     except PromptopsError:
         return None
     included = {project.prompts_dir / include for version in prompt.versions for include in version.includes}
     dataset = (
         {project.root / prompt.spec.dataset, prompt.folder / prompt.spec.dataset} if prompt.spec.dataset else set()
     )
-    return {path.resolve() for path in included | dataset} | included | dataset
+    asked = {*judges_named(prompt.checks), *(own.judges if own else ())}
+    made = included | dataset | {path for each in asked for path in judge_files(project, each.prompt)}
+    return {path.resolve() for path in made} | made
 
 
 def _config_changed(project: Project, repo: Repo, since: str, paths: list[Path]) -> bool:

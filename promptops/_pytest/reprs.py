@@ -75,7 +75,7 @@ def message_of(row: CaseRow) -> str:
     """One line for the short summary: the standing, and the first thing that is wrong."""
     if row.failure:
         return one_line(f"{row.standing}: {row.failure.replace('_', ' ')}: {row.message}")
-    for check in row.checks:
+    for check in (check for check in row.checks if check.status != "advice"):
         if check.differences:
             paths = ", ".join(difference.path for difference in check.differences[:3])
             return one_line(f"{row.standing}: {check.label}: {paths}")

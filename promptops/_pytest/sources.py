@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from promptops.models import Case, Failure, Sample, SampleKey
 from promptops.runner.targets import Target
 
@@ -46,7 +48,21 @@ class PollingSource:
                 break
             self._sleep(pause)
             pause = min(2 * pause, _SLICE)
-        return [found.get(key) or _never(key, ended or "") for key in keys]
+        return [self._with_answers(target, case, found.get(key) or _never(key, ended or "")) for key in keys]
+
+    def _with_answers(self, target: Target, case: Case, sample: Sample) -> Sample:
+        """The sample with what judges were asked about it, which is written a moment later."""
+        keys = target.judging_keys(case, sample.key) if target.judges and sample.reply is not None else []
+        found: dict[SampleKey, Sample] = {}
+        pause = _POLL
+        while keys:
+            ended = self._ended()
+            found.update(self._mailbox.get_many([key for key in keys if key not in found]))
+            if len(found) == len(keys) or ended is not None:
+                break
+            self._sleep(pause)
+            pause = min(2 * pause, _SLICE)
+        return replace(sample, answers=tuple(found.values())) if found else sample
 
     def _ended(self) -> str | None:
         if os.getppid() != self._parent:

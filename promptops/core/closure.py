@@ -108,7 +108,8 @@ def request_for(
 def request_of(closure: Closure, messages: tuple[Message, ...], pin: Pin) -> Request:
     """Return what is asked of the model `pin` with these messages: for the contract's schema where params say so."""
     schema = closure.output_schema if "structured_output" in closure.params else None
-    return Request(pin=pin, messages=messages, params=closure.params, tools=tuple(closure.tools), output_schema=schema)
+    stable = min(template_of(closure).stable, len(messages))
+    return Request(pin, messages, closure.params, tuple(closure.tools), output_schema=schema, stable=stable)
 
 
 def closure_differences(old: Closure, new: Closure) -> list[str]:

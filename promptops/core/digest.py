@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from promptops.formats import Closure
 
 
+_NOT_ASKED = frozenset({"prompt_cache"})
+
+
 def canonical_json(value: Json) -> bytes:
     """Return the one spelling of `value`: keys sorted by code point, no spaces, UTF-8, nothing normalised.
 
@@ -47,17 +50,24 @@ def request_digest(request: Request) -> str:
 
     An image or a file counts by its media type and the sha256 of its bytes, whatever its path; a
     file by its name too, which is sent. The seed that is
-    derived for each sample is no part of it: all samples of a case share one request digest.
+    derived for each sample is no part of it: all samples of a case share one request digest. Nor is what the provider
+    is to keep in its cache, which changes the bill and not what is asked.
     """
     asked: dict[str, Json] = {
         "model": str(request.pin),
         "messages": [message_json(message) for message in request.messages],
-        "params": request.params,
+        "params": _asked_for(request.params),
         "tools": request.tools,
     }
     if request.output_schema is not None:
         asked["output_schema"] = request.output_schema
     return sha256_of(asked)
+
+
+def _asked_for(params: Mapping[str, Json]) -> Mapping[str, Json]:
+    if _NOT_ASKED.isdisjoint(params):
+        return params
+    return {name: value for name, value in params.items() if name not in _NOT_ASKED}
 
 
 def message_json(message: Message) -> dict[str, Json]:

@@ -8,12 +8,15 @@ from typing import Any
 from promptops.core.checks import CheckContext, run_check
 from promptops.core.checks.base import Resolver
 from promptops.core.contract import Contract, Parsed
+from promptops.core.judging import Asked, Judge
 from promptops.models import Case, CheckResult, CheckSpec, Judgement, Outcome, Reply, Sample
 
 _SCHEMA = CheckSpec("schema")
 _MATCHES = CheckSpec("matches")
 _RECORDING = ("stale_recording", "edited_recording", "unreadable_recordings")
 NOTHING = "nothing is checked: give the case `expected`, or the prompt `checks` or an `output` contract"
+
+ONLY_ADVICE = "nothing gates: a judge that advises is the only check; calibrate it, or add a check"
 
 
 def judge(
@@ -24,8 +27,9 @@ def judge(
     resolve_python: Resolver,
     *,
     tools: Sequence[Mapping[str, Any]] = (),
+    judges: Mapping[Asked, Judge] | None = None,
 ) -> Judgement:
-    """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own.
+    """Judge `sample` by the prompt's `checks` (see `checks_for`) and the case's own; `judges` are what these name.
 
     A reply that calls one of `tools` with other arguments than its schema allows, or none of them, fails.
 
@@ -39,9 +43,12 @@ def judge(
     parsed = contract.parse(sample.reply.text)
     specs = checks_for(case, has_contract=has_contract, checks=checks)
     copied = sample.source == "cached"
-    context = CheckContext(case, sample.reply, sample.cost, parsed, resolve_python, has_contract, copied)
+    answers = {answer.key: answer for answer in sample.answers}
+    context = CheckContext(
+        case, sample.reply, sample.cost, parsed, resolve_python, has_contract, copied, sample.key, judges or {}, answers
+    )
     results = [run_check(spec, context) for spec in specs]
-    results += _own_errors(parsed, specs)
+    results += _own_errors(parsed, specs, results)
     results += _wrong_calls(sample.reply, tools)
     return Judgement(
         sample,
@@ -80,10 +87,12 @@ def _wrong_calls(reply: Reply, tools: Sequence[Mapping[str, Any]]) -> list[Check
     return [CheckResult("tool_calls", "fail", "; ".join(problems))] if problems else []
 
 
-def _own_errors(parsed: Parsed, specs: Sequence[CheckSpec]) -> list[CheckResult]:
+def _own_errors(parsed: Parsed, specs: Sequence[CheckSpec], results: Sequence[CheckResult]) -> list[CheckResult]:
     """Errors that no check of the user's would show: nothing to check, a contract that raised."""
     if not specs:
         return [CheckResult("checks", "error", NOTHING)]
+    if all(spec.name == "judge" for spec in specs) and results and all(each.status == "advice" for each in results):
+        return [CheckResult("checks", "unmeasured", ONLY_ADVICE)]
     if parsed.error and not any(spec.name == "schema" for spec in specs):
         return [CheckResult("schema", "error", parsed.problems[0], traceback=parsed.error)]
     return []

@@ -18,13 +18,16 @@ def measurement_of(
     schema: Mapping[str, Any] | None,
     python: Mapping[str, str] | None = None,
     source: str | None = None,
+    judges: Mapping[str, Json] | None = None,
 ) -> Measurement:
     """Digest the prompt's checks with their Python, and the output contract, beside the digest of the dataset.
 
     `python` maps the file of each Python check, `checks.py`, to its source text. The contract is its JSON Schema, and
-    `source` where it is Python: how a class normalises is in no schema.
+    `source` where it is Python: how a class normalises is in no schema. `judges` says which version of each judge was
+    asked, and what lets it gate (`core.judging.measured`).
     """
-    rules = sha256_of({"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})})
+    rule: dict[str, Json] = {"checks": [spec_json(spec) for spec in checks], "python": dict(python or {})}
+    rules = sha256_of({**rule, "judges": dict(judges)} if judges else rule)
     plain = None if schema is None else dict(schema)
     contract = sha256_of(plain if source is None else {"schema": plain, "source": source.replace("\r\n", "\n")})
     return Measurement(

@@ -190,7 +190,8 @@ def _passed(judgement: Judgement, _: Case) -> float | None:
 
 
 def _score(judgement: Judgement, _: Case) -> float | None:
-    return fmean(map(_score_of, judgement.checks)) if judgement.checks else None
+    decide = [check for check in judgement.checks if check.status != "advice"]
+    return fmean(map(_score_of, decide)) if decide else None
 
 
 def _score_of(check: CheckResult) -> float:
@@ -207,7 +208,7 @@ def _first_valid(judgement: Judgement, _: Case) -> float | None:
 
 def _judged(judgement: Judgement, _: Case) -> float | None:
     checks = [check for check in judgement.checks if check.label in JUDGES]
-    if not checks or any(check.status in ("error", "unmeasured") for check in checks):
+    if not checks or any(check.status in ("error", "unmeasured", "advice") for check in checks):
         return None
     return fmean(map(_score_of, checks))
 

@@ -47,6 +47,7 @@ PARAMS: Final[Mapping[str, Param]] = {
         "none, minimal, low, medium, high, xhigh or max",
         choices=("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     ),
+    "prompt_cache": Param((str,), "off, 5m or 1h", choices=("off", "5m", "1h")),
     "extra_body": Param((dict,), "a mapping of what only this provider knows"),
 }
 

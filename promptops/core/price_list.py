@@ -91,6 +91,7 @@ def listed_cost(pin: Pin, usage: Usage, *, at: datetime | None = None, batch: bo
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cached_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
     context = _BATCH if batch else _tier(model, usage.tier, at)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from promptops.config import Price
 from promptops.core.price_list import listed_cost
+from promptops.core.prompt_cache import Keep, written_bound
 from promptops.models import Message, Pin, Request, Usage
 
 Prices = Mapping[str, Price]
@@ -50,19 +51,22 @@ def saved(pin: Pin, usage: Usage, prices: Prices, *, at: datetime | None = None,
     if not usage.cached_tokens and not usage.cache_write_tokens:
         return 0.0
     real = cost(pin, usage, prices, at=at, batch=batch)
-    without = cost(pin, replace(usage, cached_tokens=None, cache_write_tokens=None), prices, at=at, batch=batch)
+    plain = replace(usage, cached_tokens=None, cache_write_tokens=None, cache_write_1h_tokens=None)
+    without = cost(pin, plain, prices, at=at, batch=batch)
     return None if real is None or without is None else without - real
 
 
 def _own(price: Price, usage: Usage, *, batch: bool) -> float | None:
     tokens_in, tokens_out = usage.input_tokens or 0, usage.output_tokens or 0
     cached, written, reasoning = usage.cached_tokens or 0, usage.cache_write_tokens or 0, usage.reasoning_tokens or 0
-    if cached + written > tokens_in or reasoning > tokens_out or (batch and price.batch is None):
+    hour = usage.cache_write_1h_tokens or 0
+    if cached + written > tokens_in or hour > written or reasoning > tokens_out or (batch and price.batch is None):
         return None
     total = (
         price.input * (tokens_in - cached - written)
         + _or(price.cached, price.input) * cached
-        + _or(price.cache_write, price.input) * written
+        + _or(price.cache_write, price.input) * (written - hour)
+        + _or(price.cache_write_1h, 2 * price.input) * hour
         + price.output * (tokens_out - reasoning)
         + _or(price.reasoning, price.output) * reasoning
     )
@@ -73,15 +77,38 @@ def _or(price: float | None, otherwise: float) -> float:
     return otherwise if price is None else price
 
 
-def worst_case(request: Request, prices: Prices, *, at: datetime | None = None, batch: bool = False) -> float | None:
+def worst_case(
+    request: Request, prices: Prices, *, at: datetime | None = None, batch: bool = False, keep: Keep = "off"
+) -> float | None:
     """Return the most US dollars that one attempt at `request` can cost, or None where no price is known.
 
     A token is at least one byte, so the prompt has at most as many tokens as bytes; the answer has `max_tokens`, or
     32,768 where the request sets no limit. In a `batch` it costs at most what it costs alone, where only that is known.
+    `keep` says for how long its beginning is kept in the provider's cache: writing it may cost more than reading it.
     """
     usage = Usage(input_bound(request), output_bound(request))
-    found = cost(request.pin, usage, prices, at=at, batch=batch)
-    return cost(request.pin, usage, prices, at=at) if found is None and batch else found
+    return dearest(request.pin, usage, prices, written=written_bound(request, keep), at=at, batch=batch, keep=keep)
+
+
+def dearest(
+    pin: Pin,
+    usage: Usage,
+    prices: Prices,
+    *,
+    written: int = 0,
+    at: datetime | None = None,
+    batch: bool = False,
+    keep: Keep = "off",
+) -> float | None:
+    """Return what `usage` costs at most where up to `written` tokens of its input may be written to a cache."""
+    ways = [usage]
+    if written := min(written, usage.input_tokens or 0):
+        hour = written if keep == "1h" else None
+        ways.append(replace(usage, cache_write_tokens=written, cache_write_1h_tokens=hour))
+    found = [cost(pin, way, prices, at=at, batch=batch) for way in ways]
+    if batch and None in found:
+        return dearest(pin, usage, prices, written=written, at=at, keep=keep)
+    return None if None in found else max(price for price in found if price is not None)
 
 
 def input_bound(request: Request) -> int:

@@ -26,6 +26,7 @@ MAX_REASON: Final = 400  # characters of one reason
 CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
 """Stop reasons of a reply that ended at its limit: asked again, it would end there again."""
 
+_PARTS: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cache_write_1h_tokens")
 _NO_ANSWER: Final = frozenset({*CUT, "content_filter", "tool_calls"})
 _EMPTY: Final = "(no text)"  # not every vendor takes a message without content
 _WORDS: Final = (
@@ -156,7 +157,7 @@ def total_usage(usages: Sequence[Usage]) -> Usage:
     whole = {name: _sum([getattr(usage, name) for usage in usages]) for name in ("input_tokens", "output_tokens")}
     parts = {
         name: _sum([count for usage in usages if (count := getattr(usage, name)) is not None] or [None])
-        for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+        for name in _PARTS
     }
     tiers = {usage.tier for usage in usages}
     found: dict[str, Any] = {**whole, **parts, "tier": tiers.pop() if len(tiers) == 1 else None}
@@ -168,7 +169,7 @@ def last_usage(sample: Sample, total: Usage) -> Usage:
     before = total_usage([turn.usage for turn in sample.earlier])
     counts: dict[str, Any] = {
         name: None if count is None else count - (getattr(before, name) or 0)
-        for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+        for name in ("input_tokens", "output_tokens", *_PARTS)
         for count in (getattr(total, name),)
     }
     return Usage(**counts, tier=total.tier)

@@ -164,7 +164,9 @@ def row_of(
         saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
         latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached" and not reply.batch]),
-        sources=tuple([sample.source for sample, _ in found]),
+        sources=tuple(
+            ["batch" if reply.batch and sample.source == "live" else sample.source for sample, reply in found]
+        ),
         recorded_at=(shown.sample.recorded_at or "") if whole else "",
     )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from promptops.core.cases import InputCheck, Row, RowReader
+from promptops.core.judging import Asked, judges_named
 from promptops.core.measurement import digest_among
 from promptops.errors import Problem, ProblemsError
 from promptops.models import Case
@@ -36,13 +37,15 @@ _State = tuple[int, int, int]  # size in bytes, time of the last change, inode
 class Dataset(Struct, frozen=True):
     """The cases of a prompt in the order of the file, which is read again for them where they are many.
 
-    `digest` does not depend on that order; `python` are the Python checks that cases bring themselves.
+    `digest` does not depend on that order; `python` are the Python checks that cases bring themselves,
+    `judges` what their `judge` checks ask.
     """
 
     cases: Sequence[Case]
     path: Path
     digest: str
     python: frozenset[str] = frozenset()
+    judges: frozenset[Asked] = frozenset()
 
 
 def cases_of(project: Project, prompt: Prompt) -> Sequence[Case]:
@@ -90,16 +93,21 @@ def load_dataset(path: Path, *, root: Path, inputs: Schemas | None = None, hold:
     """
     state = _state_of(path)
     python: set[str] = set()
+    judges: set[Asked] = set()
     with closing(CaseIndex(at_once=hold)) as index:
-        cases = gather(lambda: _sound(path, root, inputs, index, python), hold=hold if state[0] <= HELD_BYTES else 0)
+        cases = gather(
+            lambda: _sound(path, root, inputs, index, python, judges), hold=hold if state[0] <= HELD_BYTES else 0
+        )
         digest = index.dataset_digest()
     if isinstance(cases, StreamedCases):
         hold = min(hold, len(cases) * HELD_BYTES // max(1, state[0]))
         cases = StreamedCases(partial(_read_again, path, root, inputs, state), len(cases), hold=hold)
-    return Dataset(cases, path, digest, frozenset(python))
+    return Dataset(cases, path, digest, frozenset(python), frozenset(judges))
 
 
-def _sound(path: Path, root: Path, inputs: Schemas | None, index: CaseIndex, python: set[str]) -> Iterator[Case]:
+def _sound(
+    path: Path, root: Path, inputs: Schemas | None, index: CaseIndex, python: set[str], judges: set[Asked]
+) -> Iterator[Case]:
     """Yield the cases of a dataset as long as nothing is wrong with it; raise with every problem at its end."""
     problems: list[Problem] = []
     count = cases = 0
@@ -112,6 +120,7 @@ def _sound(path: Path, root: Path, inputs: Schemas | None, index: CaseIndex, pyt
             cases += 1
             index.add(item.id, digest_among(item))
             python.update(str(spec.options) for spec in item.checks if spec.name == "python")
+            judges.update(judges_named(item.checks))
             yield item
     if count > MAX_SHOWN:
         last = problems.pop()

@@ -17,6 +17,7 @@ from promptops.core.checks.python import REFERENCE
 from promptops.core.contract import Contract, JsonSchemaContract
 from promptops.core.document import Document
 from promptops.core.inputs import parse_inputs, schema_problem
+from promptops.core.judging import parse_asked
 from promptops.core.strict_yaml import parse_yaml, validate
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import Fallback, PromptFile
@@ -62,6 +63,8 @@ def read_prompt_file(project: Project, folder: Path, problems: Problems) -> Prom
     for check in checks:
         if check.name == "python":
             problems.catch(lambda check=check: check_python(project, folder, shown, check))  # type: ignore[misc]
+        elif check.name == "judge":
+            problems.catch(lambda check=check: check_judge(project, shown, check))  # type: ignore[misc]
     problems.found += _bad_patterns(spec, document, shown)
     return PromptSettings(spec, inputs, checks, document)
 
@@ -117,6 +120,23 @@ def check_python(project: Project, folder: Path, shown: str, check: CheckSpec) -
         hint = "write checks.py:polite, the file beside prompt.yaml"
         raise ProblemsError([Problem(shown, check.line, f"python: {check.options!r} names no function", hint)])
     _check_name(project, folder, shown, check.line, match)
+
+
+def check_judge(project: Project, shown: str, check: CheckSpec) -> None:
+    """Whether the prompt that a `judge` check in the file `shown` names is there; raises `ProblemsError`."""
+    asked = parse_asked(check.options)
+    names = project.prompt_names()
+    if asked.prompt not in names:
+        message = f"judge: there is no prompt {asked.prompt!r}{did_you_mean(asked.prompt, names)}"
+        raise ProblemsError([Problem(shown, check.line, message, f"write prompts/{asked.prompt}/v1.j2")])
+    folder = project.prompts_dir / asked.prompt
+    if asked.version and not any((folder / name).is_file() for name in _version_names(asked.version)):
+        message = f"judge: {asked.prompt!r} has no version {asked.version!r}"
+        raise ProblemsError([Problem(shown, check.line, message, f"there is: promptops list {asked.prompt}")])
+
+
+def _version_names(version: str) -> tuple[str, str]:
+    return f"{version}.j2", f"released/{version}.json"
 
 
 def _check_name(project: Project, folder: Path, shown: str, line: int, match: re.Match[str]) -> None:

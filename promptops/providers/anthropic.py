@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptops.core.prompt_cache import keep_of, prefix_of
 from promptops.core.wire.anthropic import ANTHROPIC
 from promptops.core.wire.spec import Spec
 from promptops.errors import ProviderError
 from promptops.models import Json, Reply, Request, Usage
-from promptops.providers.anthropic_body import schema_format, tool, tool_choice, turns
+from promptops.providers.anthropic_body import mark_prefix, schema_format, tool, tool_choice, turns
 from promptops.providers.anthropic_stream import MessageEvents
 from promptops.providers.failures import of_error_object
 from promptops.providers.reading import at_tier, listing, mapping, string, string_or_none, usage_of
@@ -31,8 +32,11 @@ class Anthropic(Wire):
 
     route = "/messages"
 
-    def __init__(self, spec: Spec = ANTHROPIC, *, drop_unsupported: bool = False) -> None:
+    def __init__(
+        self, spec: Spec = ANTHROPIC, *, drop_unsupported: bool = False, prompt_cache: str | None = None
+    ) -> None:
         super().__init__(spec, drop_unsupported=drop_unsupported)
+        self._prompt_cache = prompt_cache
 
     def headers(self, key: str | None) -> dict[str, str]:
         """The version of the API, and the key in a header of its own, which every version of it reads."""
@@ -47,7 +51,8 @@ class Anthropic(Wire):
 
     def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
         """System messages at the top, results of tools in user turns."""
-        system, messages = split_system(self.messages(request, params))
+        sent = self.messages(request, params)
+        system, messages = split_system(sent)
         body: dict[str, Any] = {"model": request.pin.model, "messages": turns(messages, self.spec.roles)}
         if system:
             body["system"] = system[0] if len(system) == 1 else [{"type": "text", "text": text} for text in system]
@@ -59,6 +64,8 @@ class Anthropic(Wire):
             body["tool_choice"] = choice
         if (schema := self.native_schema(request, params)) is not None:
             body["output_config"] = {"format": schema_format(schema)}
+        if (keep := keep_of(request, self.spec.format, self._prompt_cache)) != "off":
+            mark_prefix(body, prefix_of(request, sent), messages, self.spec.roles, keep)
         return body
 
     def reply(self, document: Mapping[str, Any]) -> Reply:

@@ -6,9 +6,10 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview (calls an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from promptops.core.prompt_cache import Keep, Prefix
 from promptops.core.wire.claude_schema import claude_schema
 from promptops.models import Media, Message, Role
 from promptops.providers.media import base64_of
@@ -50,6 +51,30 @@ def tool_choice(params: Mapping[str, Any]) -> dict[str, Any] | None:
     if parallel is not None and made["type"] != "none":
         made["disable_parallel_tool_use"] = not parallel
     return made
+
+
+def mark_prefix(
+    body: dict[str, Any], prefix: Prefix, messages: Sequence[Message], roles: Mapping[Role, str], keep: Keep
+) -> None:
+    """Mark where the beginning ends that the vendor is to keep: at most three of the four marks that it takes.
+
+    A text is then written as the block for which it stands.
+    """
+    mark: dict[str, Any] = {"type": "ephemeral"} if keep == "5m" else {"type": "ephemeral", "ttl": keep}
+    if prefix.tools:
+        body["tools"][-1] = {**body["tools"][-1], "cache_control": mark}
+    if prefix.system:
+        system = body["system"]
+        blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system
+        body["system"] = [*blocks[:-1], {**blocks[-1], "cache_control": mark}]
+    if prefix.turns:
+        kept = turns(messages[: prefix.turns], roles)
+        turn, last = body["messages"][len(kept) - 1], kept[-1]["content"]
+        content = turn["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+        place = (1 if isinstance(last, str) else len(last)) - 1
+        blocks[place] = {**blocks[place], "cache_control": mark}
+        body["messages"][len(kept) - 1] = {**turn, "content": blocks}
 
 
 def schema_format(schema: Mapping[str, Any]) -> dict[str, Any]:

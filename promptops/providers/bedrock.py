@@ -13,14 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from msgspec.structs import replace
+
+from promptops.core.prompt_cache import keep_of, prefix_of
 from promptops.core.wire.bedrock import BEDROCK
 from promptops.core.wire.claude_schema import claude_schema
 from promptops.core.wire.spec import Spec
 from promptops.core.wire.strict_schema import schema_name
 from promptops.errors import MissingExtra, ProviderError
-from promptops.models import Json, Reply, Request
+from promptops.models import Json, Reply, Request, Usage
 from promptops.providers.aws import Credentials, region_of, sign
-from promptops.providers.bedrock_body import converse_tools, converse_turns
+from promptops.providers.bedrock_body import add_cache_points, converse_tools, converse_turns
 from promptops.providers.bedrock_stream import BedrockEvents
 from promptops.providers.reading import listing, mapping, string, string_or_none, usage_of
 from promptops.providers.system import split_system
@@ -48,13 +51,14 @@ class Bedrock(Wire):
         drop_unsupported: bool = False,
         environ: Mapping[str, str] = os.environ,
         region: str | None = None,
+        prompt_cache: str | None = None,
     ) -> None:
         super().__init__(spec, drop_unsupported=drop_unsupported)
         try:
             import botocore.auth  # noqa: F401 - a fifth of a second, not in the middle of other requests
         except ImportError:
             raise MissingExtra("bedrock", "Amazon Bedrock") from None
-        self._environ, self._region = environ, region
+        self._environ, self._region, self._prompt_cache = environ, region, prompt_cache
 
     def path(self, model: str, *, stream: bool = False) -> str:
         """The model's id stands in the path: an ARN has colons and slashes."""
@@ -70,7 +74,8 @@ class Bedrock(Wire):
 
     def write(self, request: Request, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:  # noqa: ARG002
         """System prompts apart, turns of one role joined, media in base64, results of tools from the user."""
-        system, messages = split_system(self.messages(request, params))
+        sent = self.messages(request, params)
+        system, messages = split_system(sent)
         body: dict[str, Any] = {"messages": converse_turns(messages, self.spec.roles)}
         if system:
             body["system"] = [{"text": text} for text in system]
@@ -80,6 +85,8 @@ class Bedrock(Wire):
             text = json.dumps(claude_schema(schema), ensure_ascii=False, separators=(",", ":"))
             structure = {"jsonSchema": {"schema": text, "name": schema_name(schema)}}
             body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
+        if (keep := keep_of(request, self.spec.format, self._prompt_cache)) != "off":
+            add_cache_points(body, prefix_of(request, sent), messages, self.spec.roles, keep)
         return body
 
     def reply(self, document: Mapping[str, Any]) -> Reply:
@@ -93,7 +100,7 @@ class Bedrock(Wire):
         return Reply(
             text="".join(string(block["text"], "a block's text") for block in blocks if "text" in block),
             finish_reason=self.stop_reason(said),
-            usage=usage_of(self.spec.usage, document.get("usage")),
+            usage=_usage(usage_of(self.spec.usage, document.get("usage")), document.get("usage")),
             served_model=_routed_to(document),
             tool_calls=tuple(_call(block["toolUse"]) for block in blocks if "toolUse" in block),
         )
@@ -120,3 +127,13 @@ def _call(value: Any) -> Mapping[str, Json]:
             "arguments": json.dumps(call.get("input") or {}, ensure_ascii=False),
         },
     }
+
+
+def _usage(counted: Usage, said: Any) -> Usage:
+    """The counts with what was written for an hour, where the details of the cache have such a row (CacheDetail)."""
+    rows = said.get("cacheDetails") if isinstance(said, Mapping) else None
+    if not isinstance(rows, list):
+        return counted
+    hours = [row.get("inputTokens") for row in rows if isinstance(row, Mapping) and row.get("ttl") == "1h"]
+    written = sum(hour for hour in hours if isinstance(hour, int) and not isinstance(hour, bool) and hour > 0)
+    return replace(counted, cache_write_1h_tokens=written) if written else counted

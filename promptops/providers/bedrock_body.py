@@ -7,9 +7,10 @@ Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Mes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from promptops.core.prompt_cache import Keep, Prefix
 from promptops.errors import ProviderError
 from promptops.models import Media, Message, Role
 from promptops.providers.media import base64_of
@@ -56,6 +57,23 @@ def converse_tools(tools: Iterable[Mapping[str, Any]], choice: str) -> dict[str,
         )
     words: dict[str, dict[str, Any]] = {"auto": {"auto": {}}, "required": {"any": {}}}
     return {"tools": specs, "toolChoice": words.get(choice, {"tool": {"name": choice}})}
+
+
+def add_cache_points(
+    body: dict[str, Any], prefix: Prefix, messages: Sequence[Message], roles: Mapping[Role, str], keep: Keep
+) -> None:
+    """Put a block behind the beginning that is to be kept: in the tools, the system prompts and the turns.
+
+    Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CachePointBlock.html
+    """
+    point = {"cachePoint": {"type": "default"} if keep == "5m" else {"type": "default", "ttl": keep}}
+    if prefix.tools and "toolConfig" in body:
+        body["toolConfig"]["tools"].append(point)
+    if prefix.system:
+        body["system"].append(point)
+    if prefix.turns:
+        kept = converse_turns(messages[: prefix.turns], roles)
+        body["messages"][len(kept) - 1]["content"].insert(len(kept[-1]["content"]), point)
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:

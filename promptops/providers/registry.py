@@ -66,6 +66,8 @@ def check_settings(name: str, settings: ProviderConfig) -> None:
     endpoint = parse_endpoint(settings.base_url)
     for header in settings.headers:
         check_header(header)
+    if settings.prompt_cache not in (None, "off") and settings.format not in ("anthropic-messages", "bedrock-converse"):
+        raise ValueError("prompt_cache is for the formats 'anthropic-messages' and 'bedrock-converse' alone")
     if settings.api_version and settings.format != "azure-openai":
         raise ValueError("api_version is for the format 'azure-openai' alone")
     if settings.api_key_env:
@@ -136,15 +138,17 @@ def _remote(name: str, settings: ProviderConfig, environ: Mapping[str, str]) -> 
         names={model: limits.name for model, limits in settings.models.items() if limits.name},
         idempotency_header=settings.idempotency_header,
         drop_unsupported=settings.drop_unsupported,
-        format_settings=_format_settings(settings, environ),
+        format_settings=format_settings(settings, environ),
         headers=settings.headers,
     )
 
 
-def _format_settings(settings: ProviderConfig, environ: Mapping[str, str]) -> dict[str, Any]:
+def format_settings(settings: ProviderConfig, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what only this format wants to know."""
     if settings.format == "bedrock-converse":
-        return {"environ": environ}
+        return {"environ": environ, "prompt_cache": settings.prompt_cache}
+    if settings.format == "anthropic-messages":
+        return {"prompt_cache": settings.prompt_cache}
     return {"api_version": settings.api_version} if settings.format == "azure-openai" else {}
 
 

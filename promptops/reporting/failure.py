@@ -58,7 +58,8 @@ def failure_lines(row: CaseRow) -> list[Line]:
 
 
 def _check(check: CheckResult) -> Iterator[Line]:
-    style: Style = "bad" if check.status != "pass" else "good"
+    styles: dict[str, Style] = {"pass": "good", "advice": "warn"}
+    style = styles.get(check.status, "bad")
     message = check.message or ("differs" if check.differences else "failed")
     yield from _labelled(check.label, message, style)
     for difference in check.differences[:_DIFFERENCES]:

@@ -31,6 +31,8 @@ def check_batches(session: Session, targets: Sequence[Target]) -> None:
     """Raise `UsageError` where a run of `targets` cannot be asked in batches."""
     if session.mode == "replay":
         raise UsageError("a replay asks nothing, so there is nothing to make a batch of: leave --batch out")
+    if judged := [target.name for target in targets if target.judges]:
+        raise UsageError(f"{judged[0]} is judged by other prompts, which batches do not ask: leave --batch out")
     if again := [target.name for target in targets if target.closure.reask]:
         why = "asks again for invalid output, and a batch answers once"
         raise UsageError(f"{again[0]} {why}: leave --batch out, or set reask: 0 below output")

@@ -29,6 +29,7 @@ from promptops.models import (
     Pin,
     PlannedSample,
     Sample,
+    SampleKey,
     Usage,
 )
 from promptops.runner.collect import Collected, Progress, collect, side_key
@@ -320,7 +321,7 @@ def run_canary(
         found = session.engine_settings(targets, fresh=True)
         return stored.settings(found) if stored is not None else found
 
-    recorder = RecordingSink(lambda _: comparison.candidate.recordings_path, _unrecorded(comparison))
+    recorder = RecordingSink(session.path_of(targets), _unrecorded(comparison))
     collected = Collected()
     looking = Looking(comparison, collected)
     first = MustPass() if session.mode == "replay" else asked_gates(session, comparison.candidate, settings)
@@ -353,19 +354,24 @@ def run_canary(
 
 
 def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
-    """Whether a live sample is the candidate's and fills a gap in its recordings."""
+    """Whether a live sample is the candidate's and fills a gap in its recordings, or is what judges said of such."""
     candidate = comparison.candidate
     side, lines = side_key(candidate), comparison.session.recordings(candidate).lines
+
+    written: set[SampleKey] = set()
 
     def writable(sample: Sample) -> bool:
         key = sample.key
         if (key.prompt, key.version, key.pin) != side:
-            return False
+            return key in written
         line = lines.get((key.case, key.index))
-        if line is None or candidate.released:
-            return line is None
-        asked = [turn["asked"] for turn in line.fields.get("earlier") or ()]
-        return line.fields["request"] != sample.request or asked != [turn.asked for turn in sample.earlier]
+        if line is not None:
+            asked = [turn["asked"] for turn in line.fields.get("earlier") or ()]
+            same = line.fields["request"] == sample.request and asked == [turn.asked for turn in sample.earlier]
+            if candidate.released or same:
+                return False
+        written.update(answer.key for answer in sample.answers)
+        return True
 
     return writable
 

@@ -48,7 +48,7 @@ class EngineSettings(Struct, frozen=True):
     makes what asks, in the engine's own loop and only when the first request is due; `redacted` removes secrets from a
     fresh sample before anybody sees it. `journal` keeps what was asked before anybody else sees it; `resumed` looks up
     what the same run measured before this process (None: it has to be asked; a failure: it goes on after its `earlier`
-    answers).
+    answers). `follow` says what judges are to be asked about a reply: a sample is handed on with their answers.
     """
 
     mode: Mode
@@ -61,6 +61,7 @@ class EngineSettings(Struct, frozen=True):
     sinks: Sequence[Sink] = ()
     journal: Journal | None = None
     resumed: Callable[[PlannedSample], Sample | None] | None = None
+    follow: Callable[[Sample], Sequence[Planned]] | None = None
 
 
 class Engine:
@@ -83,6 +84,7 @@ class Engine:
         self._stopping = self._dropped = False
         self._broken: Exception | None = None
         self._asking = self._handing = 0
+        self._silent: dict[int, Sample] = {}
 
     @property
     def in_flight(self) -> int:
@@ -113,9 +115,10 @@ class Engine:
         try:
             yield RunStarted(settings.mode, settings.planned, settings.run)
             async for sample in self._samples():
-                tally.count(sample)
-                for writer in writers:
-                    await writer.add(sample)
+                for each in (sample, *sample.answers):
+                    tally.count(each)
+                    for writer in writers:
+                        await writer.add(each)
                 yield SampleDone(sample)
                 self._handing -= 1
                 if not self._external:
@@ -170,7 +173,7 @@ class Engine:
                     if self._was_stopped(sample):
                         self._dropped = True
                         break
-                    self._hand_on(sample)
+                    self._hand_on(await self._judged(planned, sample))
                 except asyncio.CancelledError:
                     self._dropped = True
                     raise
@@ -183,8 +186,27 @@ class Engine:
             (self._commits.add if self._commits is not None else self._deliver)(error)
 
     def _deliver(self, item: Item) -> None:
+        if self._silent and self._silent.pop(id(item), None) is not None:
+            return
         self._handing += isinstance(item, Sample)
         self._found.put_nowait(item)
+
+    async def _judged(self, planned: Planned, sample: Sample) -> Sample:
+        """The sample with what judges answer about it: asked as everything else is, in the same run."""
+        follow = self._settings.follow
+        if follow is None or sample.reply is None or isinstance(planned, Sample) or not (wanted := follow(sample)):
+            return sample
+        self._keep(sample)
+        answers = await asyncio.gather(*(self._one(each) for each in wanted))
+        for answer in answers:
+            self._keep(answer)
+        return replace(sample, answers=tuple(answers))
+
+    def _keep(self, sample: Sample) -> None:
+        """Make a sample durable that is handed on later, or with another."""
+        if self._commits is not None and self._settings.journal is not None and self._settings.journal.wants(sample):
+            self._silent[id(sample)] = sample
+            self._commits.add(sample)
 
     def _was_stopped(self, sample: Sample) -> bool:
         """Whether the client was told to stop before it asked for this sample."""

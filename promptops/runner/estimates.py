@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from promptops.core import pricing
 from promptops.core.plan import Planned
+from promptops.core.pricing import output_bound
 from promptops.core.reask import worst_turns
 from promptops.core.stats import median
-from promptops.models import Pin, PlannedSample, Sample
+from promptops.models import Pin, PlannedSample, Reply, Sample
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -101,15 +102,15 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
             recorded += 1
         elif session.mode == "replay":
             missing[f"{planned.key.prompt}@{planned.key.version}"] += 1
-        else:
+        for asked in to_ask(session, planned):
             requests += 1
-            again += planned.reask
-            for usage in worst_turns(planned):
+            again += asked.reask
+            for usage in worst_turns(asked):
                 input_tokens += usage.input_tokens or 0
                 output_tokens += usage.output_tokens or 0
-            price = session.worst_of(planned)
+            price = session.worst_of(asked)
             if price is None:
-                unpriced.add(planned.key.pin)
+                unpriced.add(asked.key.pin)
             worst += price or 0.0
     expected, seconds = _by_recordings(session, targets, requests)
     return Estimate(
@@ -126,6 +127,21 @@ def estimate(session: Session, plan: Iterable[Planned], targets: Sequence[Target
         again=again,
         batch=session.batch,
     )
+
+
+def to_ask(session: Session, planned: Planned) -> Iterator[PlannedSample]:
+    """What has to be asked for a planned sample: itself, and judges about it, as if it took all the room it has."""
+    if not isinstance(planned, PlannedSample) or session.mode == "replay":
+        return
+    found = session.find_alone(planned) if session.mode == "new" else None
+    if found is None or found.reply is None:
+        yield planned
+        if not session.judged(planned.key):
+            return
+        found = Sample(planned.key, planned.digest, Reply("x" * output_bound(planned.request)))
+    for each in session.follow(found):
+        if isinstance(each, PlannedSample) and not (session.mode == "new" and session.find_alone(each).reply):
+            yield each
 
 
 def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -> tuple[float | None, float | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from promptops.core.plan import Planned
 from promptops.models import Sample
 from promptops.runner.engine import SAY_EVERY, EngineSettings
@@ -24,6 +26,9 @@ def replayed(plan: Iterable[Planned], settings: EngineSettings) -> Iterator[Even
     yield RunStarted(settings.mode, settings.planned, settings.run)
     for planned in plan:
         sample = planned if isinstance(planned, Sample) else settings.find(planned)
+        if settings.follow is not None and sample.reply is not None and not sample.answers:
+            found = [each if isinstance(each, Sample) else settings.find(each) for each in settings.follow(sample)]
+            sample = replace(sample, answers=tuple(found))
         tally.count(sample)
         yield SampleDone(sample)
         if time.monotonic() >= said + SAY_EVERY:

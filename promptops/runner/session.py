@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -14,14 +15,30 @@ from msgspec.structs import replace
 from promptops.config import environment_name
 from promptops.core import pricing
 from promptops.core.judge import judge
+from promptops.core.judging import judging_keys
 from promptops.core.plan import Planned, limits_latency, plan_samples
+from promptops.core.prompt_cache import Keep, keep_of, written_bound
 from promptops.core.reask import as_today, worst_turns
 from promptops.core.redact import Redactor, secrets_of
 from promptops.core.select import resolve
 from promptops.core.standing import Stood, stand
+from promptops.core.wire.endpoints import settings_of
 from promptops.errors import ProblemsError, PromptopsError, UsageError
 from promptops.formats import Manifest
-from promptops.models import Caps, Case, CaseResult, Failure, Mode, Pin, PlannedSample, Reply, Request, Sample, Spent
+from promptops.models import (
+    Caps,
+    Case,
+    CaseResult,
+    Failure,
+    Mode,
+    Pin,
+    PlannedSample,
+    Reply,
+    Request,
+    Sample,
+    SampleKey,
+    Spent,
+)
 from promptops.project.dataset_cases import choose
 from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
@@ -82,6 +99,7 @@ class Session:
         self._files = TargetFiles(self.project, self.manifest, self.environment)
         self._recordings: dict[tuple[str, str, str], Recordings | PromptopsError] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
+        self._by_side: dict[tuple[str, str, str], Target] = {}
         self.batch = self.choices.batch
         self.spent = Spent()  # before this process went on with a run
         self._redactors: dict[str, Redactor] = {}
@@ -109,6 +127,7 @@ class Session:
             fits = None if self.mode == "replay" else fits_for(self.project, target.pin)
             saving = partial(_saved, target.pin, self.project.config.prices)
             self._targets[key] = replace(target, fits=fits, saving=saving)
+            self._by_side[prompt, version, str(target.pin)] = self._targets[key]
         return self._targets[key]
 
     def served(self, prompt: str, environment: str | None = None) -> str:
@@ -153,16 +172,17 @@ class Session:
         """
         asks = self.mode != "replay"
         recorder = (
-            [RecordingSink(self._path_of(targets), self._writable(targets))] if self.mode in ("record", "new") else []
+            [RecordingSink(self.path_of(targets), self._writable(targets))] if self.mode in ("record", "new") else []
         )
         return EngineSettings(
             mode=self.mode,
             concurrency=self.concurrency(targets) if asks else REPLAY_CONCURRENCY,
             planned=sum(len(target.cases) * target.samples for target in targets),
             run=run,
-            find=self.find,
+            find=self.find_alone,
             open_client=self._opener(targets, self.ask_fresh if fresh else self.open_client) if asks else None,
             redacted=self.redacted,
+            follow=self.follow if any(target.judges for target in targets) else None,
             sinks=(*recorder, *sinks),
         )
 
@@ -190,6 +210,24 @@ class Session:
         )
 
     def find(self, planned: PlannedSample) -> Sample:
+        """Look a planned sample up in the recordings, with what judges answered about it."""
+        sample = self.find_alone(planned)
+        if sample.reply is None or not (wanted := self.follow(sample)):
+            return sample
+        answers = [each if isinstance(each, Sample) else self.find_alone(each) for each in wanted]
+        return replace(sample, answers=tuple(answers))
+
+    def follow(self, sample: Sample) -> Sequence[Planned]:
+        """What judges are to be asked about a sample; nothing about their own answers."""
+        target = self._by_side.get((sample.key.prompt, sample.key.version, sample.key.pin))
+        return target.follow(sample) if target is not None else ()
+
+    def judged(self, key: SampleKey) -> bool:
+        """Whether judges are asked about this sample, once it has a reply."""
+        target = self._by_side.get((key.prompt, key.version, key.pin))
+        return target is not None and bool(target.judges)
+
+    def find_alone(self, planned: PlannedSample) -> Sample:
         """Look a planned sample up in the recordings, which are read once; a malformed file is a failure."""
         key = planned.key
         recordings = self._read(key.prompt, key.version, key.pin)
@@ -273,15 +311,23 @@ class Session:
 
     def worst_case(self, request: Request) -> float | None:
         """The most US dollars that one request can cost; None where no price is known."""
-        return pricing.worst_case(request, self.project.config.prices, batch=self.batch)
+        prices = self.project.config.prices
+        return pricing.worst_case(request, prices, batch=self.batch, keep=self._keep(request))
 
     def worst_of(self, planned: PlannedSample) -> float | None:
         """The most US dollars that a sample can cost, with every time that it is asked again at most."""
         if not planned.reask:
             return self.worst_case(planned.request)
-        prices = self.project.config.prices
-        costs = [pricing.cost(planned.request.pin, usage, prices) for usage in worst_turns(planned)]
+        prices, pin = self.project.config.prices, planned.request.pin
+        keep = self._keep(planned.request)
+        written = written_bound(planned.request, keep)
+        turns = worst_turns(planned)
+        costs = [pricing.dearest(pin, usage, prices, written=written, keep=keep) for usage in turns]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def _keep(self, request: Request) -> Keep:
+        settings = settings_of(request.pin.provider, self.project.config)
+        return keep_of(request, settings.format, settings.prompt_cache) if settings else "off"
 
     def _cost(self, request: Request, reply: Reply) -> float | None:
         return pricing.cost(request.pin, reply.usage, self.project.config.prices)
@@ -297,9 +343,17 @@ class Session:
                 self._recordings[key] = error
         return self._recordings[key]
 
-    def _path_of(self, targets: Sequence[Target]) -> Callable[[Sample], Any]:
+    def path_of(self, targets: Sequence[Target]) -> Callable[[Sample], Path]:
+        """Which recordings file a sample belongs into; what judges answered has one of its own."""
         paths = {(t.prompt, t.version, str(t.pin)): t.recordings_path for t in targets}
-        return lambda sample: paths[sample.key.prompt, sample.key.version, sample.key.pin]
+
+        def path_of(sample: Sample) -> Path:
+            key = sample.key
+            own = paths.get((key.prompt, key.version, key.pin))
+            fixtures = self.project.fixtures_dir
+            return own or store_recordings.recordings_path(fixtures, key.prompt, key.version, key.pin)
+
+        return path_of
 
     def _writable(self, targets: Sequence[Target]) -> Callable[[Sample], bool]:
         """`record` does not replace in passing what a served version was accepted with."""
@@ -308,7 +362,18 @@ class Session:
             for t in targets
             if t.served and self.mode == "record" and not self.choices.accept
         }
-        return lambda sample: (sample.key.prompt, sample.key.version, sample.key.pin) not in guarded
+        judged = {
+            (key.prompt, key.version, key.pin): (t.prompt, t.version, str(t.pin))
+            for t in targets
+            for judge_asked, judge in t.judges.items()
+            for key in judging_keys(judge, judge_asked, SampleKey(t.prompt, t.version, str(t.pin), ""))[:1]
+        }
+
+        def writable(sample: Sample) -> bool:
+            side = (sample.key.prompt, sample.key.version, sample.key.pin)
+            return judged.get(side, side) not in guarded
+
+        return writable
 
     # --- judging
 
@@ -319,7 +384,11 @@ class Session:
             self._resolvers[target.prompt] = resolver(target.source)
         resolve = self._resolvers[target.prompt]
         tools = target.closure.tools
-        judged = tuple(judge(sample, case, target.contract, target.checks, resolve, tools=tools) for sample in samples)
+        judges = target.judges
+        judged = tuple(
+            judge(sample, case, target.contract, target.checks, resolve, tools=tools, judges=judges)
+            for sample in samples
+        )
         return CaseResult(case.id, judged)
 
     def stand(self, target: Target, result: CaseResult, case: Case, *, varying: int = 1) -> Stood:

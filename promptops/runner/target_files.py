@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from promptops.core.baseline import Baseline, Layer
 from promptops.core.closure import build_closure, closure_differences
 from promptops.core.digest import version_digest
 from promptops.core.document import Document
+from promptops.core.judging import Asked, Judge, measured
 from promptops.core.measurement import dataset_digest, measurement_of
 from promptops.core.select import served_versions
 from promptops.core.wire.problems import params_problems
@@ -20,6 +21,7 @@ from promptops.formats import Closure, Manifest, Measurement
 from promptops.models import Case, Pin
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.evidence import load_evidence
+from promptops.project.judges import load_judges
 from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt, PromptVersion, load_readable, version_names
 from promptops.project.released import is_released, load_closure
@@ -44,6 +46,7 @@ class TargetFiles:
         self._contracts: dict[str, Contract] = {}
         self._datasets: dict[str, Dataset | None] = {}
         self._measurements: dict[str, Measurement] = {}
+        self._asked: dict[str, Mapping[Asked, Judge]] = {}
 
     def versions(self) -> dict[str, tuple[str, ...]]:
         """The versions of each prompt, as files say, in numeric order."""
@@ -107,6 +110,7 @@ class TargetFiles:
             recordings_path=recordings_path(self.project.fixtures_dir, prompt, version, own_pin),
             read=media_reader(self.project, prompt, dataset.path if dataset else None),
             baseline=self._baseline(prompt, version, digest),
+            judges=self._judges(source, dataset),
         )
         return self._compared(target, built, working) if released else target
 
@@ -132,8 +136,16 @@ class TargetFiles:
         if source.name not in self._measurements:
             digest, own = (dataset.digest, dataset.python) if dataset else (dataset_digest(()), frozenset[str]())
             python, code = check_sources(source, own), contract_source(source)
-            self._measurements[source.name] = measurement_of(digest, source.checks, contract.schema, python, code)
+            judges = measured(self._judges(source, dataset))
+            self._measurements[source.name] = measurement_of(
+                digest, source.checks, contract.schema, python, code, judges
+            )
         return self._measurements[source.name]
+
+    def _judges(self, source: Prompt, dataset: Dataset | None) -> Mapping[Asked, Judge]:
+        if source.name not in self._asked:
+            self._asked[source.name] = load_judges(self.project, source, dataset)
+        return self._asked[source.name]
 
     def _baseline(self, prompt: str, version: str, digest: str) -> Baseline:
         """A version's own accepted outcomes, over those of what the environment in force serves.

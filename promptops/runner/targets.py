@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,16 @@ from msgspec import Struct
 
 from promptops.core.baseline import Baseline
 from promptops.core.context import Fits
+from promptops.core.judge import checks_for
+from promptops.core.judging import Asked, Judge, judges_named, judging_keys, plan_judging
 from promptops.core.media import MediaReader
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Closure, Measurement, PromptFile, Side
-from promptops.models import Case, CheckSpec, Pin, Reply, SampleKey
+from promptops.models import Case, CheckSpec, Pin, Reply, Sample, SampleKey
 
 if TYPE_CHECKING:
     from promptops.core.contract import Contract
+    from promptops.core.plan import Planned
     from promptops.project.prompts import Prompt
 
 
@@ -36,7 +39,7 @@ class Target(Struct, frozen=True, eq=False, dict=True):
     how many of each are asked. `read` reads the images and files that they name. `baseline` is what outcomes are
     compared with; `notices` are worth a line and change nothing. `frozen` is set where the working file was edited
     after its release. `fits` refuses what is longer than the model takes (None: nobody knows, or nobody is asked);
-    `saving` is the US dollars that a provider's cache saved.
+    `saving` is the US dollars that a provider's cache saved. `judges` are those that checks name.
     """
 
     source: Prompt
@@ -61,6 +64,7 @@ class Target(Struct, frozen=True, eq=False, dict=True):
     notices: tuple[str, ...] = ()
     fits: Fits | None = None
     saving: Callable[[Reply], float | None] | None = None
+    judges: Mapping[Asked, Judge] = {}
 
     @property
     def name(self) -> str:
@@ -85,6 +89,30 @@ class Target(Struct, frozen=True, eq=False, dict=True):
     def keys(self, case: Case) -> list[SampleKey]:
         """The keys of one case's samples."""
         return [SampleKey(self.prompt, self.version, str(self.pin), case.id, index) for index in range(self.samples)]
+
+    def asked_of_judges(self, case: Case) -> list[tuple[Asked, Judge]]:
+        """What the `judge` checks of a case ask, and whom."""
+        if not self.judges:
+            return []
+        checks = checks_for(case, has_contract=self.contract.schema is not None, checks=self.checks)
+        return [(asked, self.judges[asked]) for asked in judges_named(checks) if asked in self.judges]
+
+    def follow(self, sample: Sample) -> list[Planned]:
+        """What judges are to be asked about a sample that has a reply."""
+        case = self.case(sample.key.case) if self.judges else None
+        if case is None or sample.reply is None:
+            return []
+        wanted = [plan_judging(judge, asked, sample, case) for asked, judge in self.asked_of_judges(case)]
+        return list({planned.key: planned for each in wanted for planned in each}.values())
+
+    def judging_keys(self, case: Case, key: SampleKey) -> list[SampleKey]:
+        """The keys of what judges answer about the sample `key`, where it has a reply."""
+        found = [
+            judging_keys(judge, asked, key)
+            for asked, judge in self.asked_of_judges(case)
+            if case.has_expected or not asked.compares
+        ]
+        return list(dict.fromkeys(key for keys in found for key in keys))
 
     def case(self, case: str) -> Case:
         """The selected case with this id; raises `KeyError`."""

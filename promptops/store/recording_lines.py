@@ -44,10 +44,12 @@ _WHERE_SAID: Final[Mapping[str, type]] = {
     "cached_tokens": int,
     "cache_write_tokens": int,
     "reasoning_tokens": int,
+    "cache_write_1h_tokens": int,
     "logprobs": list,
     "earlier": list,
 }
-_COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+_PARTS: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cache_write_1h_tokens")
+_COUNTS: Final = ("input_tokens", "output_tokens", *_PARTS)
 _KEYS: Final = frozenset(RecordingLine.model_fields)
 _REQUIRED: Final = _KEYS - _OPTIONAL.keys() - _WHERE_SAID.keys()
 _TEXT: Final = (str,)
@@ -124,7 +126,7 @@ def fields_of(sample: Sample, *, recorded_at: str) -> Fields:
         "cost": None if sample.cost is None else float(sample.cost),
         "recorded_at": sample.recorded_at or recorded_at,
     }
-    for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens"):
+    for name in _PARTS:
         if (counted := getattr(reply.usage, name)) is not None:
             fields[name] = counted
     if reply.logprobs:
@@ -149,6 +151,7 @@ def sample_of(key: SampleKey, fields: Mapping[str, Any]) -> Sample:
             fields.get("cached_tokens"),
             fields.get("cache_write_tokens"),
             fields.get("reasoning_tokens"),
+            cache_write_1h_tokens=fields.get("cache_write_1h_tokens"),
         ),
         served_model=fields["served_model"],
         tool_calls=tuple(fields["tool_calls"]),
@@ -190,7 +193,7 @@ def turn_from(fields: Mapping[str, Any]) -> Turn:
         tuple(fields["problems"]),
         fields["asked"],
         fields.get("finish_reason"),
-        Usage(*(fields.get(name) for name in _COUNTS)),
+        Usage(**{name: fields.get(name) for name in _COUNTS}),
         fields.get("served_model"),
         fields["latency"],
         fields.get("cost"),

@@ -98,7 +98,7 @@ class BatchServer:
     def start(self) -> Self:
         """Listen; raises `OSError` where the port is taken."""
         handler = type("Handler", (_Handler,), {"desk": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        self._server = _Server(("127.0.0.1", self._port), handler)
         self._server.daemon_threads = True
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -274,6 +274,13 @@ class BatchServer:
             "archived_at": None,
             "results_url": url if batch.ending else None,
         }
+
+
+class _Server(ThreadingHTTPServer):
+    """Clients that are killed in the middle are what it is for: it says nothing of them."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Drop the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,7 +17,7 @@ from promptops.cli.main import run
 from promptops.providers.batches import batch_api_for
 from promptops.runner import batching
 from promptops.store.runs import RunStore
-from promptops.testing import Answer, BatchServer, TemporaryProject
+from promptops.testing import Answer, BatchServer, LoopbackServer, TemporaryProject
 from promptops.testing.batch_server import Fault
 
 CASES = 6
@@ -109,7 +109,7 @@ def test_equal_requests_are_asked_once(place: Place, capsys: pytest.CaptureFixtu
     place.texts(["same", "same", "other"])
     code, found, _ = told(capsys, "greet@v1", "--batch")
     assert (code, len(place.server.paid)) == (0, 2)
-    assert [row["sources"] for row in found["versions"][0]["cases"]] == [["live"], ["cached"], ["live"]]
+    assert [row["sources"] for row in found["versions"][0]["cases"]] == [["batch"], ["cached"], ["batch"]]
 
 
 def test_samples_of_one_case_are_requests_of_their_own(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +181,8 @@ def test_ctrl_c_leaves_the_batch_and_says_how_to_go_on(
     place.server.finish("batch_1")
     code, _, err = told(capsys, "greet@v1", "--resume")
     assert (code, len(place.server.paid)) == (0, CASES)
+    assert "which waits for batch_1" in err
+    assert "asking" not in err
     assert place.statuses == ["pass"]
 
 
@@ -383,3 +385,17 @@ def test_keys_of_errors_are_redacted(
     assert code == 10
     assert "sk-very-secret" not in json.dumps(found) + err
     assert b"sk-very-secret" not in (place.files.path / ".promptops/store.db").read_bytes()
+
+
+def test_what_a_batch_left_can_be_asked_live(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.server._ending, place.server._worked_on = "expired", 2
+    assert told(capsys, "greet@v1", "--batch", "--mode", "live")[0] == 10
+    with LoopbackServer(Answer("answer", usage=(100, 10))) as live:
+        path = place.files.path / "pyproject.toml"
+        path.write_text(path.read_text().replace(place.server.base_url, live.base_url))
+        code, found, _ = told(capsys, "greet@v1", "--mode", "live", "--no-batch")
+        assert (code, live.count, len(place.server.batches)) == (0, CASES - 2, 1)
+    summary = found["versions"][0]["summary"]
+    assert summary["sources"] == {"batch": 2, "live": CASES - 2}
+    assert summary["cost"] == pytest.approx(COST * (2 + 2 * (CASES - 2)) / CASES), "each at the price it was asked for"
+    assert summary["p95"] is not None

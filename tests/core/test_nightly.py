@@ -88,6 +88,7 @@ def test_texts_of_another_distribution_are_told_from_the_same() -> None:
         ({"a": 0.2, "b": 0.2, "c": 0.2}, {}, ("c",), ("c", "a"), ("b",), ()),
         ({"a": 9.0, "b": 0.2}, {}, (), ("b",), ("a",), ()),
         ({"a": None, "b": 0.0}, {}, (), ("b",), (), ("a",)),
+        ({"a": None, "b": None}, {}, ("b",), ("b",), (), ("a",)),
     ],
 )
 def test_datasets_take_turns_within_the_money(

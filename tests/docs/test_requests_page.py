@@ -32,4 +32,4 @@ def test_every_stop_reason_of_the_table_is_what_is_read() -> None:
 
 def test_every_count_is_in_the_table() -> None:
     rows = set(re.findall(r"^\| `(\w+_tokens)` \|", PAGE, re.MULTILINE))
-    assert set(Usage.__struct_fields__) == rows - PARAMS.keys()
+    assert {name for name in Usage.__struct_fields__ if name.endswith("_tokens")} == rows - PARAMS.keys()

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptops.cli.commands._asking import resume_of
+from promptops.cli.commands._asking import resume_of, say_estimate
 from promptops.cli.commands._shared import note
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
     from promptops.cli.progress import Telling
-    from promptops.core.plan import Planned
     from promptops.runner.engine import EngineSettings
     from promptops.runner.resuming import Resume, StoredRun
     from promptops.runner.session import Session
     from promptops.runner.targets import Target
+    from promptops.store.batch_rows import BatchRecord
 
 BatchOption = Annotated[
     bool | None,
@@ -53,24 +53,36 @@ def batch_wanted(stored: StoredRun, option: bool | None, *, cancel: bool) -> boo
 
     Raises `UsageError` where batches are under way that nobody would wait for, or none that could be cancelled.
     """
+    if stored.round == 1 and not cancel:
+        return bool(option)  # it has only begun
     from promptops.runner.batching import waiting
 
-    under_way = [record.batch or "one that may have been made" for record in waiting(stored)]
+    under_way = waiting(stored)
     if cancel and not under_way:
         raise UsageError(f"run {stored.id} has no batch under way: there is nothing to cancel")
     if option is False and under_way:
         raise UsageError(
-            f"run {stored.id} waits for {', '.join(under_way)}: cancel that with --cancel, or begin another run with "
+            f"run {stored.id} waits for {_named(under_way)}: cancel that with --cancel, or begin another run with "
             "--no-resume"
         )
     return bool(option or under_way or (option is None and stored.plan.get("batch")))
 
 
-def to_hand_over(stored: StoredRun) -> Callable[[Iterable[Planned]], Iterator[Planned]]:
-    """What leaves out of a plan what needs not be asked, and what is in a batch already."""
-    from promptops.runner.batching import not_handed_over
+def say_handing_over(
+    session: Session, stored: StoredRun, targets: Sequence[Target], telling: Telling, *, cancel: bool
+) -> None:
+    """Say what is waited for, and what is about to be handed over."""
+    from promptops.runner.batching import not_handed_over, waiting
+    from promptops.runner.estimates import estimate_run
 
-    return lambda plan: not_handed_over(stored, stored.missing(plan))
+    under_way = waiting(stored)
+    if under_way and not telling.quiet:
+        note(f"going on with run {stored.id}, which waits for {_named(under_way)}")
+    if cancel:
+        return
+    estimate = estimate_run(session, targets, lambda plan: not_handed_over(stored, stored.missing(plan)))
+    if estimate.requests or not under_way:
+        say_estimate(estimate, caps=session.caps, telling=telling)
 
 
 def asked_in_batches(
@@ -98,6 +110,10 @@ def asked_in_batches(
             note(f"  fetch the results, days later too: {_again('--resume')}")
             note(f"  cancel:                            {_again('--cancel')}")
         raise
+
+
+def _named(records: Sequence[BatchRecord]) -> str:
+    return ", ".join(record.batch or "a batch that may have been made" for record in records)
 
 
 def _again(option: str) -> str:

@@ -84,7 +84,8 @@ app = typer.Typer(
 def drift() -> None:
     """Does a served model still answer as it did?
 
-    Without a command it is `check`: read every endpoint that is due, and say in which state each is.
+    Without a command it is `check` (`promptops drift check --help`): read every endpoint that is due, and say in which
+    state each is.
     """
 
 

@@ -35,7 +35,7 @@ from promptops.cli.commands._batches import (
     batch_resume,
     batch_wanted,
     check_batches,
-    to_hand_over,
+    say_handing_over,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
 from promptops.cli.progress import Telling
@@ -184,9 +184,10 @@ def _ask(
         note(f"notice: {notice}")
     total = sum(len(target.cases) * target.samples for target in targets)
     title = targets[0].name if len(targets) == 1 else f"{len(targets)} versions"
-    if session.mode != "replay":
-        missing = to_hand_over(stored) if session.batch else stored.missing
-        say_estimate(estimate_run(session, targets, missing), caps=session.caps, telling=telling)
+    if session.batch:
+        say_handing_over(session, stored, targets, telling, cancel=cancel)
+    elif session.mode != "replay":
+        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling)
     settings = stored.settings(session.engine_settings(targets))
     if session.batch:
         settings = asked_in_batches(session, stored, targets, settings, telling, cancel=cancel)

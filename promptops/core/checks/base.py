@@ -5,13 +5,14 @@ A family of checks is one file with one or more objects of `Check`; `registry.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from promptops.core.contract import Parsed
-from promptops.models import Case, Difference, Json, Reply
+from promptops.core.judging import Asked, Judge
+from promptops.models import Case, Difference, Json, Reply, Sample, SampleKey
 
 Resolver = Callable[[str], Callable[..., Any]]
 Held = Literal["yes", "no", "cannot"]
@@ -22,6 +23,7 @@ class CheckContext(Struct, frozen=True):
 
     `parsed` is what the contract made of `reply.text`; `has_contract` whether there is one; `python` finds the
     function behind `checks.py:polite`. `copied`: the reply is a copy of another sample's, whose latency it names.
+    `judges` are those that the checks name, `answers` what they were asked about the sample `key`.
     """
 
     case: Case
@@ -31,18 +33,22 @@ class CheckContext(Struct, frozen=True):
     python: Resolver
     has_contract: bool = True
     copied: bool = False
+    key: SampleKey | None = None
+    judges: Mapping[Asked, Judge] = {}
+    answers: Mapping[SampleKey, Sample] = {}
 
 
 class Finding(Struct, frozen=True):
     """What a check found: it held, it did not, or it cannot be asked of this output (which fails, also under `not`).
 
-    `score` (0 to 1) is how much of it held, where a check can say more than yes or no.
+    `score` (0 to 1) is how much of it held, where a check can say more than yes or no. `advice`: it decides nothing.
     """
 
     held: Held
     message: str = ""
     differences: tuple[Difference, ...] = ()
     score: float | None = None
+    advice: bool = False
 
 
 class CheckError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from promptops.core.checks import expected, limits, words
 from promptops.core.checks.base import Check
 from promptops.core.checks.json_path import JsonPathCheck
+from promptops.core.checks.judge import JudgeCheck
 from promptops.core.checks.python import PythonCheck
 from promptops.core.checks.structure import SchemaCheck
 
@@ -22,6 +23,7 @@ _ALL: tuple[Check, ...] = (
     limits.MAX_COST,
     limits.MAX_TOKENS,
     PythonCheck(),
+    JudgeCheck(),
 )
 
 CHECKS: dict[str, Check] = {check.name: check for check in _ALL}

@@ -23,6 +23,8 @@ def run_check(spec: CheckSpec, context: CheckContext) -> CheckResult:
         return CheckResult(spec.label, "error", str(error).splitlines()[0], traceback=error.detail)
     except Exception as error:  # a bug in a check must not take the session down, nor pass
         return CheckResult(spec.label, "error", describe(error), traceback=user_traceback(error))
+    if finding.advice:
+        return CheckResult(spec.label, "advice", finding.message, score=finding.score)
     if finding.held == "cannot":
         return CheckResult(spec.label, "fail", finding.message)
     if not spec.negate:

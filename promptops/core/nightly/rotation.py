@@ -21,14 +21,15 @@ def turn_of(
     """Return whose turn it is: `costs` in US dollars by name (None: no price is known), `last` when each was asked.
 
     Those of `first` (an alarm) go before all others, then those never asked, then the longest ago. One that does not
-    fit is passed over for a cheaper one behind it. What costs nothing always fits.
+    fit is passed over for a cheaper one behind it. What costs nothing always fits. One of `first` is asked without a
+    known price, too: whether an alarm matters to its cases is worth what the run's own budget allows.
     """
     order = sorted(costs, key=lambda name: (name not in first, last.get(name, ""), name))
     left, chosen = dollars, []
     for name in order:
-        cost = costs[name]
+        cost = costs[name] if costs[name] is not None or name not in first else 0.0
         if cost is not None and cost <= left:
             chosen.append(name)
             left -= cost
-    unpriced = tuple(name for name in order if costs[name] is None)
+    unpriced = tuple(name for name in order if costs[name] is None and name not in chosen)
     return Turn(tuple(chosen), tuple(n for n in order if n not in chosen and n not in unpriced), unpriced)

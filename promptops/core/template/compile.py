@@ -17,6 +17,7 @@ from promptops.core.template.limits import MAX_OUTPUT, MAX_VALUE, Run, current, 
 from promptops.core.template.rewrite import rewrite
 from promptops.core.template.roles import add_message
 from promptops.core.template.sandbox import Sandbox
+from promptops.core.template.stable import stable_messages
 from promptops.core.template.static import Found, has_roles, structure
 from promptops.errors import Problem, ProblemsError, TemplateRefused
 from promptops.models import Json, Message
@@ -28,17 +29,25 @@ class Template:
     """A compiled template.
 
     `variables` are the names it takes from outside, includes considered; `variable_lines` says where each is used
-    first (file and line), `includes` which files went into it.
+    first (file and line), `includes` which files went into it. The first `stable` messages are the same for all inputs.
     """
 
     def __init__(
-        self, compiled: jinja2.Template, sources: _Sources, names: Mapping[str, int], *, roles: bool, attaches: bool
+        self,
+        compiled: jinja2.Template,
+        sources: _Sources,
+        names: Mapping[str, int],
+        *,
+        roles: bool,
+        attaches: bool,
+        stable: int = 0,
     ) -> None:
         self._compiled, self._sources, self._roles, self._attaches = compiled, sources, roles, attaches
         compiled.globals = dict(compiled.globals)  # copied for each rendering, and the chain it was is slow at that
         self.variable_lines: Mapping[str, tuple[str, int]] = {name: sources.place(line) for name, line in names.items()}
         self.variables = frozenset(names)
         self.includes = frozenset(sources.used)
+        self.stable = stable
 
     def render(self, inputs: Mapping[str, Json], read: MediaReader | None = None) -> tuple[Message, ...]:
         """Render the messages for `inputs`, which are plain JSON. `read` reads the images and files that are named.
@@ -135,6 +144,7 @@ def compile_template(
 
 
 def _compiled(environment: Sandbox, tree: nodes.Template, sources: _Sources, *, roles: bool) -> Template:
+    stable = stable_messages(tree) if roles else 0
     rewrite(tree)
     tree.set_environment(environment)
     names = _variables(tree)
@@ -142,7 +152,7 @@ def _compiled(environment: Sandbox, tree: nodes.Template, sources: _Sources, *, 
     file_name = f"<promptops template {next(_numbers)}>"
     code = environment.compile(tree, filename=file_name)
     template = environment.template_class.from_code(environment, code, environment.make_globals(None))
-    return Template(template, sources, names, roles=roles, attaches=attaches)
+    return Template(template, sources, names, roles=roles, attaches=attaches, stable=stable)
 
 
 def _problems(found: list[Found], sources: _Sources) -> Iterator[Problem]:

@@ -37,6 +37,7 @@ ANTHROPIC: Final = Spec(
         "reasoning_effort": Field(("output_config", "effort"), EFFORT, choices=_EFFORTS),
         "tool_choice": Field((), TOOLS),
         "parallel_tool_calls": Field((), TOOLS),  # a part of tool_choice
+        "prompt_cache": Field((), CACHING),  # marks on blocks
         "extra_body": Field((), PAGE),
     },
     required={"max_tokens": PAGE},
@@ -55,6 +56,7 @@ ANTHROPIC: Final = Spec(
         "output_tokens": (("output_tokens",),),
         "cached_tokens": (("cache_read_input_tokens",),),
         "cache_write_tokens": (("cache_creation_input_tokens",),),
+        "cache_write_1h_tokens": (("cache_creation", "ephemeral_1h_input_tokens"),),
         "reasoning_tokens": (("output_tokens_details", "thinking_tokens"),),
     },
     media={

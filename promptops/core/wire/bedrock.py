@@ -36,6 +36,7 @@ BEDROCK: Final = Spec(
         "reasoning_effort": Field(("outputConfig", "effort"), OUTPUT, choices=_EFFORTS),
         "structured_output": Field((), SCHEMAS),
         "tool_choice": Field((), PAGE),
+        "prompt_cache": Field((), CACHING),  # blocks of their own
         "extra_body": Field((), PAGE),
     },
     roles={"system": "system", "user": "user", "assistant": "assistant", "tool": "user"},

@@ -4,7 +4,10 @@ Source: OpenAI, https://developers.openai.com/api/docs/guides/rate-limits (`x-ra
 durations: `1s`, `6m0s`; Azure, Groq and LiteLLM use the same names); Anthropic,
 https://docs.anthropic.com/en/api/rate-limits#response-headers (`anthropic-ratelimit-input-tokens-remaining`, resets as
 RFC 3339); Mistral, https://github.com/mistralai/client-ts/issues/169 (`x-ratelimit-remaining-tokens-minute`, no
-resets); DigitalOcean, https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers/
+resets) and, as it was, https://rdrr.io/cran/tidyllm/src/R/api_mistral.R (`x-ratelimitbysize-remaining-minute`, which
+counts tokens); Cohere, where replies to a trial key have `x-trial-endpoint-call-remaining` (calls a minute, no resets;
+no page of its reference says so);
+DigitalOcean, https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers/
 (`x-ratelimit-reset-tokens-per-minute` in seconds since 1970); Together,
 https://support.together.ai/en/articles/8988956-rate-limits (`x-ratelimit-remaining`); the fields `RateLimit` and
 `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10, and `RateLimit-Remaining` of its versions before 07.
@@ -30,6 +33,8 @@ _SINCE_1970 = (
 )
 _ITEM = re.compile(r'("[^"]{0,80}"|[A-Za-z0-9_*\-]{1,80})((?:\s*;\s*[a-z]{1,16}\s*=\s*[^;,]{1,40})*)\s*(?:,|$)')
 
+_TRIAL = "x-trial-endpoint-call-"
+_BY_SIZE = "ratelimitbysize"
 _COUNTED = {"requests", "request", "req"}
 _TOKENS = {"tokens", "token"}
 _MORE = {"input", "output", "prompt", "generated", "completion", "per", "second", "minute", "hour", "day", "month"}
@@ -78,7 +83,11 @@ def read(headers: Mapping[str, str], *, today: Callable[[], float]) -> list[Read
     """
     found: dict[str, _Found] = {}
     for name, value in headers.items():
-        if "ratelimit" in name and len(value) <= _LONGEST_VALUE and (parts := _names.parts(name)):
+        if (
+            ("ratelimit" in name or name.startswith(_TRIAL))
+            and len(value) <= _LONGEST_VALUE
+            and (parts := _names.parts(name))
+        ):
             limit, which = parts
             setattr(found.setdefault(limit, _Found()), which, value)
     if not found and "ratelimit" not in headers:
@@ -123,12 +132,17 @@ def moment_of(text: str) -> float | None:
 
 
 def _parts(name: str) -> tuple[str, str] | None:
-    family, _, rest = name.partition("ratelimit")
-    words = rest.strip("-").split("-")
+    family, _, rest = name.partition(_BY_SIZE if _BY_SIZE in name else "ratelimit")
+    words = (name.removeprefix(_TRIAL) if name.startswith(_TRIAL) else rest).strip("-").split("-")
+    family = "" if name.startswith(_TRIAL) else family
     which = next((word for word in ("limit", "remaining", "reset") if word in words), None)
     if family not in ("", "x-", "anthropic-") or which is None or len(name) > 80:
         return None
     words.remove(which)
+    if name.startswith(_TRIAL):
+        return ("trial calls", which) if not words else None
+    if _BY_SIZE in name:
+        return ("-".join(["tokens", "by", "size", *words]), which) if set(words) <= _MORE else None
     if set(words) - _COUNTED - _TOKENS - _MORE:
         return None  # a limit of something else
     return "-".join(words) or "requests", which

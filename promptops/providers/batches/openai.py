@@ -68,7 +68,7 @@ class OpenAIBatches(Struct):
         """Upload the file; a second time is harmless."""
         parcel.content.seek(0)
         file = (f"{parcel.mark}.jsonl", parcel.content, "application/jsonl")
-        made = self.calls.post("/files", data={"purpose": "batch"}, files={"file": file})
+        made = self.calls.post("/files", again=True, data={"purpose": "batch"}, files={"file": file})
         if name := string_or_none(made.get("id"), "id"):
             return name
         raise ProviderError("bad_reply", f"{self.calls.provider}: the upload has no id")

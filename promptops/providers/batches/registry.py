@@ -16,7 +16,7 @@ from promptops.providers.batches.calls import Calls
 from promptops.providers.batches.openai import OpenAIBatches
 from promptops.providers.formats import format_for
 from promptops.providers.keys import KeySource, parse_endpoint
-from promptops.providers.registry import check_settings
+from promptops.providers.registry import check_settings, format_settings
 
 _APIS: Final[Mapping[str, type[OpenAIBatches] | type[AnthropicBatches]]] = {
     "anthropic-messages": AnthropicBatches,
@@ -48,7 +48,8 @@ def batch_api_for(
     except ValueError as error:
         text = f"tool.promptops.providers.{pin.provider}: {error}"
         raise ConfigError([Problem("pyproject.toml", 0, text)]) from None
-    wire = format_for(settings.format, endpoint.host, drop_unsupported=settings.drop_unsupported)
+    more_settings = format_settings(settings, environ)
+    wire = format_for(settings.format, endpoint.host, drop_unsupported=settings.drop_unsupported, **more_settings)
     key = KeySource(settings.api_key_env, environ) if settings.api_key_env else None
     more = {name.lower(): value for name, value in settings.headers.items()}
     calls = Calls(pin.provider, endpoint, key, wire.headers, sleep=sleep, more=more)

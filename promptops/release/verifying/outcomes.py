@@ -8,6 +8,7 @@ from typing import Any
 from promptops.core.contract import Contract, JsonSchemaContract, TextContract
 from promptops.core.digest import version_digest
 from promptops.core.judge import judge
+from promptops.core.judging import judges_named, measured
 from promptops.core.measurement import dataset_digest, holds_together, judged_alike, measurement_of
 from promptops.core.media import MediaReader
 from promptops.core.plan import Planned, plan_samples
@@ -17,6 +18,7 @@ from promptops.models import Case, CaseResult, CheckSpec, Pin, PlannedSample, Sa
 from promptops.project.datasets import Dataset, cases_of, dataset_of
 from promptops.project.evidence import evidence_path
 from promptops.project.files import matching
+from promptops.project.judges import load_judges
 from promptops.project.media_files import media_reader
 from promptops.project.prompts import Prompt
 from promptops.release.verifying.findings import Collector
@@ -105,11 +107,11 @@ def _recompute(
     name = f"{found.prompt}@{version}"
     dataset = dataset_of(found.project, prompt)
     cases = dataset.cases if dataset else ()
-    measured = _measurement(prompt, dataset, closure)
+    today = _measurement(found, prompt, dataset, closure)
     read = media_reader(found.project, found.prompt, dataset.path if dataset else None)
     _check_requests(found, version, closure, accepted, cases, recordings, read)
-    _notice_older(found, version, accepted, cases, measured)
-    if not judged_alike(accepted.measurement, measured):
+    _notice_older(found, version, accepted, cases, today)
+    if not judged_alike(accepted.measurement, today):
         found.skipped.append(f"{name}: accepted outcomes, because checks or contract changed since they were accepted")
         return
     if reason := needs_python(prompt, dataset):
@@ -169,10 +171,12 @@ def needs_python(prompt: Prompt, dataset: Dataset | None) -> str:
     if prompt.spec.contract and not prompt.spec.contract.endswith(".json"):
         return f"the output contract is Python ({prompt.spec.contract})"
     own = dataset.python if dataset else frozenset()
+    if judges_named(prompt.checks) or (dataset and dataset.judges):
+        return "a check asks a judge"
     return "a check is Python" if own or any(spec.name == "python" for spec in prompt.checks) else ""
 
 
-def _measurement(prompt: Prompt, dataset: Dataset | None, closure: Closure) -> Measurement:
+def _measurement(found: Collector, prompt: Prompt, dataset: Dataset | None, closure: Closure) -> Measurement:
     """Today's measurement; the schema of a contract that is a class is that of the release, because it is not run."""
     from promptops.project.user_code import check_sources, contract_source, load_contract
 
@@ -181,7 +185,8 @@ def _measurement(prompt: Prompt, dataset: Dataset | None, closure: Closure) -> M
     if written is None or written.endswith(".json"):
         schema = load_contract(prompt).schema
     digest, own = (dataset.digest, dataset.python) if dataset else (dataset_digest(()), frozenset[str]())
-    return measurement_of(digest, prompt.checks, schema, check_sources(prompt, own), contract_source(prompt))
+    judges = measured(load_judges(found.project, prompt, dataset))
+    return measurement_of(digest, prompt.checks, schema, check_sources(prompt, own), contract_source(prompt), judges)
 
 
 def _again(

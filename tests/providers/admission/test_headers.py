@@ -46,6 +46,45 @@ def readings(headers: Mapping[str, str]) -> list[Reading]:
             {"x-ratelimit-limit-req-minute": "720", "x-ratelimit-remaining-req-minute": "717"},
             [Reading("req-minute", False, 717, 720, None)],
         ),
+        (  # Mistral
+            {
+                "x-ratelimit-limit-req-minute": "23",
+                "x-ratelimit-remaining-req-minute": "0",
+                "x-ratelimit-limit-tokens-minute": "356250",
+                "x-ratelimit-remaining-tokens-minute": "354950",
+                "x-ratelimit-tokens-query-cost": "1300",
+            },
+            [Reading("req-minute", False, 0, 23, None), Reading("tokens-minute", True, 354950, 356250, None)],
+        ),
+        (  # Mistral, as it was
+            {
+                "ratelimitbysize-limit": "500000",
+                "ratelimitbysize-remaining": "499000",
+                "ratelimitbysize-reset": "17",
+                "ratelimitbysize-query-cost": "1000",
+                "x-ratelimitbysize-limit-minute": "500000",
+                "x-ratelimitbysize-remaining-minute": "499000",
+                "x-ratelimitbysize-limit-month": "1000000000",
+                "x-ratelimitbysize-remaining-month": "999000000",
+            },
+            [
+                Reading("tokens-by-size", True, 499000, 500000, 17.0),
+                Reading("tokens-by-size-minute", True, 499000, 500000, None),
+                Reading("tokens-by-size-month", True, 999000000, 1000000000, None),
+            ],
+        ),
+        (  # Cohere, with a trial key
+            {
+                "x-endpoint-monthly-call-limit": "1000",
+                "x-trial-endpoint-call-limit": "20",
+                "x-trial-endpoint-call-remaining": "19",
+            },
+            [Reading("trial calls", False, 19, 20, None)],
+        ),
+        ({"x-trial-endpoint-call-remaining": "0"}, [Reading("trial calls", False, 0, None, None)]),
+        ({"x-trial-endpoint-call-limit": "20"}, []),
+        ({"x-trial-endpoint-call-remaining-ever": "0"}, []),
+        ({"x-ratelimitbysize-remaining-apples": "0"}, []),
         (
             {"x-ratelimit-remaining-tokens-per-minute": "9", "x-ratelimit-reset-tokens-per-minute": "1800000007"},
             [Reading("tokens-per-minute", True, 9, None, 7.0)],
@@ -67,7 +106,11 @@ def readings(headers: Mapping[str, str]) -> list[Reading]:
             [Reading("requests burst", False, 50, 100, 30.0), Reading("requests day", False, 90, 1000, 4000.0)],
         ),
     ],
-    ids=["openai", "anthropic", "mistral", "digitalocean", "plain", "draft-03", "draft-07", "draft-10"],
+    ids=[
+        *("openai", "anthropic", "mistral", "mistral's tokens", "mistral by size", "cohere", "cohere at its end"),
+        *("cohere's limit alone", "cohere, unknown", "mistral, unknown"),
+        *("digitalocean", "plain", "draft-03", "draft-07", "draft-10"),
+    ],
 )
 def test_what_vendors_say_is_understood(headers: dict[str, str], expected: list[Reading]) -> None:
     assert readings(headers) == expected
