@@ -43,6 +43,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("canary", TEST, "Compare a candidate with what is served, case by case."),
     Entry("judge", TEST, "Compare a judge with what people said; list the judges in use."),
     Entry("diff", TEST, "Show what differs between two versions."),
+    Entry("compare", TEST, "Ask one version of several models: which one is enough?"),
     Entry("accept", RELEASE, "Accept the outcomes of a version as its baseline."),
     Entry("adopt", RELEASE, "Take an existing prompt in, without a comparison."),
     Entry("promote", RELEASE, "Let an environment serve a version, when its policy is satisfied."),

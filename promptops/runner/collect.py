@@ -63,7 +63,7 @@ def collect(
         progress(event)
 
     with EventStream(plan, settings) as events:
-        for target, samples in _complete(events, targets, see):
+        for target, samples in complete(events, targets, see):
             judged = session.judge(target, samples)
             collected.results.setdefault(side_key(target), {})[judged.case] = judged
             if enough():
@@ -86,8 +86,8 @@ def measure(
     results = {side_key(target): Results(target, whole=whole) for target in targets}
     planned: dict[tuple[SideKey, str], tuple[int, Case]] = {}
 
-    with _events(_plan(session, targets, planned), settings) as events:
-        for target, samples in _complete(events, targets, progress):
+    with events_of(_plan(session, targets, planned), settings) as events:
+        for target, samples in complete(events, targets, progress):
             side = side_key(target)
             position, case = planned.pop((side, samples[0].key.case))
             results[side].add(position, case, session.judge(target, samples, case))
@@ -95,7 +95,8 @@ def measure(
 
 
 @contextmanager
-def _events(plan: Iterable[Planned], settings: EngineSettings) -> Iterator[Iterable[Event]]:
+def events_of(plan: Iterable[Planned], settings: EngineSettings) -> Iterator[Iterable[Event]]:
+    """The events of a run of `plan`: of an engine, or of a replay, which needs none."""
     if settings.mode == "replay":
         yield replayed(plan, settings)
         return
@@ -118,7 +119,7 @@ def _plan(
         yield from session.plan_cases(target, noted(target))
 
 
-def _complete(
+def complete(
     events: Iterable[Event], targets: Iterable[Target], see: Callable[[Event], None]
 ) -> Iterator[tuple[Target, list[Sample]]]:
     """Yield the samples of a case, by index, as soon as all of them are there; `see` gets every event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,19 @@ class SequentialFlips:
         elif low.any():
             self._gone += int(low.sum())
             self._sums = self._sums[~low]
+
+
+def sign_flip_test(differences: Sequence[float], *, seed: int, draws: int = DRAWS) -> float:
+    """Return the one-sided p value, `(1 + #) / (1 + draws)`, that the sum of `differences` is so low: one look, at
+    the end.
+
+    H0, assumptions and source are those of `SequentialFlips`; the guarantee is P(p ≤ a | H0) ≤ a for every a.
+    """
+    steps = np.array([round(difference * _GRID) for difference in differences], dtype=np.int64)
+    coins, sums = np.random.PCG64(seed), np.zeros(draws, dtype=np.int64)
+    for step in steps[steps != 0]:
+        sums += _coins(coins, draws) * abs(step)
+    return float(1 + int((sums <= steps.sum()).sum())) / (1 + draws)
 
 
 def _coins(source: np.random.PCG64, count: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ import random
 import pytest
 from scipy import stats as scipy_stats
 
-from promptops.core.statistics.flips import SequentialFlips
+from promptops.core.statistics.flips import SequentialFlips, sign_flip_test
 from promptops.core.statistics.sign_test import SequentialSignTest
 
 
@@ -87,6 +87,18 @@ def test_one_look_agrees_with_scipys_permutation_test() -> None:
                     test.add(difference)  # so early that next to nothing may be spent
                 assert not test.stopped or exact < level
                 assert test.add(0.0, cases=11_988) == (alpha > exact)
+
+
+def test_the_test_of_one_look_agrees_with_scipys_permutation_test() -> None:
+    rng = random.Random(4)
+    differences = [round(rng.gauss(-0.05, 0.2), 2) for _ in range(12)]
+    exact = scipy_stats.permutation_test(
+        (differences,), lambda x, axis: x.sum(axis), permutation_type="samples", alternative="less", vectorized=True
+    ).pvalue
+    assert sign_flip_test(differences, seed=3) == pytest.approx(exact, abs=0.015)
+    assert sign_flip_test([], seed=3) == 1.0
+    assert sign_flip_test([0.0] * 9, seed=3) == 1.0
+    assert sign_flip_test([-0.5, -0.25, 0.125, -0.25, -0.75], seed=1, draws=999) == pytest.approx(0.063, abs=1e-9)
 
 
 def test_the_same_seed_decides_the_same_and_the_raw_stream_is_pinned() -> None:

@@ -1,0 +1,218 @@
+"""Several candidates against one reference, on the same cases: which are shown to be not worse, which are worse?
+
+The test of one candidate is the canary's: "worse by the margin or more" is to be rejected, by betting at a fifth of
+alpha after any case, or at full N at the other four fifths (Tango's score test for pass and fail, the test of a bounded
+mean for several samples a case). As a p value that is `min(5 / wealth, 1.25 · p at full N)`: for one candidate it is at
+most alpha exactly where the canary says "not worse". "Worse" is asked once, when every case is there: McNemar's
+exact test, or sign flips.
+
+**Several candidates: Holm, over all that are asked.** Whoever takes the cheapest of those that are shown to be not
+worse picks after having seen them, and each further candidate is one more chance to be wrong: of five that are all
+worse by the margin, one passes in a sixth of all comparisons. Holm bounds the chance that *any* claim is wrong
+by alpha, whatever is picked afterwards and why, and whatever prices have to do with quality. A fixed sequence needs no
+smaller levels, and was not taken: from the dearest down it stops at the first that is not shown, so that one dear and
+bad model hides all cheaper ones; from the cheapest up it mostly ends at once, since the cheapest is the worst; and its
+order must not depend on the data, as measured costs do (how much does a model write?).
+`tests/proof/test_against.py` counts the false claims of these rules, and what they find.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptops.core.statistics.betting import BettingTest, betting_interval
+from promptops.core.statistics.bounded_mean import ORDERS, bounded_mean_test
+from promptops.core.statistics.fixed_power import pairs_to_settle
+from promptops.core.statistics.flips import sign_flip_test
+from promptops.core.statistics.holm import holm
+from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.tango import non_inferiority
+from promptops.core.statistics.trial import MOST_MISSING
+from promptops.core.stats import mcnemar_exact
+
+Shown = Literal["not worse", "worse", "undecided", "unmeasurable"]
+Scores = Sequence["float | None"]
+
+_ROOM = 400_000  # numbers in one array of the test of a bounded mean: of more cases, fewer orders are averaged
+_MOST_CASES = 1_000_000  # beyond it nobody asks
+
+
+class Plan(Struct, frozen=True):
+    """What is fixed before the first case.
+
+    `cases` are planned (N), each with `samples` (≥ 1) of it; `margin` is the drop of the pass rate that still counts
+    as not worse, `alpha` the error of each family of claims. `seed` is that of random numbers in the tests.
+    """
+
+    cases: int
+    margin: float = 0.05
+    alpha: float = 0.05
+    samples: int = 1
+    seed: int = 0
+
+
+class Against(Struct, frozen=True):
+    """One candidate against the reference.
+
+    `pairs` cases were measured on both sides: `lower` came out worse than with the reference, `higher` better. Their
+    mean `difference` has the anytime-valid `interval` at 1 - alpha, of this candidate alone. The p values are adjusted
+    for the number of candidates; `p_worse` and `p_better` are None before full N. `more_cases`: about how many would
+    settle what is undecided, if they come out as so far (None: nobody knows).
+    """
+
+    shown: Shown
+    pairs: int
+    lower: int
+    higher: int
+    missing: int
+    difference: float | None
+    interval: tuple[float, float] | None
+    p_not_worse: float
+    p_worse: float | None
+    p_better: float | None
+    better: bool = False
+    more_cases: int | None = None
+
+
+def stand_against(reference: Scores, candidates: Mapping[str, Scores], plan: Plan) -> dict[str, Against]:
+    """Judge every candidate by its scores and those of the reference.
+
+    Scores are the share of a case's samples that passed (None: not measured), in the order in which the cases were
+    drawn, which must not depend on how they come out; all of the same first cases of the plan, at most `plan.cases`.
+    What is missing counts as lost where "not worse" has to be shown, and is no evidence of "worse".
+
+    H0 of each claim "not worse": its mean difference is `-plan.margin` or less; of "worse" and "better": the two are
+    exchangeable within each case.
+    Guarantee: P(any false claim "not worse") ≤ alpha, and the same for "worse", over all candidates together, at
+    whatever case it was stopped; as exact as the test of one is (Tango's is asymptotic). Picking one costs nothing.
+    """
+    seen = len(reference)
+    if seen > plan.cases or any(len(scores) != seen for scores in candidates.values()):
+        raise ValueError("all sides have a score, or None, of the same first cases of the plan")
+    differences = {
+        name: [_difference(*pair) for pair in zip(reference, scores, strict=True)]
+        for name, scores in candidates.items()
+    }
+    found = {name: _alone(values, plan, len(candidates)) for name, values in differences.items()}
+    return _together(found, differences, plan)
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _alone(differences: Scores, plan: Plan, candidates: int) -> Against:
+    """One candidate with raw p values."""
+    known = [value for value in differences if value is not None]
+    missing = len(differences) - len(known)
+    lower, higher = sum(value < 0 for value in known), sum(value > 0 for value in known)
+    if not known:
+        return Against("unmeasurable", 0, 0, 0, missing, None, None, 1.0, None, None)
+    full = len(differences) == plan.cases
+    return Against(
+        shown="undecided",
+        pairs=len(known),
+        lower=lower,
+        higher=higher,
+        missing=missing,
+        difference=math.fsum(known) / len(known),
+        interval=betting_interval(known, confidence=1 - plan.alpha),
+        p_not_worse=p_not_worse(differences, plan, candidates=candidates),
+        p_worse=_p_worse(known, plan) if full else None,
+        p_better=_p_worse([-value for value in known], plan) if full else None,
+    )
+
+
+def _together(found: Mapping[str, Against], differences: Mapping[str, Scores], plan: Plan) -> dict[str, Against]:
+    """The candidates with adjusted p values, and what is shown of each."""
+    adjusted = holm([one.p_not_worse for one in found.values()])
+    worse = holm([1.0 if one.p_worse is None else one.p_worse for one in found.values()])
+    better = holm([1.0 if one.p_better is None else one.p_better for one in found.values()])
+    left = sum(p > plan.alpha for p in adjusted)
+    judged: dict[str, Against] = {}
+    for name, p_not_worse, p_worse, p_better in zip(found, adjusted, worse, better, strict=True):
+        one = found[name]
+        shown = _shown(one, p_not_worse, p_worse, plan)
+        judged[name] = replace(
+            one,
+            shown=shown,
+            p_not_worse=p_not_worse,
+            p_worse=None if one.p_worse is None else p_worse,
+            p_better=None if one.p_better is None else p_better,
+            better=shown == "not worse" and p_better <= plan.alpha,
+            more_cases=_more_cases(one, differences[name], plan, left) if shown == "undecided" else None,
+        )
+    return judged
+
+
+def _shown(one: Against, p_not_worse: float, p_worse: float, plan: Plan) -> Shown:
+    """Worse is looked at first: with very many cases a drop inside the margin is still a drop."""
+    if not one.pairs:
+        return "unmeasurable"
+    if p_worse <= plan.alpha:
+        return "worse"
+    if p_not_worse <= plan.alpha:
+        return "not worse"
+    return "unmeasurable" if one.missing > MOST_MISSING * (one.pairs + one.missing) else "undecided"
+
+
+def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> float:
+    """Return the p value of one candidate's "not worse", not yet corrected: of betting, and at full N of both tests.
+
+    `differences` are those of the first cases of the plan (None: not measured). What is tested and guaranteed stands
+    at `stand_against`; `candidates` is how many there are, for which the stakes of the test at full N are made.
+    """
+    filled = [-1.0 if value is None else value for value in differences]
+    betting = BettingTest(plan.margin, ANYTIME_SHARE * plan.alpha)
+    for value in filled:
+        betting.add(value)
+    anytime = 1 / (ANYTIME_SHARE * betting.most)
+    if len(filled) < plan.cases:
+        return min(1.0, anytime)
+    return min(1.0, anytime, _at_full_n(filled, plan, candidates) / (1 - ANYTIME_SHARE))
+
+
+def _at_full_n(filled: Sequence[float], plan: Plan, candidates: int) -> float:
+    if plan.samples == 1:
+        return non_inferiority(filled.count(-1), filled.count(1), len(filled), plan.margin)
+    level = (1 - ANYTIME_SHARE) * plan.alpha / candidates
+    orders = max(1, min(ORDERS, _ROOM // len(filled)))
+    return bounded_mean_test(filled, plan.margin, alpha=level, seed=plan.seed, orders=orders)
+
+
+def _p_worse(known: Sequence[float], plan: Plan) -> float:
+    if plan.samples == 1:
+        return mcnemar_exact(known.count(-1), known.count(1))
+    return sign_flip_test(known, seed=plan.seed)
+
+
+def _more_cases(one: Against, differences: Scores, plan: Plan, left: int) -> int | None:
+    """About how many more cases would settle it at the level that is left to `left` undecided candidates."""
+    level = (1 - ANYTIME_SHARE) * plan.alpha / max(1, left)
+    if plan.samples == 1:
+        total = pairs_to_settle(one.lower, one.higher, one.pairs, plan.margin, level, most=_MOST_CASES)
+    else:
+        total = _cases_by_betting([value for value in differences if value is not None], plan.margin, level)
+    return None if total is None else max(1, total - one.pairs)
+
+
+def _cases_by_betting(known: Sequence[float], margin: float, level: float) -> int | None:
+    """The cases after which a gambler with the best constant stake has won 1 / `level`, one way or the other."""
+    ways = ([(value + margin) / (1 - margin) for value in known], [-value for value in known])
+    growth = max(_best_growth(gains) for gains in ways)
+    if growth <= 0:
+        return None
+    total = math.ceil(math.log(1 / level) / growth)
+    return total if total <= _MOST_CASES else None
+
+
+def _best_growth(gains: Sequence[float]) -> float:
+    """The most that the log of the capital grows in the mean of a unit, over constant stakes."""
+    counts, stakes = Counter(gains), [step / 50 for step in range(1, 50)]
+    return max(sum(n * math.log1p(stake * gain) for gain, n in counts.items()) / len(gains) for stake in stakes)
