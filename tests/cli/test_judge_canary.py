@@ -1,0 +1,68 @@
+"""Judges in a canary: both sides are judged live, and what was said of the candidate is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptops.cli.main import run
+from promptops.testing import LoopbackServer, TemporaryProject
+
+CASES = 70
+
+
+def model(body: dict[str, Any]) -> str:
+    """Polite as v1, rude to every third guest as v2; a judge that sees it."""
+    system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+    if system == "judge":
+        return json.dumps({"pass": "please" in user, "reason": "says please or not"})
+    rude = system == "v2" and int(user) % 3 == 0
+    return f"{'go' if rude else 'please wait'} {user}"
+
+
+@pytest.fixture
+def server(in_folder: Path) -> Iterator[LoopbackServer]:
+    with LoopbackServer(model) as server:
+        files = TemporaryProject(in_folder)
+        files.provider("test", server.base_url)
+        files.prompt("polite", versions={"v1": "{% system %}judge{% endsystem %}{% user %}{{ output }}{% enduser %}"})
+        body = "{{% system %}}{}{{% endsystem %}}{{% user %}}{{{{ text }}}}{{% enduser %}}"
+        versions = {name: body.format(name) for name in ("v1", "v2")}
+        files.prompt("greet", versions=versions, yaml="checks:\n  - judge: polite\n")
+        files.dataset("greet", [{"id": f"c{n}", "inputs": {"text": str(n)}} for n in range(CASES)])
+        rows = [
+            {"id": f"l{n}", "output": f"{'please' if n % 2 else 'no'} {n}", "label": "pass" if n % 2 else "fail"}
+            for n in range(60)
+        ]
+        files.write("fixtures/polite/labels.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        files.git_init()
+        assert run(["judge", "calibrate", "polite"]) == 0
+        assert run(["run", "greet@v1"]) == 0
+        files.commit("Recordings")
+        assert run(["adopt", "greet@v1", "--env", "production"]) == 0
+        yield server
+
+
+def test_a_candidate_that_the_judge_dislikes_regresses_and_what_it_said_is_replayed(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["canary", "greet@v2", "--seed", "5"]) == 1
+    assert "REGRESS" in capsys.readouterr().out
+    asked = server.count
+    run(["run", "greet@v2", "--mode", "replay", "--json"])
+    (version,) = json.loads(capsys.readouterr().out)["versions"]
+    outcomes = [row["outcome"] for row in version["cases"]]
+    assert "fail" in outcomes
+    assert outcomes.count("pass") > outcomes.count("fail")
+    assert server.count == asked
+
+
+def test_accepted_outcomes_of_a_judge_verify_as_far_as_they_can(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify"]) == 0
+    assert "a check asks a judge" in "".join(capsys.readouterr())
