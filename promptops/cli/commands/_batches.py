@@ -53,6 +53,8 @@ def batch_wanted(stored: StoredRun, option: bool | None, *, cancel: bool) -> boo
 
     Raises `UsageError` where batches are under way that nobody would wait for, or none that could be cancelled.
     """
+    if stored.round == 1 and not cancel:
+        return bool(option)  # it has only begun
     from promptops.runner.batching import waiting
 
     under_way = waiting(stored)
