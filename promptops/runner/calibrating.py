@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -157,8 +157,8 @@ def keep(session: Session, calibrated: Calibrated, at: str) -> str:
     return session.project.relative(path)
 
 
-def judges_in_use(session: Session) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(judge and version, its pin) → the prompts whose checks name it: what drift has to watch, too.
+def judges_in_use(session: Session, prompts: Iterable[str] | None = None) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(judge and version, its pin) → the prompts whose checks name it, of `prompts` (None: all).
 
     Raises what is wrong with the files of a prompt or its judges.
     """
@@ -166,7 +166,7 @@ def judges_in_use(session: Session) -> dict[tuple[str, str], tuple[str, ...]]:
     from promptops.project.prompts import load_readable
 
     found: dict[tuple[str, str], list[str]] = {}
-    for name in session.project.prompt_names():
+    for name in session.project.prompt_names() if prompts is None else prompts:
         source = load_readable(session.project, name)
         for judge in load_judges(session.project, source, dataset_of(session.project, source)).values():
             users = found.setdefault((judge.name, str(judge.pin)), [])

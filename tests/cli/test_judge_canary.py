@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from promptops.cli.commands._drift_options import endpoints_of
 from promptops.cli.main import run
+from promptops.project.root import load_project
+from promptops.runner.session import Session
 from promptops.testing import LoopbackServer, TemporaryProject
 
 CASES = 70
@@ -29,7 +32,8 @@ def server(in_folder: Path) -> Iterator[LoopbackServer]:
     with LoopbackServer(model) as server:
         files = TemporaryProject(in_folder)
         files.provider("test", server.base_url)
-        files.prompt("polite", versions={"v1": "{% system %}judge{% endsystem %}{% user %}{{ output }}{% enduser %}"})
+        judge = "{% system %}judge{% endsystem %}{% user %}{{ output }}{% enduser %}"
+        files.write("prompts/polite/v1.j2", f"---\nmodel: test/judge-1\n---\n{judge}\n")
         body = "{{% system %}}{}{{% endsystem %}}{{% user %}}{{{{ text }}}}{{% enduser %}}"
         versions = {name: body.format(name) for name in ("v1", "v2")}
         files.prompt("greet", versions=versions, yaml="checks:\n  - judge: polite\n")
@@ -59,6 +63,16 @@ def test_a_candidate_that_the_judge_dislikes_regresses_and_what_it_said_is_repla
     assert "fail" in outcomes
     assert outcomes.count("pass") > outcomes.count("fail")
     assert server.count == asked
+
+
+def test_the_pins_of_judges_are_watched_for_drift_beside_those_of_what_is_served(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(load_project(Path.cwd()), "replay", {})
+    assert [(end.name, end.serves) for end in endpoints_of(session, ())] == [
+        ("test/judge-1", ("polite@v1",)),
+        ("test/model-1", ("greet@v1",)),
+    ]
 
 
 def test_accepted_outcomes_of_a_judge_verify_as_far_as_they_can(

@@ -14,6 +14,7 @@ from promptops.cli.commands._shared import colour, note
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
+    from promptops.models import Pin
     from promptops.project.root import Project
     from promptops.runner.nightly.night import Nightly, Seen
     from promptops.runner.session import Session
@@ -85,9 +86,8 @@ def endpoints_of(session: Session, selectors: Sequence[str]) -> list[Any]:
 
     environment = session.manifest.environments.get(session.environment)
     served = [] if environment is None else sorted(environment.prompts.items())
-    found = distinct(
-        [(f"{prompt}@{entry.version}", Pin.parse(entry.pin)) for prompt, entry in served], session.project.config
-    )
+    pins = [(f"{prompt}@{entry.version}", Pin.parse(entry.pin)) for prompt, entry in served]
+    found = distinct([*pins, *_judges(session, [prompt for prompt, _ in served])], session.project.config)
     if not found:
         raise UsageError(
             f"{session.environment!r} serves nothing, and drift is about what is served "
@@ -95,13 +95,31 @@ def endpoints_of(session: Session, selectors: Sequence[str]) -> list[Any]:
         )
     if not selectors:
         return found
-    pins = {endpoint.name for endpoint in found}
-    named = [text for text in selectors if text not in pins]
+    names = {endpoint.name for endpoint in found}
+    named = [text for text in selectors if text not in names]
     versions = {f"{prompt}@{version}" for prompt, version in session.select(named)} if named else set()
     chosen = [e for e in found if e.name in selectors or versions & set(e.serves)]
     if not chosen:
         raise UsageError(f"{session.environment!r} serves nothing of {', '.join(selectors)}")
     return chosen
+
+
+def _judges(session: Session, prompts: Sequence[str]) -> list[tuple[str, Pin]]:
+    """The judges of what is served: one that answers otherwise judges otherwise.
+
+    Those of a prompt that cannot be read today are not known; what is served of it is watched all the same.
+    """
+    from contextlib import suppress
+
+    from promptops.errors import PromptopsError
+    from promptops.models import Pin
+    from promptops.runner.calibrating import judges_in_use
+
+    found: dict[str, Pin] = {}
+    for prompt in prompts:
+        with suppress(PromptopsError):
+            found |= {name: Pin.parse(pin) for name, pin in judges_in_use(session, [prompt])}
+    return list(found.items())
 
 
 def show(seen: Sequence[Seen], now: datetime) -> None:

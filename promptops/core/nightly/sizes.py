@@ -43,7 +43,7 @@ class Size:
 
 
 SIZES: Final[Mapping[SizeName, Size]] = {
-    "tiny": Size(prompts=1, blocks=1, calls=10, inputs=2, repeats=5, texts=5, samples=5, words=20),
+    "tiny": Size(prompts=1, blocks=1, calls=10, inputs=10, repeats=1, texts=5, samples=5, words=20),
     "standard": Size(prompts=5, blocks=3, calls=10, inputs=20, repeats=10, texts=25, samples=10, words=50),
 }
 

@@ -92,7 +92,7 @@ class Watched:
         """Accepted, and through its calibration."""
         if any(seen.watch.epoch is None for seen in self.look()):
             self.watch.accept(self.pins, reason="the first")
-        for _ in range(self.settings.reference + 4 * self.settings.calibration):
+        for _ in range(self.settings.reference + 4 * self.settings.calibration + 1):
             if all(seen.watch.role == "night" for seen in self.look()):
                 return self
             self.clock.sleep(3600)
