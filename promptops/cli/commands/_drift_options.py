@@ -15,7 +15,6 @@ from promptops.errors import UsageError
 
 if TYPE_CHECKING:
     from promptops.models import Pin
-    from promptops.project.root import Project
     from promptops.runner.nightly.night import Nightly, Seen
     from promptops.runner.session import Session
 
@@ -158,8 +157,3 @@ def seen_json(seen: Seen, now: datetime) -> dict[str, Any]:
         "next": watch.next_at(now).isoformat() if epoch is not None else None,
         "cost": watch.cost,
     }
-
-
-def project_of(session: Session) -> Project:
-    """The project of a session."""
-    return session.project

@@ -8,7 +8,6 @@ bets on (`core.statistics.rank_detector`). Readings of reference and calibration
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -339,8 +338,3 @@ def levels(watch: Watch) -> list[tuple[str, float | None, NightState]]:
         (night.at, night.level / night.threshold if night.level is not None and night.threshold else None, night.state)
         for night in watch.nights
     ]
-
-
-def quiet_nights(watch: Watch) -> int:
-    """How many nights since the last one that was neither stable nor recalibrating."""
-    return len(list(itertools.takewhile(lambda night: night.state == "stable", reversed(watch.nights))))

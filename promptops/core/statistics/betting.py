@@ -43,7 +43,7 @@ class BettingTest:
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin < 1 or not 0 < self.alpha < 1:
-            raise ValueError("margin and alpha lie between 0 and 1")
+            raise ValueError("the margin lies in [0, 1), alpha between 0 and 1")
 
     @property
     def passed(self) -> bool:

@@ -116,6 +116,7 @@ def test_a_difference_beyond_its_bounds_is_refused(bad: float) -> None:
         betting_interval([bad])
 
 
-def test_bounds_of_margin_and_alpha() -> None:
+@pytest.mark.parametrize(("margin", "alpha"), [(-0.01, 0.01), (1.0, 0.01), (0.05, 0.0), (0.05, 1.0)])
+def test_bounds_of_margin_and_alpha(margin: float, alpha: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        BettingTest(0.0, 0.01)
+        BettingTest(margin, alpha)
