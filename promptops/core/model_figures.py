@@ -23,9 +23,10 @@ class Figures(Struct, frozen=True):
 
     `answered` samples have a reply, `live` of them asked now, the others recorded. `cost_per_1000` is US dollars for
     1,000 requests as long as these (None: a price is unknown, or nothing was answered), `spent` what was asked now
-    cost as far as it is known: judges too, and the answers before a failure to ask again. `p50` and `p95` are seconds:
-    of the live replies, or where there is none of the recorded ones, as `latency_source` says. `valid` of `contracted` outputs satisfied the output contract. `failures` counts
-    samples without a reply by kind, `first_failure` is one of the most frequent kind.
+    cost as far as it is known: judges too, and what was answered before a request failed. `p50` and `p95` are seconds:
+    of the live replies, or where there is none of the recorded ones, as `latency_source` says. `valid` of `contracted`
+    outputs satisfied the output contract. `failures` counts samples without a reply by kind, `first_failure` is one of
+    the most frequent kind.
     """
 
     answered: int
