@@ -131,7 +131,8 @@ class ModelTally:
         self._cost = None if self._cost is None or sample.cost is None else self._cost + sample.cost
         if sample.source == "live":
             self._spent += sample.cost or 0.0
-        self._latencies["live" if sample.source == "live" else "recorded"].add(sample.reply.latency)
+        if not sample.reply.batch:
+            self._latencies["live" if sample.source == "live" else "recorded"].add(sample.reply.latency)
 
     def _failed(self, sample: Sample) -> None:
         failure = sample.failure or Failure("cancelled", "the run ended before this sample was asked")
