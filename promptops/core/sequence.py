@@ -171,9 +171,7 @@ def _decision(
         detectable=detectable,
         settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
         warnings=tuple(
-            warnings_of(
-                Counts(0, 0, len(known)), detectable, attempt, settings, level, passed=trial.verdict == "pass"
-            )
+            warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level, passed=trial.verdict == "pass")
         ),
         looks=looks,
     )
