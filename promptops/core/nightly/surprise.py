@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 SURPRISE: Final = "token that came"
 """The name of the number beside the probes of tier 1a."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """One call: the log probability of its token less the expected one, in nats, and the variance of that."""
 
     excess: float
