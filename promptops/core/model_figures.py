@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from math import isnan, nan
 from typing import Literal
 
 from msgspec import Struct
@@ -22,10 +22,11 @@ class Figures(Struct, frozen=True):
     """What was seen of one model.
 
     `answered` samples have a reply, `live` of them asked now, the others recorded. `cost_per_1000` is US dollars for
-    1,000 requests as long as these (None: a price is unknown, or nothing was answered), `spent` what the live ones
-    cost as far as it is known. `p50` and `p95` are seconds: of the live replies, or where there is none of the recorded
-    ones, as `latency_source` says. `valid` of `contracted` outputs satisfied the output contract. `failures` counts
-    samples without a reply by kind, `first_failure` is one of the most frequent kind.
+    1,000 requests as long as these (None: a price is unknown, or nothing was answered), `spent` what was asked now
+    cost as far as it is known: judges too, and what was answered before a request failed. `p50` and `p95` are seconds:
+    of the live replies, or where there is none of the recorded ones, as `latency_source` says. `valid` of `contracted`
+    outputs satisfied the output contract. `failures` counts samples without a reply by kind, `first_failure` is one of
+    the most frequent kind.
     """
 
     answered: int
@@ -59,7 +60,7 @@ class ModelTally:
 
     def __init__(self, cases: int, *, current: bool) -> None:
         self._passed = baseline_passed if current else candidate_passed
-        self._scores = array("d", [nan]) * cases
+        self._scores = array("d", [math.nan]) * cases
         self._done = bytearray(cases)
         self._sums: Counter[str] = Counter()
         self._cost: float | None = 0.0
@@ -84,11 +85,11 @@ class ModelTally:
 
     def scores(self, asked: int) -> list[float | None]:
         """The share of samples that passed, of the first `asked` cases; None: not measured."""
-        return [None if isnan(score) else score for score in self._scores[:asked]]
+        return [None if math.isnan(score) else score for score in self._scores[:asked]]
 
     @property
     def spent(self) -> float:
-        """US dollars of the live replies so far whose price is known."""
+        """US dollars of what was asked so far whose price is known."""
         return self._spent
 
     def figures(self) -> Figures:
@@ -117,6 +118,7 @@ class ModelTally:
 
     def _add(self, judgement: Judgement) -> None:
         sample, sums = judgement.sample, self._sums
+        self._spent += math.fsum(each.cost or 0.0 for each in (sample, *sample.answers) if each.source == "live")
         if sample.reply is None:
             self._failed(sample)
             return
@@ -129,8 +131,6 @@ class ModelTally:
         sums["input_tokens"] += sample.reply.usage.input_tokens or 0
         sums["output_tokens"] += sample.reply.usage.output_tokens or 0
         self._cost = None if self._cost is None or sample.cost is None else self._cost + sample.cost
-        if sample.source == "live":
-            self._spent += sample.cost or 0.0
         self._latencies["live" if sample.source == "live" else "recorded"].add(sample.reply.latency)
 
     def _failed(self, sample: Sample) -> None:

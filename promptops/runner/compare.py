@@ -96,6 +96,8 @@ class ModelComparison(Struct, frozen=True, dict=True):
         """What is worth a line before anything is asked."""
         told = [notice for target in self.targets for notice in target.notices]
         told += [words for target in self.targets if (words := gone_words(target.pin, today))]
+        if any(case.cluster for case in self.current.cases):
+            told.append("the dataset has clusters: here each case counts for itself, in a canary its cluster does")
         return list(dict.fromkeys(told))
 
 
@@ -174,8 +176,8 @@ def run_comparison(
     given_up: set[Pin] = set()
     settings = session.engine_settings(targets, fresh=True)
     settings = stored.settings(settings) if stored is not None else settings
-    if settings.open_client is not None:
-        settings = replace(settings, open_client=lambda: Leaving(session.ask_fresh(), given_up.add))
+    if (opened := settings.open_client) is not None:
+        settings = replace(settings, open_client=lambda: Leaving(opened(), given_up.add))
     tallies = {side_key(t): ModelTally(len(comparison.order), current=t is comparison.current) for t in targets}
     under_way: dict[tuple[SideKey, str], Place] = {}
     finished = RunFinished()

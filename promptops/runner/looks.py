@@ -82,8 +82,8 @@ class Looking:
         if most is None:
             return False
         sides = (self._collected.of(side) for side in self._sides)
-        costs = (sample.cost or 0.0 for results in sides for sample, _ in replies(results))
-        return math.fsum(costs) >= most
+        samples = (each.sample for side in sides for result in side.values() for each in result.judgements)
+        return math.fsum(each.cost or 0.0 for one in samples for each in (one, *one.answers)) >= most
 
 
 def independent(result: CaseResult) -> CaseResult:

@@ -302,3 +302,38 @@ def test_a_batch_is_refused_because_it_answers_once(
 def lines(files: TemporaryProject) -> list[dict[str, Any]]:
     path = next(files.path.glob("fixtures/count/recordings/v1/*.jsonl"))
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("second", ["test/model-2", "test/model-3"])
+def test_a_comparison_asks_every_model_again(
+    files: TemporaryProject, server: LoopbackServer, capsys: pytest.CaptureFixture[str], second: str
+) -> None:
+    BAD.update({"c1": [ZERO], "c2": [PROSE, ZERO]})
+    command = ["compare", "count@v1", "--models", second, "--json"]
+    run(command)
+    live = json.loads(capsys.readouterr().out)["models"]
+    assert server.count == 2 * (CASES + 1 + 2)
+    assert [(row["quality"], row["validation_rate"]) for row in live] == [(1.0, 1.0)] * 2
+    run([*command, "--mode", "replay"])
+    assert [row["measured"] for row in json.loads(capsys.readouterr().out)["models"]] == [CASES, CASES]
+    assert server.count == 2 * (CASES + 1 + 2)
+
+
+@pytest.mark.parametrize("command", ["compare", "canary"])
+def test_answers_of_a_conversation_that_failed_count_towards_max_cost(
+    files: TemporaryProject, server: LoopbackServer, command: str
+) -> None:
+    files.prompt("count", versions={"v2": TEMPLATE})
+    BAD.update({f"c{n}": [Answer(PROSE, usage=(100_000, 10)), Answer(status=400)] for n in range(CASES)})
+    other = ["--models", "test/model-2"] if command == "compare" else ["--against", "v1", "--no-evidence"]
+    run([command, "count@v2", *other, "--max-cost", "0.3", "--concurrency", "1"])
+    assert server.count < 3 * CASES  # all of it were four
+
+
+def test_a_comparison_says_that_clusters_are_the_canarys(
+    files: TemporaryProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"inputs": {"text": "case c0"}, "expected": {"n": 3}, "cluster": "one"}
+    files.dataset("count", [{"id": f"c{n}", **row} for n in range(3)])
+    run(["compare", "count@v1", "--models", "test/model-2"])
+    assert "the dataset has clusters: here each case counts for itself" in capsys.readouterr().err
