@@ -41,6 +41,8 @@ FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
 """The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
 MOST_THIN: Final = 4
+BY_ITSELF: Final = 2.326
+"""Standard deviations of a correlation, exceeded by chance in one of a hundred."""
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
@@ -317,15 +319,16 @@ def served_notices(known: Served | None, now: Served) -> list[str]:
 
 
 def _hanging(readings: Sequence[Mapping[str, float]]) -> Correlation:
-    """How much a reading says of the next: of the probes together, or of the surprise, whichever is worse.
+    """How much a reading says of the next: of the probes together, or of the surprise where that says much more.
 
-    The surprise has noise of its own: among the others it would hide what they have in common.
+    The surprise has noise of its own: among the others it would hide what they have in common. Its tokens are drawn
+    anew in every call, so that it counts only where chance would do that in one of a hundred calibrations.
     """
-    probes = [probe for probe in readings[0] if probe != SURPRISE]
-    found = [lag_one(_series(readings, probes))]
-    if SURPRISE in readings[0]:
-        found.append(lag_one(_series(readings, [SURPRISE])))
-    return max(found, key=lambda correlation: (not correlation.fine, correlation.value))
+    together = lag_one(_series(readings, [probe for probe in readings[0] if probe != SURPRISE]))
+    if SURPRISE not in readings[0]:
+        return together
+    own = lag_one(_series(readings, [SURPRISE]))
+    return own if own.value > max(together.value, BY_ITSELF / math.sqrt(len(readings))) else together
 
 
 def _series(readings: Sequence[Mapping[str, float]], probes: Sequence[str]) -> list[float]:

@@ -218,7 +218,7 @@ def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> N
             self.shift = 1.0 + 0.2 * last[0]
             return super().__call__(probes)
 
-        persistence = 0.45
+        persistence = 0.6
 
     model = Slow(noise=0.001)
     world = Watched(tmp_path / "thin", model=model).calibrated()
@@ -231,6 +231,24 @@ def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> N
     seen = world.night()
     assert (seen.state, seen.watch.refused) == ("unmeasurable", True)
     assert "hang together" in seen.why
+
+
+def test_tokens_that_hang_together_are_noticed_by_themselves(tmp_path: Path) -> None:
+    """The log probabilities are fresh in every call; the temperature wanders from reading to reading."""
+    last = [0.0]
+
+    class Wandering(Model):
+        def __call__(self, probes):  # type: ignore[no-untyped-def]
+            last[0] = 0.97 * last[0] + self.rng.gauss(0, 0.25)
+            self.temperature = 2.0 ** min(max(last[0], -2.0), 2.0)
+            return super().__call__(probes)
+
+    settings = DriftConfig(size="standard", reference=8, calibration=40)
+    world = Watched(tmp_path, model=Wandering(), settings=settings).calibrated()
+    (seen,) = world.look()
+    assert seen.watch.correlation is not None
+    assert not seen.watch.correlation.fine
+    assert seen.watch.thin != 1
 
 
 def test_two_runs_at_once_count_one_reading(tmp_path: Path) -> None:
