@@ -35,3 +35,12 @@ def test_the_collector_is_as_it_was_when_what_was_returned_is_set_again() -> Non
         assert (told, gc.get_threshold()[0]) == (before, COLLECT_AFTER)
     finally:
         gc.set_threshold(*told)
+
+
+def test_nothing_is_searched_for_garbage_when_the_process_ends() -> None:
+    code = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000)); "
+        "from promptops.startup import end_at_once; end_at_once(); assert not gc.get_freeze_count()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"

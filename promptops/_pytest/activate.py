@@ -24,7 +24,7 @@ from promptops.project.root import Project, load_project
 from promptops.reporting.files import check_report_path
 from promptops.reporting.safe import terminal
 from promptops.runner.session import Choices, Session
-from promptops.startup import collect_rarely, leave_out_httpx_command_line
+from promptops.startup import collect_rarely, end_at_once, leave_out_httpx_command_line
 
 
 def activate(config: pytest.Config) -> None:
@@ -36,6 +36,7 @@ def activate(config: pytest.Config) -> None:
         raise pytest.UsageError(terminal(str(error))) from None
     config.stash[RUN] = run
     config.add_cleanup(functools.partial(gc.set_threshold, *collect_rarely()))
+    end_at_once()
     leave_out_httpx_command_line()
     if config.args_source is not pytest.Config.ArgsSource.ARGS and not _covered(config, run.project.prompts_dir):
         config.args.append(str(run.project.prompts_dir))

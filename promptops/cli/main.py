@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from promptops.cli.boundary import CLICK_ERROR, interrupted, report_bug, report_error, secretless, silence_output
 from promptops.cli.table import COMMANDS, Entry
 from promptops.errors import PromptopsError
-from promptops.startup import collect_rarely, leave_out_httpx_command_line
+from promptops.startup import collect_rarely, end_at_once, leave_out_httpx_command_line
 
 EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
 
@@ -110,6 +110,7 @@ def root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit the process with the code of DESIGN's table."""
     collect_rarely()
+    end_at_once()
     leave_out_httpx_command_line()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is measured is kept
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -55,12 +55,31 @@ def differences(
 
 def compare(expected: Json, actual: Json, how: Comparison) -> tuple[Difference, ...]:
     """`differences`, with the options already parsed."""
+    if _plainly_same(expected, actual, subset=how.subset):
+        return ()
     left, right = without(expected, list(how.exclude_paths)), without(actual, list(how.exclude_paths))
     prints = Prints(how, left, right)
     telling = _Telling(how, prints, Fitting(prints, how))
     telling.pair(left, right, (), ())
     found = sorted(telling.found, key=lambda each: (_natural(each[0]), _KINDS.index(each[1].kind)))
     return tuple(difference for _, difference in found)
+
+
+def _plainly_same(expected: Any, actual: Any, *, subset: bool, depth: int = 0) -> bool:
+    """Whether a glance shows that nothing differs, whatever the options, as mostly; False says nothing."""
+    if type(expected) is not type(actual) or depth == MAX_DEPTH:
+        return False
+    if isinstance(expected, dict):
+        return (subset or len(expected) == len(actual)) and all(
+            key in actual and _plainly_same(value, actual[key], subset=subset, depth=depth + 1)
+            for key, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return len(expected) == len(actual) and all(
+            _plainly_same(one, other, subset=subset, depth=depth + 1)
+            for one, other in zip(expected, actual, strict=True)
+        )
+    return bool(expected == actual)
 
 
 class _Telling(Struct):

@@ -208,7 +208,7 @@ def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySetti
     if verdict == "regress":
         return f"{flips} after {used}: beyond chance, however often one looks ({spent})"
     if verdict == "unmeasurable":
-        return f"{trial.missing} of {used} could not be measured on both sides"
+        return f"{trial.missing} cases could not be measured on both sides, after {used}"
     p = non_inferiority(counts.broke, counts.fixed, counts.pairs, settings.delta)
     if verdict == "pass" and trial.primary.passed == "at full N":
         return f"shown to be not worse by {margin} at all {used}: p = {p:.2g} (at most {level:.2g}), {flips}"

@@ -161,7 +161,7 @@ def reason(running: FigureTrial, verdict: Verdict, found: Sequence[MetricFinding
         return f"shown to be not worse after {used}: {', '.join(map(margin_words, critical))}"
     most = max(critical, key=lambda one: one.missing)
     if verdict == "unmeasurable":
-        return f"{most.title} could not be measured on both sides in {most.missing} of {used}"
+        return f"{most.title} could not be measured on both sides in {most.missing} cases, after {used}"
     if trial.seen < trial.units.cases:
         return f"stopped after {used}: nothing was shown by then"
     unshown = [one for one in critical if one.shown is None]

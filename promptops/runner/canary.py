@@ -83,6 +83,16 @@ class Comparison(Struct, frozen=True, dict=True):
                 yield f"canary: {setting.name} is measured by an output contract: name one, output: schema.json"
             if setting.name == "cost" and (pins := list(self._unpriced())):
                 yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
+            if setting.name == "judge" and not self._gates:
+                yield from self._unjudged()
+
+    @property
+    def _gates(self) -> bool:
+        return any(not judge.advises for judge in self.candidate.judges.values())
+
+    def _unjudged(self) -> Iterator[str]:
+        advising = [f"{judge.name} only advises ({judge.advises})" for judge in self.candidate.judges.values()]
+        yield f"canary: judge is measured by judges that gate: {advising[0] if advising else 'no check names one'}"
 
     def _unpriced(self) -> Iterator[Pin]:
         prices = self.session.project.config.prices

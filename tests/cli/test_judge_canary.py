@@ -80,3 +80,20 @@ def test_accepted_outcomes_of_a_judge_verify_as_far_as_they_can(
 ) -> None:
     assert run(["verify"]) == 0
     assert "a check asks a judge" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("canary", ["{primary: judge}", "{guardrails: {judge: {margin: 0.1}}}"])
+def test_a_judge_that_only_advises_is_no_metric_and_nothing_is_asked_for_it(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str], canary: str
+) -> None:
+    files = TemporaryProject(Path.cwd())
+    files.prompt("greet", versions={}, yaml=f"checks:\n  - judge: polite\ncanary: {canary}\n")
+    assert run(["canary", "greet@v2", "--seed", "5", "--no-evidence"]) == 1
+    asked = server.count
+    Path("prompts/polite/calibration/v1.json").unlink()
+    assert run(["canary", "greet@v2", "--seed", "5", "--no-evidence"]) == 2
+    assert "polite@v1 only advises (not calibrated" in capsys.readouterr().err
+    files.prompt("greet", versions={}, yaml=f"canary: {canary}\nchecks:\n  - contains: please\n")
+    assert run(["canary", "greet@v2", "--seed", "5", "--no-evidence"]) == 2
+    assert "no check names one" in capsys.readouterr().err
+    assert server.count == asked

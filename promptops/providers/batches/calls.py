@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT: Final = 4 << 20  # bytes: a page of a list of batches is the longest
 MAX_LINE: Final = 64 << 20  # bytes of one result: a reply of at most 16 MB, which JSON may write as four times that
+MOST_LEFT_OUT: Final = 1 << 30  # bytes of a line that is too long, after which its end is not waited for
 TIMEOUT: Final = 60.0  # seconds for one piece of a reply; for an upload, for one piece of it to be taken
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 60.0  # seconds between two tries
@@ -56,15 +57,25 @@ class Calls(Struct):
         return self._again(once) if again else once()
 
     def lines(self, path: str) -> Iterator[bytes]:
-        """Get the lines of a file, as they come; raises in the middle where it breaks off."""
+        """Get the lines of a file, as they come; raises in the middle where it breaks off.
+
+        A line that is too long is left out: it must not keep the others from coming. Raises where it has no end.
+        """
         with self._sent("GET", path, accept="*/*") as reply:
-            held = bytearray()
+            held, left_out = bytearray(), 0
             for piece in reply.iter_bytes(_PIECE):
-                *whole, rest = (bytes(held) + piece if held else piece).split(b"\n")
+                _, newline, after = piece.partition(b"\n") if left_out else (b"", b"", piece)
+                if left_out and not newline:
+                    left_out += len(piece)
+                    if left_out > MOST_LEFT_OUT:
+                        raise ProviderError("bad_reply", f"{self.provider}: a line of the results has no end")
+                    continue
+                left_out = 0
+                *whole, rest = (bytes(held) + after if held else after).split(b"\n")
                 yield from (line for line in whole if line.strip())
                 held = bytearray(rest)
                 if len(held) > MAX_LINE:
-                    raise ProviderError("bad_reply", f"{self.provider}: a line of the results is too long")
+                    left_out, held = len(held), bytearray()
             if held.strip():
                 yield bytes(held)
 

@@ -120,10 +120,21 @@ def test_lines_that_cannot_be_read_are_left_out(server: BatchServer, format_name
     assert entries(server, format_name, broken) == []
 
 
-def test_a_line_that_is_too_long_is_not_held(server: BatchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piece", [64, 100, 1000, 100_000])
+def test_a_line_that_is_too_long_is_not_held_and_keeps_no_other_from_coming(
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
     monkeypatch.setattr("promptops.providers.batches.calls.MAX_LINE", 1000)
-    monkeypatch.setattr("promptops.providers.batches.calls._PIECE", 100)
-    with pytest.raises(ProviderError, match="a line of the results is too long"):
+    monkeypatch.setattr("promptops.providers.batches.calls._PIECE", piece)
+    good = [json.dumps({"custom_id": name, "error": {"message": "no"}}).encode() for name in ("a", "b")]
+    found = entries(server, "openai-chat", [good[0], b"x" * 10_000, good[1], b"y" * 10_000])
+    assert [name for name, _ in found] == ["a", "b"]
+
+
+def test_a_line_without_end_is_not_waited_for(server: BatchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MAX_LINE": 1000, "MOST_LEFT_OUT": 5000, "_PIECE": 100}.items():
+        monkeypatch.setattr(f"promptops.providers.batches.calls.{name}", value)
+    with pytest.raises(ProviderError, match="a line of the results has no end"):
         entries(server, "openai-chat", [b"x" * 10_000])
 
 
