@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proof.real.samples import BASE, FirstToken, Floats, Samples
+from proof.real.samples import BASE, KEPT, FirstToken, Floats, Samples
 
 LEVELS = {"low": 0.01, "middle": 0.05, "high": 0.2}
 """Standard deviation of the noise of a logit. To round logits between 8 and 16 to bfloat16 makes .018."""
@@ -36,7 +36,7 @@ class Change:
 
     @property
     def shows(self) -> bool:
-        """Whether log probabilities can show it: they are given before sampling, so a temperature cannot."""
+        """Whether log probabilities alone can show it: they are given before sampling, so a temperature cannot."""
         return self.temperature is None
 
 
@@ -65,9 +65,23 @@ class Endpoint:
 
         The least shown is at the same time how LT treats a token that is missing from a call (left censoring).
         """
+        return _shown(self._noisy(text, self.samples.probes[text], change, calls))
+
+    def draws(self, text: str, change: Change, calls: int) -> tuple[Floats, Floats]:
+        """What `logs` says of calls at temperature 1, and how likely the token that came is said to be in each.
+
+        A token that is not shown counts as the least that is. The tokens that were not collected come together: each
+        of them is at most as likely as the least likely of the `KEPT` that were, and here they are just that likely,
+        so that of all ways in which they can be spread a temperature moves their share the least.
+        """
         found = self._noisy(text, self.samples.probes[text], change, calls)
-        least = np.partition(found, -SHOWN, axis=1)[:, -SHOWN]
-        return np.maximum(found, least[:, None])
+        shown, temperature = _shown(found), change.temperature or 1.0
+        rest = np.log(np.clip(1 - np.exp(found).sum(axis=1), 1e-12, None))
+        bound = np.partition(found, -KEPT, axis=1)[:, -KEPT]
+        weights = np.column_stack((found / temperature, rest + (1 / temperature - 1) * bound))
+        came = (weights + self.rng.gumbel(size=weights.shape)).argmax(axis=1)
+        said = np.column_stack((shown, shown.min(axis=1)))
+        return shown, said[np.arange(calls), came]
 
     def answers(self, table: FirstToken, word: str, change: Change, calls: int) -> list[int]:
         """The first token of each of `calls` answers to an input, asked at temperature 0 (as a column of `table`)."""
@@ -89,3 +103,10 @@ class Endpoint:
 
     def _draw(self, shape: tuple[int, ...]) -> Floats:
         return self.rng.normal(0.0, self.sigma / math.sqrt(2), shape)
+
+
+def _shown(logs: Floats) -> Floats:
+    """Log probabilities with those that are not among the likeliest at the least of these."""
+    least = np.partition(logs, -SHOWN, axis=1)[:, -SHOWN]
+    found: Floats = np.maximum(logs, least[:, None])
+    return found

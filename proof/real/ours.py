@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.statistics.rank_detector import RankDetector
 from proof.real.endpoint import SAME, Change, Endpoint
 from proof.real.openings import PROBES
@@ -58,11 +60,12 @@ class Watch:
         return levels, alarmed
 
 
-def log_probabilities(endpoint: Endpoint, calls: int, probes: Sequence[str] = PROBES) -> Numbers:
+def log_probabilities(endpoint: Endpoint, calls: int, probes: Sequence[str] = PROBES, *, drawn: bool = True) -> Numbers:
     """Tier 1a: how far tonight's mean log probabilities of a probe are from the reference, token by token.
 
     The number is the mean absolute difference over the tokens that were shown in the reference or tonight; what was
-    not shown counts as the least that was.
+    not shown counts as the least that was. `drawn`: asked at temperature 1, with the surprise of all calls as one more
+    number; otherwise as at temperature 0, where the token that comes says nothing further.
     """
     reference: dict[str, tuple[Bools, Floats]] = {}
     for probe in probes:
@@ -70,13 +73,32 @@ def log_probabilities(endpoint: Endpoint, calls: int, probes: Sequence[str] = PR
         reference[probe] = (_shown(seen), seen.mean(axis=0))
 
     def numbers(change: Change) -> dict[str, float]:
-        found = {}
+        found, excess, variance = {}, 0.0, 0.0
         for probe, (shown, before) in reference.items():
-            now = endpoint.logs(probe, change, calls)
+            if drawn:
+                now, came = endpoint.draws(probe, change, calls)
+                means, variances = expected(now)
+                excess, variance = excess + float((came - means).sum()), variance + float(variances.sum())
+            else:
+                now = endpoint.logs(probe, change, calls)
             found[probe] = float(np.abs(now.mean(axis=0) - before)[shown | _shown(now)].mean())
-        return found
+        return {**found, SURPRISE: excess / math.sqrt(variance)} if drawn else found
 
     return numbers
+
+
+def expected(calls: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the log probability of the token to come, by what each call (rows) shows.
+
+    What is not shown counts as the least that is, with all the chance that is left.
+    """
+    least = calls.min(axis=1, keepdims=True)
+    chances = np.where(calls > least, np.exp(calls), 0.0)
+    rest = 1 - chances.sum(axis=1)
+    means = (chances * calls).sum(axis=1) + rest * least[:, 0]
+    spread = (chances * (calls - means[:, None]) ** 2).sum(axis=1)
+    variances: Floats = spread + rest * (least[:, 0] - means) ** 2
+    return means, variances
 
 
 def border_inputs(endpoint: Endpoint, tables: Mapping[str, FirstToken], tries: int) -> Numbers:

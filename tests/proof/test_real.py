@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from promptops.core.nightly import profiles, sizes
+from promptops.core.nightly import profiles, sizes, surprise
+from promptops.core.nightly.surprise import SURPRISE
 from proof.real import bench, ours, page, theirs
 from proof.real.endpoint import CHANGES, LEVELS, SAME, SHOWN, Change, Endpoint
 from proof.real.openings import LOOKED_AT, OPENINGS, PROBES
@@ -94,11 +95,39 @@ def test_a_swap_to_eight_bits_is_told_in_a_night_and_alarmed_in_a_week() -> None
     assert cell.nights <= 7
 
 
-def test_log_probabilities_do_not_show_a_temperature_and_answers_do() -> None:
+def test_log_probabilities_do_not_show_a_temperature_and_tokens_that_come_do() -> None:
     hot = Change("temperature", temperature=1.2)
-    watched = bench.watch(load(), "1a", 0.05, 0)
-    assert watched.future(hot, 20, 1)[1] is None
+    assert bench.watch(load(), "1a, cold", 0.05, 0).future(hot, 20, 1)[1] is None
+    assert (bench.watch(load(), "1a", 0.05, 0).future(hot, 20, 1)[1] or 99) <= 15
     assert (bench.watch(load(), "1b", 0.05, 0).future(hot, 20, 1)[1] or 99) <= 10
+
+
+@pytest.mark.parametrize(("temperature", "mean"), [(1.0, 0.0), (0.8, 4.6), (1.2, -3.0)])
+def test_the_surprise_is_standard_unless_the_temperature_is_another(temperature: float, mean: float) -> None:
+    numbers = ours.log_probabilities(endpoint(0.05), ours.STANDARD)
+    found = [numbers(Change("temperature", temperature=temperature))[SURPRISE] for _ in range(200)]
+    assert np.mean(found) == pytest.approx(mean, abs=0.4)
+    assert np.std(found) == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_surprise_is_that_of_the_nightly_watch() -> None:
+    """The same calls, as lists of tokens; a token that came and is not shown is one that nobody lists."""
+    logs, came = endpoint(0.05).draws(PROBES[0], SAME, 30)
+    means, variances = ours.expected(logs)
+    calls = []
+    for row, said in zip(logs, came, strict=True):
+        listed = {str(token): log for token, log in enumerate(row) if log > row.min()}
+        listed["the least"] = row.min()
+        token = next((name for name, log in listed.items() if log == said), "none")
+        calls.append(surprise.drawn(listed, token))
+    assert [call.excess for call in calls] == pytest.approx(list(came - means))
+    assert [call.variance for call in calls] == pytest.approx(list(variances))
+
+
+def test_at_the_temperature_that_is_asked_for_tokens_come_as_they_are_reported() -> None:
+    """The likeliest token, over many calls without noise."""
+    logs, came = endpoint(0.0).draws("Why?", SAME, 6000)
+    assert (came == logs.max()).mean() == pytest.approx(np.exp(logs.max()), abs=0.02)
 
 
 def test_an_auc_is_the_share_of_pairs_in_order() -> None:
@@ -162,7 +191,7 @@ def test_the_page_has_a_row_for_each_change_and_says_what_it_costs() -> None:
 
 
 def test_the_number_of_a_night_is_a_distance_from_the_reference() -> None:
-    numbers = ours.log_probabilities(endpoint(0.0), 2)
+    numbers = ours.log_probabilities(endpoint(0.0), 2, drawn=False)
     assert max(numbers(SAME).values()) < 1e-9
     assert min(numbers(EIGHT_BIT).values()) > 0.001
 

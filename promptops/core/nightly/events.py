@@ -55,7 +55,10 @@ class EpochBegun(Strict):
 
 
 class ProbesChosen(Strict):
-    """Which tier the endpoint allows, found at the first reading, and the texts that are asked from then on."""
+    """Which tier the endpoint allows, found at the first reading, and the texts that are asked from then on.
+
+    `drawn`: tier 1a at temperature 1, with the surprise of the tokens that come; otherwise at temperature 0 without it.
+    """
 
     kind: Literal["probes"] = "probes"
     endpoint: Name
@@ -65,6 +68,7 @@ class ProbesChosen(Strict):
     texts: list[Text]
     top: Count = 0
     varying: Count = 0
+    drawn: bool = False
     cost: float | None = 0.0
 
 

@@ -97,6 +97,11 @@ def border_inputs(answers: Mapping[str, Sequence[str]], *, most: int) -> list[st
     return sorted(usable, key=lambda text: (evenness(text), list(answers).index(text)))[:most]
 
 
+def most_likely(call: Mapping[str, float], count: int) -> dict[str, float]:
+    """Return the `count` likeliest tokens of a call; of equally likely ones those that come first."""
+    return dict(sorted(call.items(), key=lambda item: -item[1])[:count])
+
+
 def calls_of(tops: Iterable[Mapping[str, object]]) -> dict[str, float]:
     """Return token → log probability of one position's likeliest tokens, as a reply has them; what is no number is out.
 

@@ -1,6 +1,7 @@
 """One endpoint under watch: what its log says, in which state it is, and when it is to be read next. Pure.
 
-A reading's number is its distance from the reference, probe by probe (`profiles`). The first readings of an epoch make
+A reading's number is its distance from the reference, probe by probe (`profiles`), and one more where tokens are drawn
+(`surprise`). The first readings of an epoch make
 the reference, the next ones the history, and every later one is a night: its rank in the history is what the detector
 bets on (`core.statistics.rank_detector`). Readings of reference and calibration never raise an alarm by the detector.
 """
@@ -29,6 +30,7 @@ from promptops.core.nightly.events import (
 )
 from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, Tier
+from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.statistics.rank_detector import MOST_CORRELATION, Correlation, RankDetector, lag_one
 
 KEPT: Final = 730  # values of a probe that tonight is ranked among: two years
@@ -39,6 +41,8 @@ FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
 """The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
 MOST_THIN: Final = 4
+BY_ITSELF: Final = 2.326
+"""Standard deviations of a correlation, exceeded by chance in one of a hundred."""
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
@@ -126,13 +130,13 @@ class Watch:
             return
         values = self.calibration
         if len(values) == self.epoch.calibration:
-            self.correlation = lag_one(_series(values))
+            self.correlation = _hanging(values)
             self.thin = _thinning(self.correlation)
             if self.thin != 1:
                 return  # more readings, or none at all
         elif self.thin:
             values = values[:: self.thin]
-            if not lag_one(_series(values)).fine:
+            if not _hanging(values).fine:
                 self.thin = None
                 return
         for probe in values[0]:
@@ -314,10 +318,23 @@ def served_notices(known: Served | None, now: Served) -> list[str]:
     return found
 
 
-def _series(readings: Sequence[Mapping[str, float]]) -> list[float]:
+def _hanging(readings: Sequence[Mapping[str, float]]) -> Correlation:
+    """How much a reading says of the next: of the probes together, or of the surprise where that says much more.
+
+    The surprise has noise of its own: among the others it would hide what they have in common. Its tokens are drawn
+    anew in every call, so that it counts only where chance would do that in one of a hundred calibrations.
+    """
+    together = lag_one(_series(readings, [probe for probe in readings[0] if probe != SURPRISE]))
+    if SURPRISE not in readings[0]:
+        return together
+    own = lag_one(_series(readings, [SURPRISE]))
+    return own if own.value > max(together.value, BY_ITSELF / math.sqrt(len(readings))) else together
+
+
+def _series(readings: Sequence[Mapping[str, float]], probes: Sequence[str]) -> list[float]:
     """One number for each reading: the mean over probes of its place in that probe's order."""
     places = [0.0] * len(readings)
-    for probe in readings[0]:
+    for probe in probes:
         values = [reading[probe] for reading in readings]
         for place, value in enumerate(values):
             places[place] += sum(other < value for other in values) + 0.5 * sum(other == value for other in values)

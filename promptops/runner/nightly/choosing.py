@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.nightly.events import ProbesChosen
 from promptops.core.nightly.profiles import border_inputs
 from promptops.core.nightly.sizes import TOP, Tier, candidates
+from promptops.core.nightly.surprise import SURPRISE
 from promptops.models import Json, Sample
 from promptops.runner.nightly.asking import Asked, Probe, probe_params
-from promptops.runner.nightly.taking import first_word, likeliest, total_cost
+from promptops.runner.nightly.taking import came, first_word, likeliest, total_cost
 
 if TYPE_CHECKING:
     from promptops.config import Config
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = {"tiny": 20, "standard": 100}
 """Inputs among which the border is looked for, each asked `LOOKS` times."""
 LOOKS: Final = 4
+FEWER: Final = 5
+"""Log probabilities to ask for where `TOP` are too many."""
 
 
 class NotAskedError(Exception):
@@ -29,7 +32,8 @@ class NotAskedError(Exception):
 def params_for(watch: Watch, endpoint: Endpoint, config: Config) -> Mapping[str, Json]:
     """The params of a reading of the tier that was chosen."""
     assert watch.chosen is not None
-    asked = probe_params(endpoint.pin, config, logprobs=watch.chosen.tier == "1a")
+    warm = 1.0 if watch.chosen.drawn else 0.0
+    asked = probe_params(endpoint.pin, config, temperature=warm, logprobs=watch.chosen.tier == "1a")
     params = dict(asked or probe_params(endpoint.pin, config) or {})
     if watch.chosen.tier == "1a":
         params["top_logprobs"] = watch.chosen.top
@@ -42,7 +46,7 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
     assert epoch is not None
     samples: list[Sample] = []
 
-    def chosen(tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0) -> ProbesChosen:
+    def chosen(tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False) -> ProbesChosen:
         cost = total_cost(0.0, samples)
         return ProbesChosen(
             endpoint=endpoint.name,
@@ -52,20 +56,23 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             texts=texts,
             top=top,
             varying=varying,
+            drawn=drawn,
             cost=cost,
         )
 
-    params = probe_params(endpoint.pin, config, logprobs=True)
     texts = epoch.prompts[: watch.size.prompts]
-    for top in (TOP, 5) if params is not None else ():
-        (sample,) = ask([Probe(endpoint.pin, texts[0], top, _pairs({**(params or {}), "top_logprobs": top}))])
-        samples.append(sample)
-        if sample.reply is not None and likeliest(sample.reply):
-            return chosen("1a", texts, top=top)
-        if sample.reply is not None:
+    for number, (params, drawn) in enumerate(_ways(endpoint, config, texts)):
+        looks = range(LOOKS * number, LOOKS * number + (LOOKS if drawn else 1))
+        tried = ask([Probe(endpoint.pin, texts[0], look, _pairs(params)) for look in looks])
+        samples += tried
+        replies = [sample.reply for sample in tried if sample.reply is not None]
+        if any(likeliest(reply) and (came(reply) is not None or not drawn) for reply in replies):
+            return chosen("1a", texts, top=int(str(params["top_logprobs"])), drawn=drawn)
+        failure = next((sample.failure for sample in tried if sample.failure is not None), None)
+        if not replies and (failure is None or failure.kind != "request"):
+            raise NotAskedError(failure.message if failure else "nothing came back")
+        if replies and not drawn:
             break
-        if sample.failure is None or sample.failure.kind != "request":
-            raise NotAskedError(sample.failure.message if sample.failure else "nothing came back")
     found = _look(watch, endpoint, config, ask)
     samples += found
     answers: dict[str, list[str]] = {}
@@ -81,6 +88,20 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
         )
     return chosen("1b", inputs, varying=sum(len(set(answers[text])) > 1 for text in inputs))
+
+
+def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[tuple[Mapping[str, Json], bool]]:
+    """How tier 1a may be asked, the best first: drawn at temperature 1, then at 0; 20 log probabilities, then 5.
+
+    An endpoint that lets nobody set the temperature is asked as at 0: what it draws at is not known. At 1 it is asked
+    several times, since an answer that ends at once may have no token to report.
+    """
+    for warm in (True, False):
+        params = probe_params(endpoint.pin, config, temperature=1.0 if warm else 0.0, logprobs=True)
+        if params is None or (warm and (params.get("temperature") != 1.0 or SURPRISE in texts)):
+            continue
+        for top in (TOP, FEWER):
+            yield {**params, "top_logprobs": top}, warm
 
 
 def _look(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked) -> list[Sample]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
+from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.plan import plan_case
 from promptops.core.wire.endpoints import settings_of
 from promptops.models import Pin, PlannedSample
@@ -83,12 +84,18 @@ def _asked(nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> tuple[Factor,
 
 
 def _is_far(nightly: Nightly, seen: Seen, pin: Pin) -> bool | None:
-    """Whether one block, asked by `pin`, is further from the reference than any of the calibration; None: no answer."""
+    """Whether one block, asked by `pin`, is further from the reference than any of the calibration; None: no answer.
+
+    Where tokens are drawn it is a whole reading: its surprise is compared with those of the calibration.
+    """
     watch = seen.watch
     if watch.chosen is None or not watch.largest:
         return None
     taking = Taking(replace(seen.endpoint, pin=pin), watch, params_for(watch, seen.endpoint, nightly.config))
-    taking.add(nightly.ask(taking.next_block()))
+    while not taking.why and len(taking.blocks) < (taking.wanted if watch.chosen.drawn else 1):
+        taking.add(nightly.ask(taking.next_block()))
     if taking.why:
         return None
-    return any(value > watch.largest.get(probe, 0.0) for probe, value in watch.distances(taking.blocks[0]).items())
+    moved = any(value > watch.largest.get(probe, 0.0) for probe, value in watch.distances(taking.blocks[0]).items())
+    usual = max((abs(reading.get(SURPRISE, 0.0)) for reading in watch.calibration), default=0.0)
+    return moved or any(abs(value) > usual for value in taking.surprise().values())

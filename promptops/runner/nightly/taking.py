@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptops.core.nightly.events import Missed, ReadingTaken, Served, Tokens
-from promptops.core.nightly.profiles import Profile, calls_of, mean_profile, profile_of, shares_of
+from promptops.core.nightly.profiles import Profile, calls_of, mean_profile, most_likely, profile_of, shares_of
+from promptops.core.nightly.surprise import SURPRISE, Drawn, drawn, surprise
 from promptops.core.nightly.watch import Watch, served_notices
 from promptops.models import Json, Reply, Sample
 from promptops.runner.nightly.asking import Probe
@@ -14,17 +15,23 @@ from promptops.runner.nightly.endpoints import Endpoint
 
 COMPLETE = 0.9
 """The share of a text's calls that a block needs: what could not be asked is an outage, not a change."""
+ENDING = 0.5
+"""The share that needs a token, where it is drawn: now and then an answer ends before its first one."""
 _PLACES = 10_000  # sample indices that a reading may use
 
 
 @dataclass
 class Taking:
-    """What was asked and answered so far. `why`: there is no reading, and why; `confirmed`: it was far off thrice."""
+    """What was asked and answered so far. `why`: there is no reading, and why; `confirmed`: it was far off thrice.
+
+    `draws` has the tokens that came in each of `blocks`, where they are drawn.
+    """
 
     endpoint: Endpoint
     watch: Watch
     params: Mapping[str, Json]
     blocks: list[dict[str, Profile]] = field(default_factory=list)
+    draws: list[list[Drawn]] = field(default_factory=list)
     replies: list[tuple[str, Reply]] = field(default_factory=list)
     requests: int = 0
     cost: float | None = 0.0
@@ -67,6 +74,8 @@ class Taking:
             self.why = self.why or f"{len(profiles) - len(whole)} of {len(profiles)} probes could not be asked: {said}"
         else:
             self.blocks.append(whole)
+            if self.watch.chosen.drawn:
+                self.draws.append([drawn(*call) for replies in answers.values() for call in self._calls(replies)])
 
     def _profile(self, replies: Sequence[Reply], calls: int) -> Profile | None:
         assert self.watch.chosen is not None
@@ -74,8 +83,28 @@ class Taking:
             return (
                 shares_of([first_word(reply.text) for reply in replies]) if len(replies) >= COMPLETE * calls else None
             )
-        usable = [top for reply in replies if (top := likeliest(reply))]
-        return profile_of(usable) if len(usable) >= COMPLETE * calls else None
+        usable = [top for top, _ in self._calls(replies)]
+        needed = ENDING if self.watch.chosen.drawn else COMPLETE
+        enough = len(replies) >= COMPLETE * calls and len(usable) >= needed * calls
+        return profile_of(usable) if enough else None
+
+    def _calls(self, replies: Sequence[Reply]) -> list[tuple[dict[str, float], str]]:
+        """The likeliest tokens and the one that came, of each reply that has them.
+
+        Some endpoints list the token that came beside the likeliest ones: it is taken off again, so that what is
+        listed does not depend on what was drawn.
+        """
+        chosen = self.watch.chosen
+        assert chosen is not None
+        if not chosen.drawn:
+            return [(top, "") for reply in replies if (top := likeliest(reply))]
+        found = [(most_likely(likeliest(reply), chosen.top), came(reply)) for reply in replies]
+        return [(top, token) for top, token in found if top and token is not None]
+
+    def surprise(self) -> dict[str, float]:
+        """The surprise of the whole reading; nothing where no token is drawn."""
+        calls = [call for block in self.draws[: self.wanted] for call in block]
+        return {SURPRISE: surprise(calls)} if calls else {}
 
     def gross(self) -> set[str]:
         """The probes that are grossly off in every block so far."""
@@ -131,7 +160,9 @@ class Taking:
             return reading.model_copy(update={"profiles": kept})
         distances = [self.watch.distances(block) for block in self.blocks]
         blocks = {probe: [block[probe] for block in distances] for probe in distances[0]}
-        return reading.model_copy(update={"values": self.watch.distances(profiles), "blocks": blocks})
+        return reading.model_copy(
+            update={"values": {**self.watch.distances(profiles), **self.surprise()}, "blocks": blocks}
+        )
 
 
 def total_cost(before: float | None, samples: Sequence[Sample]) -> float | None:
@@ -144,6 +175,12 @@ def likeliest(reply: Reply) -> dict[str, float]:
     """The likeliest first tokens with their log probabilities; empty where the reply has none."""
     top = reply.logprobs[0].get("top") if reply.logprobs else None
     return calls_of([entry for entry in top if isinstance(entry, Mapping)]) if isinstance(top, list | tuple) else {}
+
+
+def came(reply: Reply) -> str | None:
+    """The first token as the log probabilities name it; None where they do not."""
+    token = reply.logprobs[0].get("token") if reply.logprobs else None
+    return token if isinstance(token, str) else None
 
 
 def first_word(text: str) -> str:

@@ -6,8 +6,14 @@ import random
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.config import DriftConfig
+from promptops.core.nightly.sizes import PROMPTS
+from promptops.core.nightly.surprise import SURPRISE
+from promptops.models import Sample
+from promptops.reporting.nightly import watch_lines
+from promptops.runner.nightly.asking import Probe
 from promptops.store.drift_log import DriftLog, FolderLog, StoreLog
 from promptops.times import SimulatedClock
 from tests.runner.nightly.world import BEGIN, Model, Watched, heavy
@@ -114,6 +120,66 @@ def test_an_outage_of_the_first_reading_chooses_no_tier(tmp_path: Path) -> None:
     assert (seen.state, seen.why, seen.watch.chosen) == ("unmeasurable", "refused", None)
 
 
+def test_another_temperature_is_found_by_the_tokens_that_come(tmp_path: Path) -> None:
+    """The log probabilities stay as they were."""
+    settings = DriftConfig(size="standard", reference=8, calibration=40)
+    world = Watched(tmp_path, settings=settings).calibrated()
+    world.night(5)
+    world.model.temperature = 0.6
+    nights = 1
+    while (seen := world.night()).state != "changed" and nights < 12:
+        nights += 1
+    assert seen.watch.alarm is not None
+    assert seen.watch.alarm.lane == "detector"
+    assert nights <= 9
+    assert seen.watch.last is not None
+    assert seen.watch.last.values[SURPRISE] > 3
+    assert SURPRISE not in seen.watch.last.blocks  # the fast lane is for distances
+
+
+def test_an_endpoint_that_refuses_temperature_1_is_asked_at_0_without_the_number(tmp_path: Path) -> None:
+    world = Watched(tmp_path, model=Model(cold=True)).calibrated()
+    seen = world.night(2)
+    assert seen.watch.chosen is not None
+    assert (seen.state, seen.watch.chosen.tier, seen.watch.chosen.drawn) == ("stable", "1a", False)
+    assert seen.watch.last is not None
+    assert list(seen.watch.last.values) == list(seen.watch.detector.history) == [PROMPTS[0]]
+
+
+def test_an_epoch_that_began_without_the_number_goes_on_without_it_until_the_next(tmp_path: Path) -> None:
+    """Its log has no word of it: that of an epoch in which temperature 1 was refused is the same, byte for byte."""
+    world = Watched(tmp_path, model=Model(cold=True)).calibrated()
+    assert "drawn" not in "".join(path.read_text("utf-8") for path in (tmp_path / "drift").iterdir())
+    world.model.cold = False
+    seen = world.night(3)
+    assert (seen.state, len(seen.watch.nights)) == ("stable", 3)
+    assert "at temperature 0" in "\n".join(line.text for line in watch_lines([seen], world.clock.now()))
+    world.watch.accept(world.pins, reason="to see which tokens come")
+    seen = world.calibrated().night()
+    assert set(seen.watch.detector.history) == {PROMPTS[0], SURPRISE}
+
+
+def test_a_prompt_that_is_called_like_the_number_is_asked_without_it(tmp_path: Path) -> None:
+    settings = DriftConfig(size="tiny", reference=4, calibration=30, prompts=[SURPRISE])
+    seen = Watched(tmp_path, settings=settings).calibrated().night()
+    assert seen.watch.chosen is not None
+    assert (seen.state, seen.watch.chosen.drawn) == ("stable", False)
+
+
+def test_an_answer_that_ends_at_once_is_no_outage(tmp_path: Path) -> None:
+    """Every fourth reply has no token, and so no log probabilities."""
+
+    class Ending(Model):
+        def _answer(self, probe: Probe) -> Sample:
+            found = super()._answer(probe)
+            if self.asked % 4 or found.reply is None:
+                return found
+            return replace(found, reply=replace(found.reply, text="", logprobs=()))
+
+    seen = Watched(tmp_path, model=Ending()).calibrated().night(3)
+    assert (seen.state, len(seen.watch.nights)) == ("stable", 3)
+
+
 def test_without_log_probabilities_border_inputs_are_watched(tmp_path: Path) -> None:
     settings = DriftConfig(size="standard", reference=8, calibration=30)
     world = Watched(tmp_path, model=Model(logprobs=False), settings=settings).calibrated()
@@ -152,7 +218,7 @@ def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> N
             self.shift = 1.0 + 0.2 * last[0]
             return super().__call__(probes)
 
-        persistence = 0.45
+        persistence = 0.6
 
     model = Slow(noise=0.001)
     world = Watched(tmp_path / "thin", model=model).calibrated()
@@ -165,6 +231,24 @@ def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> N
     seen = world.night()
     assert (seen.state, seen.watch.refused) == ("unmeasurable", True)
     assert "hang together" in seen.why
+
+
+def test_tokens_that_hang_together_are_noticed_by_themselves(tmp_path: Path) -> None:
+    """The log probabilities are fresh in every call; the temperature wanders from reading to reading."""
+    last = [0.0]
+
+    class Wandering(Model):
+        def __call__(self, probes):  # type: ignore[no-untyped-def]
+            last[0] = 0.97 * last[0] + self.rng.gauss(0, 0.25)
+            self.temperature = 2.0 ** min(max(last[0], -2.0), 2.0)
+            return super().__call__(probes)
+
+    settings = DriftConfig(size="standard", reference=8, calibration=40)
+    world = Watched(tmp_path, model=Wandering(), settings=settings).calibrated()
+    (seen,) = world.look()
+    assert seen.watch.correlation is not None
+    assert not seen.watch.correlation.fine
+    assert seen.watch.thin != 1
 
 
 def test_two_runs_at_once_count_one_reading(tmp_path: Path) -> None:

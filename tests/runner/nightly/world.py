@@ -23,7 +23,10 @@ TOKENS = {"yes": -0.6, "no": -1.1, "well": -2.4, "maybe": -3.5}
 
 @dataclass
 class Model:
-    """Answers probes: `shift` moves its log probabilities, `noise` is their standard deviation."""
+    """Answers probes: `shift` moves its log probabilities, `noise` is their standard deviation.
+
+    `temperature` is what it samples at when it is asked for 1; `cold`: it refuses to be asked for that.
+    """
 
     shift: float = 0.0
     noise: float = 0.05
@@ -32,8 +35,11 @@ class Model:
     fingerprint: str | None = "fp-1"
     tokens: int = 9
     down: bool = False
+    temperature: float = 1.0
+    cold: bool = False
     draw: Callable[[random.Random], float] = lambda rng: rng.gauss(0, 1)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
+    draws: random.Random = field(default_factory=lambda: random.Random(8))
     asked: int = 0
 
     def __call__(self, probes: Sequence[Probe]) -> list[Sample]:
@@ -45,6 +51,9 @@ class Model:
         attempts = (Attempt("test", 0.0, 0.1),)
         if self.down:
             return Sample(key, digest, failure=Failure("connection", "refused"), attempts=attempts)
+        asked = float(str(dict(probe.params).get("temperature", 0.0)))
+        if self.cold and asked:
+            return Sample(key, digest, failure=Failure("request", "temperature must be 0"), attempts=attempts)
         usage = Usage(self.tokens, 1)
         if not self.logprobs:
             own = random.Random(f"{probe.text} {self.shift}").random()
@@ -59,8 +68,12 @@ class Model:
             for token, value in TOKENS.items()
         ]
         night.sort(key=lambda entry: -float(str(entry["logprob"])))
-        logprobs: tuple[dict[str, Json], ...] = ({**night[0], "top": night},)
-        reply = Reply("yes", "length", usage, self.served, logprobs=logprobs, fingerprint=self.fingerprint)
+        weights = [math.exp(float(str(entry["logprob"])) / self.temperature) for entry in night]
+        (token,) = self.draws.choices(night, weights) if asked else night[:1]
+        logprobs: tuple[dict[str, Json], ...] = ({**token, "top": night},)
+        reply = Reply(
+            str(token["token"]), "length", usage, self.served, logprobs=logprobs, fingerprint=self.fingerprint
+        )
         return Sample(key, digest, reply=reply, cost=0.00001, attempts=attempts)
 
 
