@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar, cast
 
@@ -35,6 +35,7 @@ LONGEST_PAUSE: Final = 60.0
 SETTLES_IN: Final = 10.0  # seconds after which a batch that was made is in the list of batches
 CREATIONS: Final = 3  # times that a batch is sent that was not made
 PATIENCE: Final = 30  # questions in a row that may fail before the waiting ends: the batch goes on without us
+_LOOKS: Final = 5  # at the list of batches while one settles
 _AT_ONCE: Final = 500  # results that are written with one transaction
 _UNCLEAR: Final = frozenset({"connection", "timeout", "server", "bad_reply"})
 """Failures after which a batch may have been made all the same."""
@@ -89,11 +90,17 @@ class Desk:
                 self.say(f"batch {found.batch} was made before the run was cut short")
 
     def _find(self, record: BatchRecord) -> BatchRecord | None:
-        """Look for a batch at its provider until it must be in the list; what was found is noted."""
-        api, since = self._api(record.pin), datetime.fromisoformat(record.begun)
+        """Look for a batch at its provider until it must be in the list; what was found is noted.
+
+        Where the clock was set back since it was begun, that time says nothing: looked for is what a day has made.
+        """
+        api, begun, now = self._api(record.pin), datetime.fromisoformat(record.begun), self.clock.now()
+        since = begun if begun <= now else now - timedelta(days=1)
         count, foreign = int(cast("int", record.data["count"])), _foreign(record)
+        looks = 0
         while True:
-            late = (self.clock.now() - since).total_seconds() >= SETTLES_IN
+            late = (self.clock.now() - begun).total_seconds() >= SETTLES_IN or looks >= _LOOKS
+            looks += 1
             found = list(api.find(_mark(record), since=since.timestamp(), count=count))
             known = self._rows.ids([batch for batch, _ in found]) | foreign
             for batch, certain in found:
@@ -103,7 +110,7 @@ class Desk:
                     return opened
             if late:
                 return None
-            self.clock.sleep(SETTLES_IN / 5)
+            self.clock.sleep(SETTLES_IN / _LOOKS)
 
     # --- handing over
 

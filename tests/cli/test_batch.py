@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,36 @@ def test_killed_at_any_moment_nothing_is_paid_twice_and_nothing_is_lost(
     path = next(place.files.path.glob(f"fixtures/greet/recordings/{version}/*.jsonl"))
     assert len(path.read_text().splitlines()) == CASES
     assert ("was made before the run was cut short" in err) == ("noting" in moment and "upload" not in moment)
+
+
+@pytest.mark.parametrize(("version", "call"), [("v1", "POST /batches"), ("v2", "POST /messages/batches")])
+@pytest.mark.parametrize("fault", ["drop", "drop after"])
+def test_a_clock_that_was_set_back_hides_no_batch_and_is_not_waited_for(
+    place: Place,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    call: str,
+    fault: Fault,
+) -> None:
+    def clock(hours: int) -> batching.Clock:
+        waits = iter(range(50))
+        return batching.Clock(sleep=lambda _: next(waits), now=lambda: datetime.now(UTC) + timedelta(hours=hours))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place.server.fault = lambda seen, count: fault if (seen, count) == (call, 1) else None
+    settings = batching.measured_in_batches.__kwdefaults__ or {}
+    with monkeypatch.context() as patch:
+        patch.setitem(settings, "clock", clock(3))
+        patch.setattr("promptops.runner.batch_desk.Desk._looked_for", killed)
+        assert told(capsys, f"greet@{version}", "--batch")[0] == 130
+    with monkeypatch.context() as patch:
+        patch.setitem(settings, "clock", clock(0))
+        code, found, _ = told(capsys, f"greet@{version}", "--batch")
+    assert (code, found["versions"][0]["summary"]["passed"]) == (0, CASES)
+    assert len(place.server.paid) == CASES
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
