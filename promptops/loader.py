@@ -388,7 +388,8 @@ def _served(project: Project, manifest: Manifest, name: str, environment: str) -
     if environment not in manifest.environments:
         near = did_you_mean(environment, manifest.environments)
         listed = ", ".join(sorted(manifest.environments)) or "none yet"
-        raise UsageError(f"{shown} has no environment {environment!r}{near} (there is: {listed})")
+        first = "" if manifest.environments else f"; begin with: promptops adopt {name}@vN --env {environment}"
+        raise UsageError(f"{shown} has no environment {environment!r}{near} (there is: {listed}){first}")
     prompts = manifest.environments[environment].prompts
     if name not in prompts:
         near, listed = did_you_mean(name, prompts), ", ".join(sorted(prompts)) or "nothing"

@@ -131,7 +131,8 @@ class ModelTally:
         sums["input_tokens"] += sample.reply.usage.input_tokens or 0
         sums["output_tokens"] += sample.reply.usage.output_tokens or 0
         self._cost = None if self._cost is None or sample.cost is None else self._cost + sample.cost
-        self._latencies["live" if sample.source == "live" else "recorded"].add(sample.reply.latency)
+        if not sample.reply.batch:
+            self._latencies["live" if sample.source == "live" else "recorded"].add(sample.reply.latency)
 
     def _failed(self, sample: Sample) -> None:
         failure = sample.failure or Failure("cancelled", "the run ended before this sample was asked")

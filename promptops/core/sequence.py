@@ -170,7 +170,9 @@ def _decision(
         improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
         detectable=detectable,
         settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level)),
+        warnings=tuple(
+            warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level, passed=trial.verdict == "pass")
+        ),
         looks=looks,
     )
 

@@ -118,7 +118,8 @@ def _points(share: float) -> str:
 
 def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     flips = list(result.flips(decision))
-    if flips:
+    told = [flip for kind in ("broke", "fixed") for flip in flips if flip.kind == kind]
+    if told and _short(told[0]):
         yield Line("")
     for kind, most in (("broke", _BROKE), ("fixed", _FIXED)):
         some = [flip for flip in flips if flip.kind == kind]
@@ -132,6 +133,8 @@ def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
             yield Line(name, style)
             yield from _outputs(flip)
         if len(some) > most:
+            if not _short(some[most - 1]):
+                yield Line("")
             names = ", ".join(flip.case for flip in some[most:])
             yield Line(f"  {len(some) - most} more {kind}: {one_line(names, 400)} (--json has their outputs)", "dim")
 

@@ -107,7 +107,16 @@ def _unmeasured(result: ComparisonResult, today: date) -> Iterator[Line]:
         if gone := gone_words(Pin.parse(row.pin), today):
             yield Line(f"    {one_line(gone, 300)}", "warn")
         if hint:
-            yield Line(f"    next: {one_line(hint, 300)}", "warn")
+            yield Line(f"    next: {one_line(_ask(result, row) or hint, 300)}", "warn")
+
+
+def _ask(result: ComparisonResult, row: Row) -> str:
+    """The command that asks a model for the replies that no recording has; empty where something else is the matter."""
+    failures = row.model.figures.failures if row.model.figures is not None else ()
+    if row.model.problem or not failures or failures[0][0] != "missing_recording":
+        return ""
+    others = ",".join(other.pin for other in result.choice.rows if not other.current)
+    return f"promptops compare {result.comparison.current.name} --models {others}"
 
 
 def why_unmeasured(row: Row) -> tuple[str, str]:
@@ -170,8 +179,9 @@ def _notes(result: ComparisonResult) -> Iterator[Line]:
     measured = [row for row in choice.rows if row.quality is not None]
     if choice.plan.samples > 1:
         yield Line("quality: share of samples that passed; its interval counts what samples of one case share", "dim")
-    if any(row.model.figures and row.model.figures.latency_source == "recorded" for row in measured):
-        yield Line("* as recorded: nothing was asked now", "dim")
+    shown = [row.model.figures for row in measured if row.model.figures is not None]
+    if any(figures.latency_source == "recorded" and figures.p50 is not None for figures in shown):
+        yield Line("* of recorded replies: this model was not asked now", "dim")
     for row in measured:
         if row.cost is None:
             pin = one_line(row.pin, 120)
@@ -217,7 +227,7 @@ def enough_words(choice: Choice) -> str:
     row = rows[choice.enough]
     if row.current:
         passed = any(other.enough and not other.current for other in choice.rows)
-        stays = f"stays: no other is shown to be not worse by {margin} without being worse beyond chance"
+        stays = "stays: none of the others is shown to be good enough"
         why = "is no dearer than any that is shown to be not worse" if passed else stays
         return f"enough: {row.pin} {why}"
     return f"enough: {row.pin}, the cheapest that is shown to be not worse by {margin}{_saving(row, current)}"

@@ -132,10 +132,11 @@ def _frame(across: _Axis, up: _Axis, *, unknown: bool) -> Iterator[str]:
     for value in across.ticks():
         x = across.at(value)
         yield f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{BOTTOM}" y2="{BOTTOM + 4}"/>'
-        yield f'<text class="small" x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">${value:g}</text>'
+        yield f'<text class="small" x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">${_plain(value)}</text>'
     scale = " (logarithmic)" if across.log else ""
     middle = (LEFT + RIGHT) / 2
-    yield f'<text class="small" x="{middle}" y="{BOTTOM + 36}" text-anchor="middle">US dollars per 1,000{scale}</text>'
+    unit = f"US dollars per 1,000 requests{scale}"
+    yield f'<text class="small" x="{middle}" y="{BOTTOM + 36}" text-anchor="middle">{unit}</text>'
     yield f'<text class="small" x="16" y="{TOP - 14}">pass rate, 95 % intervals</text>'
     if unknown:
         yield f'<text class="small" x="{_STRIP}" y="{BOTTOM + 18}" text-anchor="middle">price unknown</text>'
@@ -224,6 +225,11 @@ def _text(text: str) -> str:
 
 def _log(value: float) -> float:
     return math.log10(value)
+
+
+def _plain(value: float) -> str:
+    """`0.00005`, never `5e-05`."""
+    return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
 def _round_ticks(low: float, high: float) -> list[float]:

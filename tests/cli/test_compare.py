@@ -121,7 +121,7 @@ def test_new_asks_only_for_what_is_not_recorded_and_recorded_latencies_say_so(
     assert world.server.count == before + CASES
     capsys.readouterr()
     assert run(["compare", "count", "--models", "acme/small-1,acme/tiny-1", "--mode", "replay"]) == 0
-    assert "* as recorded: nothing was asked now" in capsys.readouterr().out
+    assert "* of recorded replies: this model was not asked now" in capsys.readouterr().out
     assert world.server.count == before + CASES
     _, found = compared(capsys, "acme/small-1", "--mode", "replay")
     assert {row["latency"]["source"] for row in found["models"]} == {"recorded"}

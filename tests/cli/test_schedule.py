@@ -54,7 +54,8 @@ def test_the_cron_line_has_absolute_paths_and_a_lock(
     folder = TemporaryProject(tmp_path / "my 50% project").path
     monkeypatch.chdir(folder)
     assert run(["schedule", "cron", "--at", "23:59"]) == 0
-    line, hourly = capsys.readouterr().out.splitlines()
+    *comments, line, hourly = capsys.readouterr().out.splitlines()
+    assert all(comment.startswith("# ") for comment in comments)
     assert hourly.startswith("29 * * * * cd ")
     assert line.startswith("59 23 * * * cd ")
     words = shlex.split(line.replace("\\%", "%"))
@@ -115,6 +116,21 @@ def test_cron_jobs_of_kubernetes_share_a_volume_and_never_fail_for_an_outage(
         assert subprocess.run(["sh", "-c", stub], check=False).returncode == ends
 
 
+def test_cron_jobs_read_their_keys_from_a_file_and_run_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = TemporaryProject(tmp_path / "my 50% project").path
+    monkeypatch.chdir(folder)
+    assert run(["schedule", "cron"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].split(" ", 5)[5].replace("\\%", "%")
+    (folder / ".promptops").mkdir(exist_ok=True)
+    (folder / ".promptops/drift.env").write_text("ACME_API_KEY='a b'\n")
+    told = 'flock() { printf %s "$2: "; env | grep ACME_API_KEY; }'
+    before = command.partition(" >> ")[0]
+    done = subprocess.run(["sh", "-c", f"{told}\n{before}"], text=True, capture_output=True, check=True)
+    assert done.stdout == f"{folder}/.promptops/drift.lock: ACME_API_KEY=a b\n"
+
+
 def test_units_of_systemd_count_an_outage_as_success(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     TemporaryProject(in_folder)
     assert run(["schedule", "systemd", "--at", "04:05"]) == 0
@@ -122,6 +138,15 @@ def test_units_of_systemd_count_an_outage_as_success(in_folder: Path, capsys: py
     assert "OnCalendar=*-*-* 04:05:00" in out
     assert out.count("SuccessExitStatus=1 10 11") == 2
     assert f"WorkingDirectory={in_folder}" in out
+
+
+@pytest.mark.parametrize("where", ["github", "gitlab"])
+def test_a_job_keeps_a_folder_where_the_project_keeps_the_log_in_its_run_store(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    TemporaryProject(in_folder).config('[tool.promptops.drift]\nstate = "store"')
+    assert run(["schedule", where]) == 0
+    assert "PROMPTOPS_DRIFT_STATE: .promptops/drift\n" in capsys.readouterr().out
 
 
 def test_the_secrets_of_the_webhook_are_named(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,3 +166,12 @@ def test_a_record_from_before_there_were_sequences_keeps_its_digest() -> None:
     again = CanaryEvidence.model_validate_json(old.model_dump_json())
     assert again == old
     assert sha256_of(again.model_dump(mode="json")) == sha256_of(old.model_dump(mode="json"))
+
+
+def test_a_pass_is_not_told_that_its_cases_are_too_few_for_one() -> None:
+    found, names = stream("+" * 30)
+    decided = decide_in_order(found, SETTINGS, names, asked=30)
+    assert decided.verdict == "pass"
+    assert not [warning for warning in decided.warnings if "too few for a PASS" in warning]
+    equal, names = stream("=" * 30)
+    assert "30 cases are too few for a PASS" in decide_in_order(equal, SETTINGS, names, asked=30).warnings[0]

@@ -124,13 +124,13 @@ def choices(
     )
 
 
-def say_estimate(estimate: Estimate, *, caps: Caps, telling: Telling) -> None:
-    """Say on standard error what is about to be asked, before it is."""
+def say_estimate(estimate: Estimate, *, caps: Caps, telling: Telling, ask: str = "promptops run {name}") -> None:
+    """Say on standard error what is about to be asked, before it is; `ask` is the command that fills recordings."""
     from promptops.reporting.estimates import asking_words
 
     for name, count in estimate.missing.items():
         samples = "1 sample has" if count == 1 else f"{count} samples have"
-        note(f"{name}: {samples} no recording; ask for what is missing with promptops run {name}")
+        note(f"{name}: {samples} no recording; ask for what is missing with {ask.format(name=name)}")
     if telling.quiet:
         return
     about = f", about {duration(estimate.seconds)}" if estimate.requests and estimate.seconds is not None else ""

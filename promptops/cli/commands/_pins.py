@@ -87,7 +87,8 @@ def _conclude(options: Wanted, found: Pins, due: Sequence[PinInUse], failed: Map
         note("no pin is in use: there is no prompt yet")
         return
     many = f"{len(found.pins)} pin{'s' * (len(found.pins) != 1)} in use"
-    note(f"{many}, {len(due)} shut down within {options.within.days} days of {options.today}")
+    ends = f"{len(due)} of them" if due else "none of them"
+    note(f"{many}; shut down within {options.within.days} days of {options.today}: {ends}")
     if due:
         note("next: promptops models --successor")
     if options.check:

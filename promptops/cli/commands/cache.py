@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 
-@app.command("stats")
+@app.command("stats", short_help="Say where the cache is and what it holds.")
 def stats(*, as_json: JsonOption = False) -> None:
     """Say where the cache is, how many replies it holds, how old they are and how long they are used."""
     config, cache, used = _opened()
@@ -59,7 +59,7 @@ def stats(*, as_json: JsonOption = False) -> None:
         say("  not used without --cache: pyproject.toml has no [tool.promptops.cache]")
 
 
-@app.command("clear")
+@app.command("clear", short_help="Delete the replies in it.")
 def clear(*, as_json: JsonOption = False) -> None:
     """Remove every reply from the cache; of a Redis nothing else is touched."""
     _, cache, _ = _opened()

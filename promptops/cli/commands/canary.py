@@ -246,7 +246,7 @@ def _conclude(project: Project, result: CanaryResult, stored: StoredRun, telling
 
     earlier = _earlier_regress(project, result)
     lines = canary_lines(
-        result, decision, attempt, evidence=written, next_step="" if earlier else _next_step(result, written)
+        result, decision, attempt, evidence=written, next_step="" if earlier else _next_step(result, decision, written)
     )
     document = canary_json(result, attempt, at, written)
     if telling.as_json:
@@ -280,12 +280,14 @@ def _write_report(
     note(f"report: {path}")
 
 
-def _next_step(result: CanaryResult, written: str) -> str:
+def _next_step(result: CanaryResult, decision: CanaryDecision, written: str) -> str:
     """The command that comes after a canary that shows no harm; empty where there is none."""
     candidate, session = result.comparison.candidate, result.comparison.session
     if not written or candidate.options:
         return ""
-    return f"promptops promote {candidate.name} --to {session.environment}"
+    broke = any(flip.kind == "broke" for flip in result.flips(decision))
+    acks = "  # and --ack CASE for each case that broke, where that may stay" if broke else ""
+    return f"promptops promote {candidate.name} --to {session.environment}{acks}"
 
 
 def _earlier_regress(project: Project, result: CanaryResult) -> int:

@@ -56,7 +56,7 @@ EXAMPLES = (
 
 SelectorsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SELECTOR]…", help="Which served versions, or which pins (default: all of them)."),
+    typer.Argument(metavar="SELECTOR", help="Which served versions, or which pins (default: all of them)."),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log and in git.")]
 
@@ -89,7 +89,14 @@ def drift() -> None:
     """
 
 
-@app.command("check")
+@app.command(
+    "check",
+    short_help="Read what is due, and say in which state each endpoint is.",
+    epilog="\b\nExamples:\n"
+    "  $ promptops drift\n"
+    "  $ promptops drift booking@production --tier 3 --samples 3\n"
+    "  $ promptops drift --watch --at 03:17",
+)
 def check(
     selectors: SelectorsArgument = None,
     *,
@@ -186,7 +193,11 @@ def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
     return _report(watch, watch.visit(only_calibration=True), Night(), as_json=wanted.as_json)
 
 
-@app.command("calibrate")
+@app.command(
+    "calibrate",
+    short_help="Take the readings that the calibration wants next.",
+    epilog="\b\nExamples:\n  $ promptops drift calibrate\n  $ promptops drift calibrate --stay",
+)
 def calibrate(
     selectors: SelectorsArgument = None,
     *,
@@ -216,7 +227,11 @@ def calibrate(
     finish(code if code == EXIT_CODES["unmeasurable"] else 0)
 
 
-@app.command("accept")
+@app.command(
+    "accept",
+    short_help="Begin a new epoch: what is answered from now on is right.",
+    epilog="\b\nExamples:\n  $ promptops drift accept --reason 'the first epoch'",
+)
 def accept(
     selectors: SelectorsArgument = None,
     *,
@@ -247,7 +262,11 @@ def accept(
         note("next: promptops drift calibrate, hourly for two days (promptops schedule writes the job), or with --stay")
 
 
-@app.command("status")
+@app.command(
+    "status",
+    short_help="Say in which state every endpoint is, and ask nothing.",
+    epilog="\b\nExamples:\n  $ promptops drift status --json",
+)
 def status(
     selectors: SelectorsArgument = None,
     *,
@@ -265,7 +284,11 @@ def status(
     finish(_report(watch, watch.look(), Night(), as_json=as_json))
 
 
-@app.command("history")
+@app.command(
+    "history",
+    short_help="Show the nights so far, and ask nothing.",
+    epilog="\b\nExamples:\n  $ promptops drift history",
+)
 def history(
     selectors: SelectorsArgument = None,
     *,

@@ -32,7 +32,7 @@ EXAMPLES = ("promptops estimate booking@v3", "promptops estimate all --mode reco
 
 
 def estimate(
-    selectors: Annotated[list[str] | None, typer.Argument(metavar="[SELECTOR]…", help="What would be asked.")] = None,
+    selectors: Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="What would be asked.")] = None,
     *,
     mode: Annotated[str, typer.Option("--mode", metavar="new|record|live", help="The mode of the run.")] = "new",
     samples: SamplesOption = None,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from promptops.runner.calibrating import Calibrated
 
 EXAMPLES = (
-    "promptops judge calibrate polite",
-    "promptops judge calibrate polite@v2 --mode replay",
+    "promptops judge calibrate friendly",
+    "promptops judge calibrate friendly@v2 --mode replay",
     "promptops judge list",
 )
 
@@ -40,15 +40,21 @@ app = typer.Typer(
 _LISTED = 10
 
 
-@app.command("calibrate")
+@app.command(
+    "calibrate",
+    short_help="Ask a judge about labelled outputs: how far does it agree with people?",
+    epilog="\b\nExamples:\n"
+    "  $ promptops judge calibrate friendly\n"
+    "  $ promptops judge calibrate friendly@v2 --mode replay",
+)
 def calibrate(
-    name: Annotated[str, typer.Argument(metavar="JUDGE", help="A prompt that judges: polite or polite@v2.")],
+    name: Annotated[str, typer.Argument(metavar="JUDGE", help="A prompt that judges: friendly or friendly@v2.")],
     *,
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="SCORE", help="The least score that passes, as its checks have it.")
     ] = 0.5,
     mode: Annotated[
-        str, typer.Option("--mode", help="new: ask for what is not recorded; replay: ask nobody; record: ask anew.")
+        str, typer.Option("--mode", metavar="new|replay|record", help="Ask what is missing, nothing, or all and write.")
     ] = "new",
     concurrency: ConcurrencyOption = None,
     budget: BudgetOption = None,
@@ -99,7 +105,11 @@ def calibrate(
     say(f"written to {path}: commit it")
 
 
-@app.command("list")
+@app.command(
+    "list",
+    short_help="List the judges that checks name, and whether they gate.",
+    epilog="\b\nExamples:\n  $ promptops judge list",
+)
 def list_(*, as_json: JsonOption = False) -> None:
     """List the judges that checks name: their pins, who asks them, and whether they gate."""
     from promptops.core.judging import Asked

@@ -17,7 +17,7 @@ EXAMPLES = ("promptops lint", "promptops lint booking sentiment", "promptops lin
 
 
 def lint(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Prompts; all without a name.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Prompts; all without a name.")] = None,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
     as_json: JsonOption = False,

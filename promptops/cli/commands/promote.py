@@ -103,7 +103,7 @@ def _evidence_lines(done: Promotion) -> list[str]:
         lines.append(f"without evidence: {done.served.reason}")
     elif isinstance(record, CanaryEvidence):
         lines.append(
-            f"canary: {record.verdict}, {_difference(record)}, p = {record.p_value:.3g} (worse)"
+            f"canary: {record.verdict}, {_difference(record)}, p = {record.p_value:.3g} for 'worse'"
             if record.p_value is not None
             else f"canary: {record.verdict}"
         )

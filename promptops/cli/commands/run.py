@@ -64,7 +64,7 @@ def run(
     selectors: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SELECTOR]…", help="booking, booking@v3, booking@production, env:production, candidate, all."
+            metavar="SELECTOR", help="booking, booking@v3, booking@production, env:production, candidate, all."
         ),
     ] = None,
     *,

@@ -27,7 +27,7 @@ EXAMPLES = (
 
 
 def schedule(
-    where: Annotated[str, typer.Argument(help="github, gitlab, cron, systemd or kubernetes.")],
+    where: Annotated[str, typer.Argument(metavar="SCHEDULER", help="github, gitlab, cron, systemd or kubernetes.")],
     *,
     env: Annotated[str | None, typer.Option("--env", metavar="ENV", help="What this environment serves.")] = None,
     at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When, in UTC (cron, systemd: local).")] = "03:17",
@@ -35,7 +35,9 @@ def schedule(
         str | None,
         typer.Option("--keep", metavar="HOW", help="How the log is kept: cache, branch or artifact (github, gitlab)."),
     ] = None,
-    image: Annotated[str, typer.Option("--image", help="The container image (gitlab, kubernetes).")] = "",
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="The container image (gitlab, kubernetes).")
+    ] = "",
     write: Annotated[bool, typer.Option("--write", help="Write the file instead of printing it.")] = False,
 ) -> None:
     """Print, or write, the nightly job that runs `promptops drift`, and the hourly one that calibrates.
@@ -55,7 +57,6 @@ def schedule(
     if how not in writer.keeps:
         raise UsageError(f"--keep {how!r}: {where} keeps the log by {' or '.join(writer.keeps)}")
     hour, minute = time_of_day(at)
-    settings = project.config.drift
     repository = _repository(project.root)
     job = Job(
         environment=environment_name(project.config, env),
@@ -63,13 +64,13 @@ def schedule(
         minute=minute,
         keys=secrets_of(project.config),
         keep=how,
-        state=(settings.state if settings is not None else None) or f"{project.config.store}/drift",
+        state=_folder_of(project.config),
         store=project.config.store,
         root=project.root,
         program=Path(sys.executable).parent / "promptops",
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         folder=project.root.relative_to(repository).as_posix(),
-        image=image or "python:3.12-slim",
+        image=image,
     )
     text = writer.write(job)
     if not write:
@@ -78,6 +79,12 @@ def schedule(
         raise UsageError(f"--write is for files of a repository: print the lines of {where}, and put them in its place")
     else:
         _write(project, repository / writer.path, text)
+
+
+def _folder_of(config: Config) -> str:
+    """The folder that a job keeps the log in: a run store is gone with the machine that ran the job."""
+    state = config.drift.state if config.drift is not None else None
+    return f"{config.store}/drift" if state in {None, "store"} else str(state)
 
 
 def secrets_of(config: Config) -> tuple[str, ...]:

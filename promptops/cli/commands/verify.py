@@ -16,7 +16,7 @@ EXAMPLES = ("promptops verify", "promptops verify booking --json")
 
 
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Prompts; all if left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Prompts; all if left out.")] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

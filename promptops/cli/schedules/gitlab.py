@@ -81,7 +81,7 @@ def gitlab(job: Job) -> str:
         hour=job.hour,
         calibration=job.calibration_minute,
         keys=", ".join(job.keys),
-        image=job.image,
+        image=job.image or "python:3.12-slim",
         state=job.state,
         cache=_CACHE.format(path_of_state=state) if job.keep == "cache" else "",
         restore=_ARTIFACT.format(path_of_state=state) if job.keep == "artifact" else "",

@@ -30,7 +30,7 @@ class Job:
     python: str
     requirement: str = "pytest-promptops"
     folder: str = "."
-    image: str = "python:3.12-slim"
+    image: str = ""
 
     @property
     def calibration_minute(self) -> int:

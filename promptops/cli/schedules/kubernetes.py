@@ -6,11 +6,16 @@ import json
 
 from promptops.cli.schedules.job import GREEN, Job
 
+_IMAGE = "registry.example/my-prompts:latest"
+
 _VOLUME = """\
 # The nightly drift check. Written by `promptops schedule kubernetes`; yours to edit.
-# The image holds the repository in /work with pytest-promptops installed; keys are in a secret:
+# The image is one that you build: the repository in /work, with pytest-promptops installed. Keys are in a secret:
 #   kubectl create secret generic promptops-keys {literals}
-# The first time: kubectl create job --from=cronjob/promptops-drift begin, with `promptops drift accept` as its command.
+# The first time, and to accept a change, with the reason in place of "the first epoch":
+#   kubectl create job --from=cronjob/promptops-drift promptops-accept --dry-run=client -o json \\
+#     | jq '.spec.template.spec.containers[0].args = ["{accept}"]' \\
+#     | kubectl create -f -
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
@@ -76,9 +81,10 @@ def kubernetes(job: Job) -> str:
     literals = " ".join(f"--from-literal={key}=…" for key in job.keys)
     night = f"promptops drift --env {job.environment} --require-state"
     hourly = f"promptops drift calibrate --env {job.environment}"
-    image = json.dumps(job.image)
+    image = json.dumps(job.image or _IMAGE)
+    accept = f'promptops drift accept --env {job.environment} --reason \\"the first epoch\\"'
     return (
-        _VOLUME.format(literals=literals)
+        _VOLUME.format(literals=literals, accept=accept)
         + _CRON.format(
             name="promptops-drift", when=f"{job.minute} {job.hour} * * *", image=image, command=night, green=GREEN
         )

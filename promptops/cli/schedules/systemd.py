@@ -6,21 +6,20 @@ from promptops.cli.schedules.job import GREEN, Job
 
 _UNITS = """\
 # Units for systemd. Written by `promptops schedule systemd`; yours to edit.
-# Put each into ~/.config/systemd/user/ under its name, keys into {root}/.promptops/drift.env (mode 600), then:
+# Put each into ~/.config/systemd/user/ under its name, keys into {root}/{store}/drift.env (NAME=value, mode 600), then:
 #   systemctl --user daemon-reload
 #   systemctl --user enable --now promptops-drift.timer promptops-calibrate.timer
 #   loginctl enable-linger
+# The first time, and to accept a change: promptops drift accept --reason TEXT
 
 # --- promptops-drift.service
 [Unit]
 Description=promptops drift: do served models still answer as they did?
-Wants=network-online.target
-After=network-online.target
 
 [Service]
 Type=oneshot
 WorkingDirectory={root_value}
-EnvironmentFile=-{root_value}/.promptops/drift.env
+EnvironmentFile=-{root_value}/{store_value}/drift.env
 ExecStart={program} drift --env {environment} --require-state
 # changed, not measured, undecided: told by the webhook and the journal, no failed unit
 SuccessExitStatus={codes}
@@ -44,7 +43,7 @@ Description=promptops drift calibrate: readings while it is calibrated
 [Service]
 Type=oneshot
 WorkingDirectory={root_value}
-EnvironmentFile=-{root_value}/.promptops/drift.env
+EnvironmentFile=-{root_value}/{store_value}/drift.env
 ExecStart={program} drift calibrate --env {environment}
 SuccessExitStatus={codes}
 
@@ -65,6 +64,8 @@ def systemd(job: Job) -> str:
     return _UNITS.format(
         root=job.root,
         root_value=_value(str(job.root)),
+        store=job.store,
+        store_value=_value(job.store),
         program=_quoted(str(job.program)),
         environment=job.environment,
         hour=job.hour,

@@ -155,4 +155,6 @@ def _syntax_hint(error: TemplateSyntaxError) -> str:
     for tag in ("do", "break", "continue", "trans", "debug"):
         if f"unknown tag '{tag}'" in words:
             return f"{{% {tag} %}} is not available in prompts"
+    if "unknown tag" in words:
+        return "a role is {% system %}, {% user %}, {% assistant %}, {% tool %} or {% message role %}"
     return ""
