@@ -94,10 +94,14 @@ def _one(planned: PlannedSample, earlier: list[Turn], asked: list[Sample]) -> Sa
         return whole
     first, last = None if planned.begun else asked[0].reply, whole.reply
     if last is not None:  # a user waits for the first token of the first answer
-        attempts_of_all = sum(one.reply.attempts for one in asked if one.reply)
-        whole = replace(
-            whole, reply=replace(last, attempts=attempts_of_all, first_token=first.first_token if first else None)
+        replies = [one.reply for one in asked if one.reply]
+        told = replace(
+            last,
+            attempts=sum(reply.attempts for reply in replies),
+            first_token=first.first_token if first else None,
+            deviations=tuple(dict.fromkeys(words for reply in replies for words in reply.deviations)),
         )
+        whole = replace(whole, reply=told)
     copied = any(one.source == "cached" for one in asked)
     attempts = tuple(attempt for one in asked for attempt in one.attempts)
     return replace(whole, source="cached" if copied else whole.source, attempts=attempts)

@@ -301,3 +301,15 @@ def test_a_fallback_model_is_not_held_against_the_hosts_of_the_pin(world: World)
         reply = promptops.load("count").run(text="three")
     assert (reply.fallback, reply.pin) == (True, "spare/m-2")
     assert "identity" in reply.fallback_reason
+
+
+def test_what_spoke_against_the_pin_in_any_answer_of_a_conversation_is_told(world: World) -> None:
+    hit = {"x-portkey-cache-status": "HIT"}
+    world.answers = [Answer(BAD, headers=hit), Answer(BAD, headers={**hit, "x-litellm-attempted-fallbacks": "1"}), GOOD]
+    world.release(reask=2, identity={"runtime": ["cache", "fallback"]})
+    reply = promptops.load("count").run(text="hi")
+    assert (reply.asked_again, reply.parsed) == (2, {"n": 3})
+    assert [told.partition(" (")[0] for told in reply.deviations] == [
+        "a gateway answered from its cache",
+        "a gateway fell back to another endpoint",
+    ]
