@@ -146,6 +146,7 @@ def seen_json(seen: Seen, now: datetime) -> dict[str, Any]:
         "since": epoch.at if epoch is not None else None,
         "tier": chosen.tier if chosen is not None else None,
         "probes": list(chosen.texts) if chosen is not None else [],
+        "drawn": chosen.drawn if chosen is not None else None,
         "readings": watch.readings,
         "calibrated": watch.calibrated,
         "nights": len(watch.nights),

@@ -9,11 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from promptops.config import DriftConfig
+from promptops.core.nightly.attribution import Factor
 from promptops.core.nightly.sizes import PROMPTS
 from promptops.core.nightly.surprise import SURPRISE
 from promptops.models import Sample
 from promptops.reporting.nightly import watch_lines
 from promptops.runner.nightly.asking import Probe
+from promptops.runner.nightly.experiments import _asked
+from promptops.runner.nightly.night import Seen
 from promptops.store.drift_log import DriftLog, FolderLog, StoreLog
 from promptops.times import SimulatedClock
 from tests.runner.nightly.world import BEGIN, Model, Watched, heavy
@@ -135,6 +138,15 @@ def test_another_temperature_is_found_by_the_tokens_that_come(tmp_path: Path) ->
     assert seen.watch.last is not None
     assert seen.watch.last.values[SURPRISE] > 3
     assert SURPRISE not in seen.watch.last.blocks  # the fast lane is for distances
+    assert _pin(world, seen).said == "moved"
+    world.model.temperature = 1.0
+    assert _pin(world, seen).said == "did not move"
+
+
+def _pin(world: Watched, seen: Seen) -> Factor:
+    """What the experiment says of the model itself, when it asks the probes once more."""
+    _, pin = _asked(world.watch, seen, [seen])
+    return pin
 
 
 def test_an_endpoint_that_refuses_temperature_1_is_asked_at_0_without_the_number(tmp_path: Path) -> None:
