@@ -110,7 +110,9 @@ def _asked(seen: Seen, now: datetime) -> str:
 
 def _next(seen: Seen) -> Iterator[str]:
     watch, name = seen.watch, one_line(seen.endpoint.name)
-    if watch.epoch is None:
+    if watch.epoch is None and not seen.lost:
+        yield f"promptops drift accept {name} --reason TEXT   begins it"
+    elif watch.epoch is None:
         yield "bring the state back (the job's branch, cache or store), and run this again"
         yield f"or begin anew, in a decision of yours: promptops drift accept {name} --reason TEXT"
     elif seen.state == "changed":

@@ -124,6 +124,15 @@ def test_an_outage_ends_in_ten(night: Night, behaviour: Behaviour, capsys: pytes
     assert night.drift(days=1) == 0
 
 
+def test_a_watch_that_has_not_begun_was_not_lost(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.files.write("pyproject.toml", night.files.read("pyproject.toml").replace("[tool.promptops.drift]", "[x]"))
+    assert night.drift("status") == 10
+    told = capsys.readouterr().out
+    assert "the watch over it has not begun" in told
+    assert "promptops drift accept test/model-1 --reason TEXT   begins it" in told
+    assert "lost" not in told
+
+
 def test_lost_edited_and_truncated_state_is_said(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     night.begin()
     assert night.drift(days=1) == 0

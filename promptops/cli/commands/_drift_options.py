@@ -43,8 +43,10 @@ def worst(states: Sequence[str]) -> str:
     return next((state for state in WORST_FIRST if state in states), "stable")
 
 
-def watched(session: Session, selectors: Sequence[str], state: str | None, *, required: bool = False) -> Nightly | None:
-    """The watch over what is selected; None where it has never begun here and nobody says that it has.
+def watched(
+    session: Session, selectors: Sequence[str], state: str | None, *, required: bool = False, anyway: bool = False
+) -> Nightly | None:
+    """The watch over what is selected; None where it has never begun here and nobody says that it has, unless `anyway`.
 
     It has begun where `[tool.promptops.drift]`, `prompts/drift.json` or a log says so, or `required` does.
     """
@@ -56,7 +58,7 @@ def watched(session: Session, selectors: Sequence[str], state: str | None, *, re
 
     project = session.project
     log, mark = open_log(project, os.environ, state), read_mark(project)
-    if not (required or project.config.drift is not None or mark or log.begun()):
+    if not (anyway or required or project.config.drift is not None or mark or log.begun()):
         return None
     return Nightly(
         endpoints=endpoints_of(session, selectors),

@@ -188,7 +188,7 @@ def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, names, wanted.state, required=True)
+    watch = watched(session, names, wanted.state, anyway=True)
     assert watch is not None
     return _report(watch, watch.visit(only_calibration=True), Night(), as_json=wanted.as_json)
 
@@ -217,7 +217,7 @@ def calibrate(
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, selectors or (), state, required=True)
+    watch = watched(session, selectors or (), state, anyway=True)
     assert watch is not None
     seen = watch.visit(only_calibration=True)
     while stay and (waits := _calibrating(watch, seen)):
@@ -248,7 +248,7 @@ def accept(
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, (), state, required=True)
+    watch = watched(session, (), state, anyway=True)
     assert watch is not None
     names = [endpoint.name for endpoint in endpoints_of(session, selectors or ())]
     begun = watch.accept(names, reason=reason, after=read_mark(session.project))
@@ -279,7 +279,7 @@ def status(
     from promptops.runner.session import Session
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, selectors or (), state, required=True)
+    watch = watched(session, selectors or (), state, anyway=True)
     assert watch is not None
     finish(_report(watch, watch.look(), Night(), as_json=as_json))
 

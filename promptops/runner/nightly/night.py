@@ -37,7 +37,10 @@ LOOKS: Final = 3
 
 
 class Seen(Struct, frozen=True):
-    """One endpoint after a visit. `read` says whether it was asked; `why` is set where it could not be measured."""
+    """One endpoint after a visit. `read` says whether it was asked; `why` is set where it could not be measured.
+
+    `lost`: there was a log of it before.
+    """
 
     endpoint: Endpoint
     watch: Watch
@@ -45,6 +48,7 @@ class Seen(Struct, frozen=True):
     read: bool = False
     why: str = ""
     notices: tuple[str, ...] = ()
+    lost: bool = False
 
 
 @dataclass
@@ -109,10 +113,10 @@ class Nightly:
     def _seen(self, endpoint: Endpoint, known: dict[str, Watch], count: int, *, read: bool = False) -> Seen:
         watch = known.get(endpoint.name)
         if watch is None or watch.epoch is None:
-            why = "there is no state of it"
             if not known and self.expected:
                 why = f"its state was lost: there is none in {self.log.place}, and the watch has begun before"
-            return self._lost(endpoint, why)
+                return self._lost(endpoint, why)
+            return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why="the watch over it has not begun")
         state = watch.state(endpoints=count)
         why = watch.missed.reason if state == "unmeasurable" and watch.missed is not None else ""
         if state == "unmeasurable" and watch.refused:
@@ -121,7 +125,7 @@ class Nightly:
         return Seen(endpoint, watch, state, read, why, notices)
 
     def _lost(self, endpoint: Endpoint, why: str) -> Seen:
-        return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why=why)
+        return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why=why, lost=True)
 
     def _count(self, known: dict[str, Watch]) -> int:
         """How many are watched together: all of the environment that have an epoch."""
