@@ -62,7 +62,7 @@ def test_a_pin_is_shown_with_its_end_its_successor_and_who_uses_it(
         "  move to test/gpt-6-luna\n"
         "  source: https://developers.openai.com/api/docs/deprecations, read 2026-10-28\n"
     )
-    assert "1 pin in use, 1 shut down within 60 days of 2026-11-22" in out.err
+    assert "1 pin in use; shut down within 60 days of 2026-11-22: 1 of them" in out.err
 
 
 @pytest.mark.parametrize(
