@@ -154,11 +154,6 @@ def judging_keys(judge: Judge, asked: Asked, key: SampleKey) -> list[SampleKey]:
     return [SampleKey(key.prompt, version, str(judge.pin), key.case, key.index * each + order) for order in orders]
 
 
-def judged_version(key: SampleKey) -> str:
-    """The version whose sample an answer is about; the key's own version where it is no answer of a judge."""
-    return key.version.partition(".")[0]
-
-
 def _inputs(asked: Asked, sample: Sample, case: Case) -> list[dict[str, Json]]:
     """What a judge's template may use; what it does not use is left out."""
     output = sample.reply.text if sample.reply is not None else ""
