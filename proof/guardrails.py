@@ -8,8 +8,7 @@ from math import exp, log1p
 from random import Random
 
 from promptops.core.metrics import Figure, difference_of, key_of, metric_settings, plan_of
-from promptops.core.statistics.betting import BETS
-from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.betting import ANYTIME_SHARE, BETS
 from promptops.core.statistics.trial import Trial
 from promptops.core.stats import fair_coin_tail
 from promptops.formats import CanarySettings, MetricName

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from promptops.core.metrics import title_of
-from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
-from promptops.core.statistics.tango import pairs_for_no_flip
+from promptops.core.statistics.betting import ANYTIME_SHARE
+from promptops.core.statistics.exact_pairs import pairs_for_no_flip
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.core.stats import binomial_probability, fair_coin_tail, z_value
 from promptops.formats import UNBOUNDED, MetricSetting
 

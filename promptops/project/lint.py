@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core.presets import contradictions
-from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
-from promptops.core.statistics.tango import pairs_for_no_flip
+from promptops.core.statistics.exact_pairs import pairs_for_no_flip
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CanarySettings
 from promptops.project.datasets import Dataset, dataset_of
@@ -88,7 +88,7 @@ def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iter
 
 def _too_few(cases: int, settings: CanarySettings) -> str:
     """Why that many cases cannot decide; empty where they can."""
-    least = pairs_for_no_flip(settings.delta, (1 - ANYTIME_SHARE) * settings.alpha)
+    least = pairs_for_no_flip(settings.delta, settings.alpha, after_betting=True)
     if cases >= least:
         return ""
     what = "nothing at all" if cases < math.ceil(math.log2(1 / settings.alpha)) else "only REGRESS, never PASS"

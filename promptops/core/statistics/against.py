@@ -1,9 +1,9 @@
 """Several candidates against one reference, on the same cases: which are shown to be not worse, which are worse?
 
 The test of one candidate is the canary's: "worse by the margin or more" is to be rejected, by betting at a fifth of
-alpha after any case, or at full N at the other four fifths (Tango's score test for pass and fail, the test of a bounded
-mean for several samples a case). As a p value that is `min(5 / wealth, 1.25 · p at full N)`: for one candidate it is at
-most alpha exactly where the canary says "not worse". "Worse" is asked once, when every case is there: McNemar's
+alpha after any case, or at full N at the other four fifths (an exact test for pass and fail, the test of a bounded
+mean for several samples a case). As a p value that is the smaller of 5 / wealth and p at full N: for one candidate it
+is at most alpha exactly where the canary says "not worse". "Worse" is asked once, when every case is there: McNemar's
 exact test, or sign flips.
 
 **Several candidates: Holm, over all that are asked.** Whoever takes the cheapest of those that are shown to be not
@@ -26,13 +26,12 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptops.core.statistics.betting import BettingTest, betting_interval
+from promptops.core.statistics.betting import ANYTIME_SHARE, BettingTest, betting_interval
 from promptops.core.statistics.bounded_mean import ORDERS, bounded_mean_test
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.fixed_power import pairs_to_settle
 from promptops.core.statistics.flips import sign_flip_test
 from promptops.core.statistics.holm import holm
-from promptops.core.statistics.metric import ANYTIME_SHARE
-from promptops.core.statistics.tango import non_inferiority
 from promptops.core.statistics.trial import MOST_MISSING
 from promptops.core.stats import mcnemar_exact
 
@@ -90,7 +89,7 @@ def stand_against(reference: Scores, candidates: Mapping[str, Scores], plan: Pla
     H0 of each claim "not worse": its mean difference is `-plan.margin` or less; of "worse" and "better": the two are
     exchangeable within each case.
     Guarantee: P(any false claim "not worse") ≤ alpha, and the same for "worse", over all candidates together, at
-    whatever case it was stopped; as exact as the test of one is (Tango's is asymptotic). Picking one costs nothing.
+    whatever case it was stopped; exactly. Picking one costs nothing.
     """
     seen = len(reference)
     if seen > plan.cases or any(len(scores) != seen for scores in candidates.values()):
@@ -175,15 +174,18 @@ def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> floa
     anytime = 1 / (ANYTIME_SHARE * betting.most)
     if len(filled) < plan.cases:
         return min(1.0, anytime)
-    return min(1.0, anytime, _at_full_n(filled, plan, candidates) / (1 - ANYTIME_SHARE))
+    return min(1.0, anytime, _at_full_n(filled, plan, candidates))
 
 
 def _at_full_n(filled: Sequence[float], plan: Plan, candidates: int) -> float:
     if plan.samples == 1:
-        return non_inferiority(filled.count(-1), filled.count(1), len(filled), plan.margin)
+        broke, fixed = filled.count(-1), filled.count(1)
+        alpha = plan.alpha / candidates
+        return exact_non_inferiority(broke, fixed, len(filled), plan.margin, alpha=alpha, after_betting=True)
     level = (1 - ANYTIME_SHARE) * plan.alpha / candidates
     orders = max(1, min(ORDERS, _ROOM // len(filled)))
-    return bounded_mean_test(filled, plan.margin, alpha=level, seed=plan.seed, orders=orders)
+    alone = bounded_mean_test(filled, plan.margin, alpha=level, seed=plan.seed, orders=orders)
+    return alone / (1 - ANYTIME_SHARE)
 
 
 def _p_worse(known: Sequence[float], plan: Plan) -> float:
@@ -196,7 +198,8 @@ def _more_cases(one: Against, differences: Scores, plan: Plan, left: int) -> int
     """About how many more cases would settle it at the level that is left to `left` undecided candidates."""
     level = (1 - ANYTIME_SHARE) * plan.alpha / max(1, left)
     if plan.samples == 1:
-        total = pairs_to_settle(one.lower, one.higher, one.pairs, plan.margin, level, most=_MOST_CASES)
+        alpha, counts = plan.alpha / max(1, left), (one.lower, one.higher, one.pairs)
+        total = pairs_to_settle(*counts, plan.margin, alpha, after_betting=True, most=_MOST_CASES)
     else:
         total = _cases_by_betting([value for value in differences if value is not None], plan.margin, level)
     return None if total is None else max(1, total - one.pairs)

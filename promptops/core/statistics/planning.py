@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Sequence
+from functools import cache, partial
 
 import numpy as np
 from msgspec import Struct
 
+from promptops.core.statistics.betting import ANYTIME_SHARE
+from promptops.core.statistics.exact_pairs import exact_non_inferiority, pairs_for_no_flip
 from promptops.core.statistics.many import Ints, ManyBettingTests, ManySignTests
-from promptops.core.statistics.metric import ANYTIME_SHARE
-from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip
 
 ROUNDS = 400
 NOISE = (0.02, 0.04, 0.1)
@@ -56,10 +59,9 @@ def simulate(
         ended[going & (verdicts != 0)] = case + 1
         if not (verdicts == 0).any():
             break
-    for row in np.flatnonzero(verdicts == 0):
-        broke, fixed = int((flips[:, row] < 0).sum()), int((flips[:, row] > 0).sum())
-        if non_inferiority(broke, fixed, cases, margin) <= (1 - ANYTIME_SHARE) * alpha:
-            verdicts[row] = 2
+    going = np.flatnonzero(verdicts == 0)
+    counts = [(int((flips[:, row] < 0).sum()), int((flips[:, row] > 0).sum())) for row in going]
+    verdicts[going[_shown(counts, cases, margin, alpha)]] = 2
     worse_share, pass_share, rest = (float((verdicts == which).mean()) for which in (1, 2, 0))
     return Outlook(worse_share, pass_share, rest, mean_cases=float(ended.mean()))
 
@@ -96,7 +98,7 @@ def cases_to_pass(
         found = simulate(cases, drop=0.0, noise=noise, margin=margin, alpha=alpha, seed=seed)
         return found.passed >= power
 
-    low, high = 1, max(pairs_for_no_flip(margin, alpha), math.ceil(6 * noise / margin**2))
+    low, high = 1, max(pairs_for_no_flip(margin, alpha, after_betting=True), math.ceil(6 * noise / margin**2))
     while high <= MOST_SIMULATED and not enough(high):
         low, high = high, math.ceil(high * 1.3)
     if high > MOST_SIMULATED:
@@ -145,12 +147,25 @@ def suite_outlook(cases: int, *, margin: float, alpha: float) -> SuiteOutlook:
 
     return SuiteOutlook(
         cases=cases,
-        least_cases=pairs_for_no_flip(margin, (1 - ANYTIME_SHARE) * alpha),
+        least_cases=pairs_for_no_flip(margin, alpha, after_betting=True),
         detectable=detectable_drop(simulated, noise=NOISE[1], margin=margin, alpha=alpha) if cases else None,
         equal=tuple(scenario(0.0, noise) for noise in NOISE),
         worse=tuple(scenario(drop, NOISE[1]) for drop in DROPS),
         needed=tuple((noise, cases_to_pass(noise=noise, margin=margin, alpha=alpha)) for noise in NOISE),
     )
+
+
+def _shown(counts: Sequence[tuple[int, int]], cases: int, margin: float, alpha: float) -> list[bool]:
+    """Whether `(broke, fixed)` are shown not worse at full N: for each number of fixed ones, up to so many broken."""
+
+    @cache
+    def most(fixed: int) -> int:
+        broken = sorted({broke for broke, also in counts if also == fixed})
+        test = partial(exact_non_inferiority, pairs=cases, margin=margin, alpha=alpha, after_betting=True)
+        count = bisect.bisect_left(broken, 1, key=lambda broke: test(broke, fixed) > alpha)
+        return broken[count - 1] if count else -1
+
+    return [broke <= most(fixed) for broke, fixed in counts]
 
 
 def _flips(cases: int, chances: tuple[float, float], seed: int, rounds: int) -> Ints:

@@ -76,7 +76,9 @@ def test_further_candidates_raise_the_bar_and_never_lower_it() -> None:
     first = stand_against(reference, {"a": reference}, Plan(60))["a"]
     both = stand_against(reference, {"a": reference, "b": scores("0" * 60)}, Plan(60))
     assert (first.shown, both["a"].shown, both["b"].shown) == ("not worse", "undecided", "worse")
-    assert both["a"].p_not_worse == pytest.approx(2 * first.p_not_worse)
+    assert both["a"].p_not_worse == pytest.approx(
+        2 * first.p_not_worse, rel=0.01
+    )  # what is set aside depends on the level
 
 
 def test_a_candidate_that_could_not_be_measured_takes_its_share_of_the_error() -> None:
