@@ -147,11 +147,11 @@ def _by_tango(cases: int, margin: float, alpha: float, broke: int, fixed: int) -
 
 
 def _region(
-    likely: Sequence[int], most: Sequence[int], cases: int, shown: Callable[[int, int], bool]
+    likely: npt.NDArray[np.intp], most: Sequence[int], cases: int, shown: Callable[[int, int], bool]
 ) -> npt.NDArray[np.bool_]:
     """Where a test passes: with each number of fixed cases up to so many broken, nearly as many as with one less."""
     region, reached = np.zeros((most[0], most[1]), dtype=np.bool_), 0
-    for fixed in map(int, likely):
+    for fixed in likely.tolist():
         end = min(most[0], cases - fixed + 1)
         while reached < end and shown(reached, fixed):
             reached += 1

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from promptops.core.statistics.exact_pairs import exact_non_inferiority, pairs_for_no_flip
-from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
+from promptops.core.statistics.fixed_power import USUAL_NOISE, detectable_drop, pairs_to_settle
 from promptops.core.statistics.tango import tango_interval
 from promptops.core.stats import mcnemar_exact
 from promptops.formats import CanarySettings, MetricSetting
@@ -66,13 +66,41 @@ class MetricFinding(Struct, frozen=True):
     p_not_worse: float | None = None
 
 
+class Detects(Struct, frozen=True):
+    """What a canary over `cases` could have seen, where the share `noise` of them flips for no reason.
+
+    `looking`: it looks after every case, so that it may end in a PASS before; then `drop` is what `estimate` says, too.
+    """
+
+    cases: int
+    noise: float
+    margin: float
+    alpha: float
+    looking: bool = False
+
+    @property
+    def drop(self) -> float | None:
+        """The smallest drop in pass rate that is found 4 times in 5: reckoned when asked for, in a second or less."""
+        if not self.looking:
+            return detectable_drop(self.cases, self.noise, self.alpha)
+        from promptops.core.statistics import planning
+
+        return planning.detectable_drop(self.cases, noise=self.noise, margin=self.margin, alpha=self.alpha)
+
+
+def noise_of(counts: Counts) -> float:
+    """The share of flips that are noise: the usual one, or more where more flipped both ways (to a point, upwards)."""
+    both = 2 * min(counts.broke, counts.fixed) / counts.pairs if counts.pairs else 0.0
+    return max(USUAL_NOISE, math.ceil(100 * both - 1e-9) / 100)
+
+
 class CanaryDecision(Struct, frozen=True):
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
     1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of the exact
     test at the margin (None: it was not made).
-    `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
+    `detects` says which drop such a canary finds 4 times in 5. `broke`, `fixed`
     and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
     `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha. `metrics` has a finding of each metric where
     more than one outcome a case decides; `units` is how many clusters there are (0: cases stand for themselves).
@@ -92,12 +120,17 @@ class CanaryDecision(Struct, frozen=True):
     missing: tuple[str, ...] = ()
     same: int = 0
     improved: bool = False
-    detectable: float | None = None
+    detects: Detects | None = None
     settle: str = ""
     warnings: tuple[str, ...] = ()
     looks: Looks | None = None
     metrics: tuple[MetricFinding, ...] = ()
     units: int = 0
+
+    @property
+    def detectable(self) -> float | None:
+        """The drop in pass rate that such a canary finds 4 times in 5; None: none, or nobody reckoned."""
+        return self.detects.drop if self.detects else None
 
     @property
     def alarms(self) -> tuple[MetricFinding, ...]:
@@ -129,7 +162,6 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
     level = pass_level(settings.alpha, attempt)
     verdict, reason = _verdict(known, counts, settings, level, len(missing), gates)
     n = counts.pairs
-    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha) if n else None
     return CanaryDecision(
         verdict=verdict,
         reason=reason,
@@ -145,9 +177,9 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
         missing=missing,
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
-        detectable=detectable,
+        detects=Detects(n, noise_of(counts), settings.delta, settings.alpha) if n else None,
         settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(warnings_of(counts, detectable, attempt, settings, level)),
+        warnings=tuple(warnings_of(counts, attempt, settings, level)),
     )
 
 
@@ -248,7 +280,6 @@ def what_settles(counts: Counts, settings: CanarySettings, level: float, *, afte
 
 def warnings_of(
     counts: Counts,
-    detectable: float | None,
     attempt: int,
     settings: CanarySettings,
     level: float,
@@ -264,8 +295,8 @@ def warnings_of(
             f"{n} cases are too few for a PASS: without a single flip it takes {least} to show not worse by "
             f"{100 * settings.delta:g} points"
         )
-    elif n < FEW_CASES and detectable is not None:
-        told.append(f"{n} cases are few: a drop of less than {100 * detectable:.0f} points may well stay unseen")
+    elif 0 < n < FEW_CASES:
+        told.append(f"{n} cases are few: a smaller drop than it detects may well stay unseen")
     if attempt > 1:
         told.append(
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "

@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from promptops.core.canary import (
     CanaryDecision,
     Counts,
+    Detects,
     Looks,
     Pairs,
     baseline_passed,
     candidate_passed,
+    noise_of,
     pass_level,
     warnings_of,
     what_settles,
 )
 from promptops.core.metrics import Figures, Measured
 from promptops.core.statistics.betting import betting_interval
-from promptops.core.statistics.fixed_power import detectable_drop
 from promptops.core.statistics.metric import MetricPlan
 from promptops.core.statistics.sign_test import SequentialSignTest
 from promptops.core.statistics.trial import Trial
@@ -118,7 +119,6 @@ def _by_figures(
         missing=tuple(sorted(case for case in order[: trial.seen] if case not in counted)),
         same=n - len(broke) - len(fixed),
         improved=verdict == "pass" and trial.improved,
-        detectable=None,
         settle=by.settle(found, figures, seen, level) if verdict == "inconclusive" else "",
         warnings=tuple(by.warnings(running, found, attempt, settings)),
         looks=_looks(trial),
@@ -147,7 +147,6 @@ def _decision(
     counts, n = Counts(len(broke), len(fixed), len(measured)), len(measured)
     level = pass_level(settings.alpha, attempt)
     verdict: Verdict = "regress" if gates else trial.verdict or "inconclusive"
-    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha)
     looks = _looks(trial)
     return CanaryDecision(
         verdict=verdict,
@@ -167,12 +166,11 @@ def _decision(
         missing=tuple(sorted(case for case in asked[: looks.used] if case not in measured)),
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
-        detectable=detectable,
+        detects=Detects(len(known), noise_of(counts), settings.delta, settings.alpha, looking=True),
         settle=what_settles(counts, settings, level, after_betting=True) if verdict == "inconclusive" else "",
         warnings=tuple(
             warnings_of(
                 Counts(0, 0, len(known)),
-                detectable,
                 attempt,
                 settings,
                 level,

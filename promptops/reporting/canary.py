@@ -70,8 +70,9 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
         if decision.looks is not None:
             yield Line(f"  worse?      {_worse(decision.looks, settings)}")
             yield Line(f"  not worse?  {_not_worse(decision.looks, decision, settings)}")
-        if decision.detectable is not None:
-            yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
+        if (drop := decision.detectable) is not None and decision.detects is not None:
+            noise = f"with {decision.detects.noise:.0%} flips"
+            yield Line(f"  detects     a drop of {100 * drop:.0f} points or more {noise}, 4 times in 5")
     yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     done, most = result.samples
     if result.comparison.session.mode != "replay":

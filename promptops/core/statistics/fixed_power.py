@@ -1,5 +1,6 @@
-"""What a fixed number of pairs can detect, by the exact power of the tests at full N; for the sequential ones,
-`planning`.
+"""What a fixed number of pairs can detect, by the exact power of the tests at full N.
+
+What looks after every case is in `planning`.
 
 Assumes: pairs are independent and alike; `noise` is the share that flips for no reason, half each way.
 """
@@ -13,6 +14,8 @@ from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.tango import non_inferiority
 from promptops.core.stats import binomial_probability, mcnemar_exact, normal_tail, z_value
 
+USUAL_NOISE = 0.04
+"""The share of cases that flip for no reason that is reckoned with where nobody has seen more."""
 _MANY = 2_000
 _EXACT = 5_000  # pairs up to which an exact p value takes no time
 
