@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from promptops.core.canary import CanaryDecision, Looks
-from promptops.formats import CanarySettings
+from promptops.core.canary import CanaryDecision
 from promptops.models import Difference, Judgement
 from promptops.reporting.canary_metrics import metric_lines
+from promptops.reporting.canary_words import cases_words, finding_words
 from promptops.reporting.failure import sides
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.safe import one_line
@@ -55,56 +55,19 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     settings = result.comparison.candidate.spec.canary
     if decision.metrics:
         yield from metric_lines(decision, settings)
-        used = f" of {decision.looks.cases}" if decision.looks else ""
-        yield Line(
-            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
-            f"{len(decision.fixed)} fixed, {decision.same} same"
-        )
-    elif decision.measured and decision.difference is not None and decision.interval is not None:
-        base, cand = decision.baseline_rate or 0.0, decision.candidate_rate or 0.0
-        low, high = decision.interval
-        level = 100 * (1 - settings.alpha)
-        yield Line(
-            f"  pass rate   {base:.1%} → {cand:.1%}, {_points(decision.difference)} points "
-            f"({level:g}% interval {_points(low)} to {_points(high)}, at any time)"
-        )
-        if decision.verdict == "regress" and high >= 0:
-            yield Line(
-                "              (the interval assumes less than the test, and may touch 0 where that has decided)"
-            )
-        used = f" of {decision.looks.cases}" if decision.looks else ""
-        yield Line(
-            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
-            f"{len(decision.fixed)} fixed, {decision.same} same"
-        )
-        if decision.looks is not None:
-            yield Line(f"  worse?      {_worse(decision.looks, settings)}")
-            yield Line(f"  not worse?  {_not_worse(decision.looks, decision, settings)}")
+        yield Line(f"  cases       {cases_words(decision)}")
+    elif decision.measured and decision.difference is not None:
+        yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
         if decision.detectable is not None:
             yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
-    yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
+    if decision.measured:
+        yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":
         yield Line(f"  used        {_used(result)}")
         yield Line(f"  spent       {_spent(result)}")
     if broken := result.broken():
         named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
         yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
-
-
-def _worse(looks: Looks, settings: CanarySettings) -> str:
-    return (
-        f"exact sequential sign test: error spent {looks.spent:.2g} of {settings.alpha:g} "
-        f"in {looks.used} of {looks.cases} cases"
-    )
-
-
-def _not_worse(looks: Looks, decision: CanaryDecision, settings: CanarySettings) -> str:
-    margin = f"by {100 * settings.delta:g} points"
-    if looks.shown is not None:
-        return f"shown, not worse {margin} ({looks.shown})"
-    if looks.used < looks.cases:
-        return f"not shown {margin} so far: betting has won {looks.wealth:.2g} times its stake"
-    return f"not shown {margin}: p = {decision.p_not_worse or 0.0:.2g} (Tango, all cases)"
 
 
 def _used(result: CanaryResult) -> str:
@@ -154,10 +117,6 @@ def _cost(result: CanaryResult) -> str:
 
 def _ratio(ratio: float | None) -> str:
     return "not known" if ratio is None else f"{ratio:.2f}x"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
 
 
 def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
