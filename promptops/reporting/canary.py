@@ -59,7 +59,7 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     elif decision.measured and decision.difference is not None:
         yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
         if decision.detectable is not None:
-            yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
+            yield Line(f"  detects     {_detects(decision)}")
     if decision.measured:
         yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":
@@ -68,6 +68,13 @@ def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     if broken := result.broken():
         named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
         yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
+
+
+def _detects(decision: CanaryDecision) -> str:
+    """What so many cases find, where as many flip by chance as did here: of each way so many as of the rarer one."""
+    noise = 2 * min(len(decision.broke), len(decision.fixed)) / decision.measured
+    drop = 100 * (decision.detectable or 0.0)
+    return f"a drop of {drop:.0f} points or more, 4 times in 5, where {noise:.0%} flip by chance as here"
 
 
 def _used(result: CanaryResult) -> str:

@@ -51,15 +51,6 @@ class Estimate(Struct, frozen=True):
     repeats: int = 0
     batch: bool = False
 
-    def after(self, dollars: float) -> Estimate:
-        """The same of a run that has cost `dollars` before it was gone on with."""
-        worst, expected = self.worst_case, self.expected
-        return replace(
-            self,
-            worst_case=None if worst is None else worst + dollars,
-            expected=None if expected is None else expected + dollars,
-        )
-
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
         if factor == 1:

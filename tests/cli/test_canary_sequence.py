@@ -147,7 +147,40 @@ def test_a_cap_on_cost_needs_a_price(world: World, capsys: pytest.CaptureFixture
     assert "the price of test/model-1 is not known" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("again", [["--no-resume"], ["--seed", "5"], ["--samples", "2"]])
+def test_evidence_that_says_it_looked_on_after_its_end_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.serve()
+    world.behaviour.wrong = {"v2": EVERYTHING}
+    canary(capsys)
+    assert run(["verify"]) == 0
+    path = world.files.path / "prompts/greet/evidence/v2.json"
+    evidence = json.loads(path.read_text())
+    evidence["canaries"][0]["asked"] = CASES
+    path.write_text(json.dumps(evidence))
+    capsys.readouterr()
+    assert run(["verify"]) == 1
+    assert "says that 60 cases were looked at, and its outcomes ended it after" in capsys.readouterr().out
+
+
+def test_what_a_must_pass_case_answered_is_shown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    yaml = "inputs:\n  text: string\nchecks:\n  - contains: answer\ncanary:\n  must_pass: [c3]\n"
+    world.files.prompt("greet", versions={}, yaml=yaml)
+    world.serve()
+    world.behaviour.wrong = {"v2": {"c3"}}
+    capsys.readouterr()
+    assert run(["canary", "greet@v2"]) == 1
+    out = capsys.readouterr().out
+    assert "REGRESS: must-pass case c3 failed 3 of 3 times" in out
+    assert "must-pass c3: " in out
+    assert "contains: the output does not contain 'answer'" in out
+    assert "used        0 of 120 samples, and 3 of must-pass cases before them" in out
+    world.behaviour.down = {"c3"}
+    assert run(["canary", "greet@v2"]) == 10
+    assert "must-pass c3 not measured: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("again", [["--no-resume"], ["--seed", "5"]])
 def test_a_sequence_that_was_left_counts_as_an_attempt(
     world: World, capsys: pytest.CaptureFixture[str], again: list[str]
 ) -> None:

@@ -138,12 +138,12 @@ def _ask(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
         note(f"notice: {notice}")
     expected = comparison.expected(stored.missing)
     say_estimate(expected, caps=comparison.session.caps, telling=telling)
-    before = stored.store.spent(stored.id).dollars if stored.there else 0.0
+    planned = comparison.expected() if stored.there else expected  # of the whole canary, whatever is there of it
     title = f"{comparison.candidate.name} against {comparison.baseline.version}"
     total = comparison.asked_at_most * sum(target.samples for target in targets)
     with telling.progress(title, total) as progress:
         try:
-            return run_canary(comparison, stored=stored, planned=expected.after(before), progress=progress)
+            return run_canary(comparison, stored=stored, planned=planned, progress=progress)
         except KeyboardInterrupt:
             note(f"stopped after {progress.done} of {total} samples; the same command goes on from there")
             raise
