@@ -224,7 +224,11 @@ MALFORMED: list[tuple[str, Callable[[Path], None], str]] = [
         "p/prompt.yaml:2: checks.py:polite: there is no",
     ),
     ("redact", settings("redact:\n  - '('"), "p/prompt.yaml:2: redact: '(' is not a regular expression"),
-    ("latency", settings("budgets:\n  p95_latency: soon"), "p/prompt.yaml:2: budgets.p95_latency: 'soon' is not a duration"),
+    (
+        "latency",
+        settings("budgets:\n  p95_latency: soon"),
+        "p/prompt.yaml:2: budgets.p95_latency: 'soon' is not a duration",
+    ),
     ("latency word", settings("budgets:\n  p95_latency: soon"), "'soon' is not a duration: write 60s, 800ms, 2m or 1h"),
     # tools
     ("tools missing", front("model: a/b\ntools: tools.json"), "p/tools.json: does not exist"),
