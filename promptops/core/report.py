@@ -205,8 +205,8 @@ class VersionSummary(Struct, frozen=True):
     the contract in the end, `invalid_first` those whose first answer did, of `validated` held against one; the
     model was asked again `asked_again` times; `first_pass_rate` and `validation_rate` are the shares that satisfied it,
     `suspect` that so many first answers did not that prompt or schema is the problem,
-    `cut` those that ended at their limit, `lost` the dollars of conversations that ended without an answer (they are not
-    in `cost`, which is that of answers), `network` failures by kind: one says that the model answered
+    `cut` those that ended at their limit, `lost` the dollars of conversations that ended without an answer (not in
+    `cost`, which is that of answers), `network` failures by kind: one says that the model answered
     badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
