@@ -176,7 +176,8 @@ class DriftConfig(Strict):
 
     `size` is how much a reading asks, `prompts` the texts that tier 1a asks instead of the built-in ones. `reference`
     readings make the reference and `calibration` further ones the history, `spacing` apart. `state` is where the log
-    is kept: a folder, from the project's root, or `store` for the run store (left out: `drift` in the store folder).
+    is kept: a folder, from the project's root, `store` for the run store, or the address of a PostgreSQL, without a
+    password (left out: `drift` in the store folder).
 
     `texts` says when tier 2 is asked besides its baseline; `dataset_budget` is the US dollars that datasets (tier 3)
     may cost a night, in rotation; `webhook` is who is told of an alarm.

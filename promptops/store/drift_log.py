@@ -1,7 +1,7 @@
-"""Where the log of the nightly watch is kept: a folder that a job can keep or push, or the run store.
+"""Where the log of the nightly watch is kept: a folder that a job can keep or push, the run store, or PostgreSQL.
 
-Both are appended to and nothing else, both hold off a second writer, and both know how long the log must be: an edited
-line, a missing one or a missing end is `DamagedLog`, and never a new start.
+All are appended to and nothing else, all hold off a second writer, and all know how long the log must be: an edited
+line, a missing one or a missing end is `DamagedLog`, and never a new start. PostgreSQL is in `store.drift_postgres`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ Decide = Callable[[list[AnyEvent]], Sequence[AnyEvent]]
 
 class DamagedLog(StoreError):
     """The log is not what was written. Exit code 10: nothing can be said about the model."""
+
+    exit_code = 10
+
+
+class UnreachableLog(StoreError):
+    """What keeps the log does not answer. Exit code 10: an outage says nothing about the model."""
 
     exit_code = 10
 

@@ -23,7 +23,9 @@ WORST_FIRST = ("changed", "unmeasurable", "watch", "recalibrating", "stable")
 
 StateOption = Annotated[
     str | None,
-    typer.Option("--state", metavar="PLACE", help="Where the log is kept: a folder, or `store` for the run store."),
+    typer.Option(
+        "--state", metavar="PLACE", help="Where the log is kept: a folder, `store` (the run store) or postgresql://…"
+    ),
 ]
 EnvOption = Annotated[str | None, typer.Option("--env", metavar="ENV", help="What this environment serves.")]
 
