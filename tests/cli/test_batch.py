@@ -389,7 +389,7 @@ def test_two_processes_do_not_pay_for_the_same_batch(
     place.server._polls = None
     seen: list[tuple[int, str]] = []
 
-    def meanwhile(_: float) -> None:
+    def meanwhile(_seconds: float) -> None:
         with monkeypatch.context() as inner:
             _interrupt(inner, lambda _: None)
             code, _, err = told(capsys, "greet@v1", "--batch")

@@ -40,7 +40,7 @@ def server() -> Iterator[BatchServer]:
         yield server
 
 
-def entries(server: BatchServer, format_name: str, lines: list[bytes], **counts: int) -> list[tuple[str, str]]:
+def entries(server: BatchServer, format_name: str, lines: list[bytes], **counts: Any) -> list[tuple[str, str]]:
     """What is read in results that consist of `lines`: custom ids, with text or kind of error."""
     server.files["f"] = b"\n".join(lines)
     api = api_at(server.base_url, format_name)
