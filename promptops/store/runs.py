@@ -181,6 +181,16 @@ class RunStore:
                     return self._begun_again(db, record) if unended else None
         return None
 
+    def alone(self, plan_digest: str) -> bool:
+        """Take the lock of a plan until this store is closed; False where another process or another store has it."""
+        return self._locks.take(f"plan-{plan_digest.removeprefix('sha256:')}")
+
+    def living(self, plan_digest: str) -> RunRecord | None:
+        """The newest run of a plan that is asking now."""
+        with self._database.writing() as db:  # nobody else looks at the locks meanwhile
+            found = self._newest(db, "plan_digest", plan_digest)
+            return next((record for record in found if self._lives(record)), None)
+
     def left(self, plan_digest: str) -> RunRecord | None:
         """The newest run of a plan that can be demanded, however old."""
         with self._database.writing() as db:  # nobody else looks at the locks meanwhile

@@ -131,7 +131,7 @@ def run(
     plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
     if batch:
         plan["batch"] = True
-    with recorded_run(session, "run", targets, plan, resume=wish) as stored:
+    with recorded_run(session, "run", targets, plan, resume=wish, alone=bool(batch)) as stored:
         session.batch = batch_wanted(stored, batch, cancel=cancel)
         found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json, cancel=cancel)
         _conclude(project, session, found, report, stored, evidence=not no_evidence, as_json=as_json)
