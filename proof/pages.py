@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proof import attempts, chart, guardrails, nightly, passing, power, regress, sizes
+from proof import attempts, chart, choosing, guardrails, nightly, passing, power, regress, sizes
+from proof.families import Family
 from proof.power import Coverage
 from proof.rates import Rate, shown, table
 from proof.real import page as real_page
@@ -25,9 +26,11 @@ class Found:
     years: list[nightly.Year] = field(default_factory=list)
     delays: list[nightly.Delay] = field(default_factory=list)
     correlated: list[Rate] = field(default_factory=list)
-    families: list[guardrails.Cell] = field(default_factory=list)
+    families: list[Family] = field(default_factory=list)
+    trials: list[guardrails.Cell] = field(default_factory=list)
     typical: list[guardrails.Typical] = field(default_factory=list)
     attempts: list[attempts.Attempts] = field(default_factory=list)
+    choices: list[choosing.Cell] = field(default_factory=list)
     suites: list[sizes.Suite] = field(default_factory=list)
     margins: list[sizes.Margin] = field(default_factory=list)
     real: list[RealCell] = field(default_factory=list)
@@ -41,12 +44,14 @@ def pages(found: Found) -> dict[str, str]:
         "regress.md": _regress(found),
         "regress.svg": _regress_plot(found),
         "pass.md": _pass(found),
-        "guardrails.md": guardrails.page(found.families, found.typical),
+        "guardrails.md": guardrails.page(found.families, found.trials, found.typical),
         "power.md": _power(found),
         "power.svg": _power_plot(found),
         "nightly.md": _nightly(found),
         "nightly.svg": _nightly_plot(found),
     }
+    if found.choices:
+        written["compare.md"] = choosing.page(found.choices)
     if found.suites:
         written["cases.md"] = sizes.page(found.suites, found.margins)
     if found.real:
@@ -76,7 +81,7 @@ def goals(found: Found) -> Iterator[Goal]:
         f"at most {loose.false}",
         fine,
     )
-    yield from guardrails.goals(found.families, found.typical)
+    yield from guardrails.goals(found.families, found.trials, found.typical)
     compared = [cell for cell in found.power if cell.cases >= 200 and cell.drop in power.COMPARED]
     gaps = [(cell.fixed or 0.0) - cell.outlook.regress for cell in compared]
     yield "power lost to peeking, N ≥ 200", "≤ 2 points", f"at most {100 * max(gaps):.1f} points", max(gaps) <= 0.02
@@ -96,6 +101,7 @@ def goals(found: Found) -> Iterator[Goal]:
             what = "a shift of 4 sd, 60 calibration blocks"
             yield what, "median ≤ 5 nights", f"{delay.nights:g} nights", delay.nights <= 5
     yield from attempts.goals(found.attempts)
+    yield from choosing.goals(found.choices)
     yield from real_page.goals(found.real, found.costs)
 
 
@@ -118,7 +124,8 @@ def _summary(found: Found) -> str:
     return f"""# What the statistics promise, checked
 
 Written by `make proof` from seeds. All cells are in [regress](regress.md), [pass](pass.md),
-[guardrails](guardrails.md), [power](power.md), [nightly](nightly.md) and [real-model](real-model.md);
+[guardrails](guardrails.md), [power](power.md), [compare](compare.md), [nightly](nightly.md) and
+[real-model](real-model.md);
 [cases](cases.md) says how many cases decide what. `promptops/core/statistics/` has the tests themselves, each with its
 hypothesis, assumptions, guarantee and source.
 
