@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from promptops.cli.commands._asking import EXIT_CODES
 from promptops.cli.commands._canary_comparison import attempt_of
-from promptops.cli.commands._shared import colour, emit_json, note
+from promptops.cli.commands._shared import colour, columns, emit_json, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
 def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str, written: str, ending: Ending) -> None:
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
-    from promptops.reporting.lines import painted
+    from promptops.reporting.lines import painted, wrapped
 
     earlier = _earlier_regress(result.comparison.session.project, result)
     next_step = "" if earlier else _next_step(result, decision, written)
@@ -94,7 +94,8 @@ def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str,
     if ending.as_json:
         emit_json(document)
     else:
-        typer.echo(painted(lines, color=colour()))
+        width = columns()
+        typer.echo(painted(wrapped(lines, width) if width else lines, color=colour()))
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
     if ending.report is not None:
