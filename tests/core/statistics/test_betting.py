@@ -135,8 +135,9 @@ FLIPS = [-1.0 if number % 13 == 5 else 1.0 if number % 17 == 3 else 0.0 for numb
     ],
 )
 def test_the_wealth_is_that_of_confseq(differences: list[float], margin: float, wealth: float, most: float) -> None:
-    """Computed with `betting_mart` of confseq 0.0.11 (which cannot be installed without Boost): its x is (d + 1) / 2, its
-    m (1 - margin) / 2, its constant bets are ours over m, added up by our weights.
+    """Computed with `betting_mart` of confseq 0.0.11, which cannot be installed without Boost.
+
+    Its x is (d + 1) / 2, its m (1 - margin) / 2, its constant bets are ours over m, added up by our weights.
     """
     test = BettingTest(margin, 0.01)
     for difference in differences:
