@@ -10,13 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from promptops.core.align_in_order import Pairs, pair_in_order
+from promptops.core.align_in_order import IDS, Pairs, id_of, pair_in_order
 from promptops.core.assignment import assign, saved
 from promptops.core.comparison import Comparison, Prints, is_number
 from promptops.core.likeness import Likeness
 from promptops.core.subsets import Fitting
 
-IDS: Final = ("id", "key", "name")
 _FEW: Final = 16  # items of lists that are paired by trying each with each
 _ROUNDS: Final = 4  # in which what is left is looked at again
 
@@ -159,12 +158,6 @@ def _by_id(items: Sequence[Any], free: Iterable[int], name: str, prints: Prints)
         if (key := id_of(items[at], name, prints)) is not None:
             found[key].append(at)
     return found
-
-
-def id_of(item: Any, name: str, prints: Prints) -> bytes | None:
-    """What names a record, where it has that name."""
-    value = item.get(name) if isinstance(item, dict) else None
-    return prints.of(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _rank(item: Any, prints: Prints) -> tuple[int, int, float, str, bytes]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
+from promptops.core.assignment import saved
 from promptops.core.comparison import Prints
 
 Pairs: TypeAlias = list[tuple[int, int]]
 
+IDS: Final = ("id", "key", "name")
+_TRIED: Final = 256  # pairs of items of a gap that are tried
 _CELLS: Final = 40_000  # of the table that finds the longest common row of two lists in order
 
 
 def pair_in_order(left: Sequence[Any], right: Sequence[Any], prints: Prints) -> Pairs:
-    """Pair the items of two lists whose order counts: no pair crosses another, and equal items are found again."""
+    """Pair the items of two lists whose order counts: no pair crosses another, and equal items are found again.
+
+    Between equal items those of one id belong together, then those that lose least as pairs; in long rows by position.
+    """
     ours, theirs = [prints.of(item) for item in left], [prints.of(item) for item in right]
     start, end = 0, 0
     least = min(len(ours), len(theirs))
@@ -25,13 +31,66 @@ def pair_in_order(left: Sequence[Any], right: Sequence[Any], prints: Prints) -> 
         end += 1
     middle = ours[start : len(ours) - end], theirs[start : len(theirs) - end]
     anchors = [(a + start, b + start) for a, b in _common(*middle)]
+    found = [(at, at) for at in range(start)]
+    for one, other in _between(anchors, range(start, len(ours) - end), range(start, len(theirs) - end)):
+        named = _increasing(_named(left, right, one, other, prints))
+        for a, b in _between(named, one, other):
+            found += _gap(left, right, a, b, prints)
+        found += named
     tail = [(len(ours) - end + at, len(theirs) - end + at) for at in range(end)]
-    found, before = [(at, at) for at in range(start)], (start, start)
-    for a, b in [*anchors, (len(ours) - end, len(theirs) - end)]:
-        found += zip(range(before[0], a), range(before[1], b), strict=False)
-        found += [(a, b)] if (a, b) != (len(ours) - end, len(theirs) - end) else []
-        before = (a + 1, b + 1)
-    return found + tail
+    return sorted(found + anchors) + tail
+
+
+def _between(pairs: Pairs, ours: range, theirs: range) -> Iterator[tuple[range, range]]:
+    """The rows of items between pairs that do not cross."""
+    before = ours.start, theirs.start
+    for a, b in [*pairs, (ours.stop, theirs.stop)]:
+        yield range(before[0], a), range(before[1], b)
+        before = a + 1, b + 1
+
+
+def _named(left: Sequence[Any], right: Sequence[Any], ours: range, theirs: range, prints: Prints) -> Pairs:
+    """Records of one id, of those that have it alone; sorted by the left side."""
+    if not ours or not theirs:
+        return []
+    for name in IDS:
+        keys = [[id_of(items[at], name, prints) for at in row] for items, row in ((left, ours), (right, theirs))]
+        places = [_places([key or b"" for key in each]) for each in keys]
+        found = [
+            (ours[at[0]], theirs[places[1][key][0]])
+            for key, at in places[0].items()
+            if key and len(at) == 1 == len(places[1].get(key, ()))
+        ]
+        if found:
+            return found
+    return []
+
+
+def _gap(left: Sequence[Any], right: Sequence[Any], ours: range, theirs: range, prints: Prints) -> Pairs:
+    """Items of which none is equal to one opposite: the row of pairs that saves most; of long rows by position."""
+    if not ours or not theirs or len(ours) * len(theirs) > _TRIED:
+        return list(zip(ours, theirs, strict=False))
+    gains = [[saved(left[a], right[b], prints) for b in theirs] for a in ours]
+    best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
+    for a in range(len(ours) - 1, -1, -1):
+        for b in range(len(theirs) - 1, -1, -1):
+            best[a][b] = max(best[a + 1][b + 1] + gains[a][b], best[a + 1][b], best[a][b + 1])
+    found, a, b = [], 0, 0
+    while a < len(ours) and b < len(theirs):
+        if best[a][b] == best[a + 1][b + 1] + gains[a][b]:
+            found.append((ours[a], theirs[b]))
+            a, b = a + 1, b + 1
+        elif best[a][b] == best[a + 1][b]:
+            a += 1
+        else:
+            b += 1
+    return found
+
+
+def id_of(item: Any, name: str, prints: Prints) -> bytes | None:
+    """What names a record, where it has that name."""
+    value = item.get(name) if isinstance(item, dict) else None
+    return prints.of(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _common(ours: Sequence[bytes], theirs: Sequence[bytes]) -> Pairs:

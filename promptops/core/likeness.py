@@ -16,7 +16,7 @@ from msgspec import Struct
 from promptops.core.comparison import Prints
 
 MAX_FEATURES: Final = 64  # of one item that say what it is like
-_LOOKS: Final = 16  # at a pair that may be alike, for each item
+_LOOKS: Final = 8  # at a pair that may be alike, for each item
 _FEW_LOOKS: Final = 10_000  # that short lists have in any case
 _LEAF: Final = 16  # what a leaf weighs; a word of a text weighs its share of that
 _LONG: Final = 10_000  # characters of a text that are read
@@ -142,7 +142,9 @@ def features(item: Any, prints: Prints) -> Features:
 
 
 def _of_record(item: dict[str, Any], prints: Prints) -> Features:
-    names, weights, below = [], [], []
+    names: list[bytes] = []
+    weights: list[int] = []
+    below: list[tuple[bytes, Any]] = []
     for key, value in item.items():
         name = _name(key)
         names.append(name + prints.of(value))
