@@ -103,7 +103,7 @@ def _asked(seen: Seen, now: datetime) -> str:
     last = f"; read {watch.last.at}" if watch.last is not None else ""
     due = "now" if watch.due(now) else f"{watch.next_at(now):%Y-%m-%dT%H:%M:%SZ}"
     return (
-        f"tier {watch.chosen.tier}: {tier}{inputs}, {watch.size.requests(watch.chosen.tier)} requests a reading"
+        f"tier {watch.chosen.tier}: {tier}{inputs}, {watch.requests} requests a reading"
         f"{last}; next due {due}; {money(watch.cost)} so far"
     )
 

@@ -28,8 +28,8 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
-from promptops.core.nightly.sizes import SIZES, Size, Tier
+from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
+from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.statistics.rank_detector import MOST_CORRELATION, Correlation, RankDetector, lag_one
 
@@ -39,7 +39,12 @@ NIGHT: Final = timedelta(hours=20)
 FAST_TIMES: Final = 5.0
 FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
-"""The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
+"""The least number that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by.
+
+A deviance is above it in any case.
+"""
+REPEATS_BEFORE: Final[Mapping[SizeName, int]] = {"tiny": 1, "standard": 10}
+"""How often tier 1b asked each text in an epoch that does not say it."""
 MOST_THIN: Final = 4
 BY_ITSELF: Final = 2.326
 """Standard deviations of a correlation, exceeded by chance in one of a hundred."""
@@ -107,7 +112,7 @@ class Watch:
         self.served = event.served if self.served is None else _together(self.served, event.served)
         if event.role == "reference":
             for probe, tokens in event.profiles.items():
-                self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor))
+                self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor, tokens.calls))
         elif event.role == "calibration":
             self.calibration.append(event.values)
             for probe, blocks in event.blocks.items():
@@ -158,6 +163,20 @@ class Watch:
         return SIZES[self.epoch.size]
 
     @property
+    def calls(self) -> int:
+        """How often a block asks each text; only where probes were chosen."""
+        assert self.chosen is not None and self.epoch is not None
+        if self.chosen.tier == "1a":
+            return self.size.calls
+        return self.chosen.repeats or REPEATS_BEFORE[self.epoch.size]
+
+    @property
+    def requests(self) -> int:
+        """Requests of one reading; only where probes were chosen."""
+        assert self.chosen is not None
+        return len(self.chosen.texts) * self.calls * self.size.blocks_of(self.chosen.tier)
+
+    @property
     def target(self) -> int:
         """Calibration readings that are wanted: more where they hang together and only every so-manieth counts."""
         assert self.epoch is not None
@@ -197,7 +216,8 @@ class Watch:
             return {}
         reference = self.reference()
         if self.chosen.tier == "1b":
-            return {ALL_INPUTS: share_distance(reference, profiles)}
+            number = deviance if self.chosen.repeats else share_distance
+            return {ALL_INPUTS: number(reference, profiles)}
         return {probe: distance(reference[probe], found) for probe, found in profiles.items()}
 
     def gross(self, block: Mapping[str, float]) -> dict[str, float]:

@@ -46,7 +46,9 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
     assert epoch is not None
     samples: list[Sample] = []
 
-    def chosen(tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False) -> ProbesChosen:
+    def chosen(
+        tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False, repeats: int = 0
+    ) -> ProbesChosen:
         cost = total_cost(0.0, samples)
         return ProbesChosen(
             endpoint=endpoint.name,
@@ -57,6 +59,7 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             top=top,
             varying=varying,
             drawn=drawn,
+            repeats=repeats,
             cost=cost,
         )
 
@@ -87,7 +90,8 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
         raise NotAskedError(
             "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
         )
-    return chosen("1b", inputs, varying=sum(len(set(answers[text])) > 1 for text in inputs))
+    varying = sum(len(set(answers[text])) > 1 for text in inputs)
+    return chosen("1b", inputs, varying=varying, repeats=watch.size.repeats)
 
 
 def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[tuple[Mapping[str, Json], bool]]:
