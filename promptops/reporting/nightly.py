@@ -99,7 +99,7 @@ def _asked(seen: Seen, now: datetime) -> str:
     if watch.chosen.tier == "1a":
         cold = "at temperature 0: a changed temperature does not show (a new epoch asks at 1 where it may)"
         tier = f"log probabilities of one token, {'and which one comes' if watch.chosen.drawn else cold}"
-    inputs = f", {watch.chosen.varying} of {len(watch.chosen.texts)} vary" if watch.chosen.tier == "1b" else ""
+    inputs = f", {watch.chosen.varying} of {len(watch.chosen.texts)} nearly a tie" if watch.chosen.tier == "1b" else ""
     last = f"; read {watch.last.at}" if watch.last is not None else ""
     due = "now" if watch.due(now) else f"{watch.next_at(now):%Y-%m-%dT%H:%M:%SZ}"
     return (

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from proof.real.openings import LOOKED_AT, OPENINGS, PROBES, chat, opening
+from proof.real.openings import LOOKED_AT, OPENINGS, OTHERS, PROBES, chat, opening
 from proof.real.requantise import QUANTISATIONS, requantise
 
 DATA = Path(__file__).parent.parent / "data"
@@ -122,6 +122,12 @@ def ask_probes(path: Path, variant: Variant) -> dict[str, Any]:
     }
 
 
+def ask_others(path: Path, variant: Variant) -> dict[str, Any]:
+    """First tokens of as many inputs of the same kind, which nothing was chosen on."""
+    with served(path, slots=1) as server:
+        return {text: server.first(chat(text, variant.system), TOP_BORDER)[0] for text in OTHERS}
+
+
 def ask_texts(path: Path, variant: Variant) -> dict[str, Any]:
     """Sampled texts of one variant, and what its tokens mean."""
     each = BASE_TEXTS if variant == BASE else TEXTS
@@ -155,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if variant.temperature == 1.0:
             path, kept = files[variant.name], options.work / f"probes {variant.name}.json"
             firsts[variant.name] = _once(kept, partial(ask_probes, path, variant))
+            kept = options.work / f"others {variant.name}.json"
+            firsts[variant.name]["others"] = _once(kept, partial(ask_others, path, variant))
     for variant in VARIANTS:
         kept = options.work / f"texts {variant.name}.json"
         texts[variant.name] = _once(kept, partial(ask_texts, files[variant.name], variant))

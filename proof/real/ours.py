@@ -24,22 +24,27 @@ REFERENCE, CALIBRATION = 8, 40
 """Readings that make the reference, and further ones that nights are ranked among: what `promptops drift` does."""
 STANDARD, TINY = 30, 10
 """Calls of each probe in a night: 3 blocks of 10 for five probes, or 10 calls of one."""
-LOOKS = 4
-"""Calls of each input from which the border inputs are chosen."""
+LOOKS, LOOK_AT = 4, 0.1
+"""Calls of each input from which the border inputs are chosen, and their temperature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """`inputs` of the first `among` ones, `calls` of each in a night; `shares`: the number is the share of the top."""
+    """`inputs` out of `among`, `calls` of each in a night; `shares`: as it was, ties looked for at temperature 0."""
 
     inputs: int
     calls: int
-    among: int
+    among: int = 100
     shares: bool = False
 
 
-BORDER = {"1b": Border(15, 12, 100), "1b tiny": Border(10, 1, 20), "1b, before": Border(20, 10, 100, shares=True)}
-"""Tier 1b, and what it was before: epochs that began with that go on with it."""
+BORDER = {
+    "1b": Border(15, 12),
+    "1b tiny": Border(10, 1, 20),
+    "1b, other": Border(15, 12),
+    "1b, before": Border(20, 10, shares=True),
+}
+"""Tier 1b; the same on inputs that nothing was chosen on; what it was before: epochs that began so go on with it."""
 
 Numbers = Callable[[Change], dict[str, float]]
 """One night's number of each probe, under a change."""
@@ -122,11 +127,12 @@ def border_inputs(endpoint: Endpoint, tables: Mapping[str, FirstToken], plan: Bo
     One number for all of them, by the functions of the nightly watch.
     """
     number = profiles.share_distance if plan.shares else profiles.deviance
+    look = SAME if plan.shares else Change("a look", temperature=LOOK_AT)
 
     def asked(words: Iterable[str], change: Change, count: int) -> dict[str, list[str]]:
         return {word: [str(token) for token in endpoint.answers(tables[word], word, change, count)] for word in words}
 
-    chosen = profiles.border_inputs(asked([*tables][: plan.among], SAME, LOOKS), most=plan.inputs)
+    chosen = profiles.border_inputs(asked([*tables][: plan.among], look, LOOKS), most=plan.inputs)
     reference = _profiles(asked(chosen, SAME, REFERENCE * plan.calls))
     return lambda change: {ALL_INPUTS: number(reference, _profiles(asked(chosen, change, plan.calls)))}
 

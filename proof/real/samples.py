@@ -37,12 +37,13 @@ class FirstToken:
 class Samples:
     """Everything that was collected.
 
-    `looked` are the inputs among which `promptops drift` looks for near ties; `texts` by variant, opening and number:
-    token by token.
+    `looked` are the inputs among which `promptops drift` looks for near ties, `others` as many more; `texts` by
+    variant, opening and number: token by token.
     """
 
     probes: dict[str, FirstToken]
     looked: dict[str, FirstToken]
+    others: dict[str, FirstToken]
     texts: dict[str, list[list[list[int]]]]
     pieces: dict[int, str]
     probe_tokens: float
@@ -60,6 +61,7 @@ def load() -> Samples:
     return Samples(
         probes={text: _table(first, "probes", text) for text in first[BASE]["probes"]},
         looked={text: _table(first, "looked", text) for text in first[BASE]["looked"]},
+        others={text: _table(first, "others", text) for text in first[BASE]["others"]},
         texts=written["texts"],
         pieces={int(token): piece for token, piece in written["pieces"].items()},
         probe_tokens=float(first[BASE]["probe_tokens"]),

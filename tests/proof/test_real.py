@@ -14,7 +14,7 @@ from promptops.core.nightly.watch import ALL_INPUTS
 from promptops.runner.nightly import choosing
 from proof.real import bench, ours, page, theirs
 from proof.real.endpoint import CHANGES, LEVELS, SAME, SHOWN, Change, Endpoint
-from proof.real.openings import LOOKED_AT, OPENINGS, PROBES
+from proof.real.openings import LOOKED_AT, OPENINGS, OTHERS, PROBES
 from proof.real.samples import BASE, load
 from proof.tasks import done
 
@@ -209,6 +209,7 @@ def test_the_bench_asks_what_the_nightly_watch_asks() -> None:
     standard, tiny = sizes.SIZES["standard"], sizes.SIZES["tiny"]
     assert sizes.PROMPTS == PROBES
     assert sizes.candidates(len(LOOKED_AT)) == LOOKED_AT
+    assert sizes.candidates(200) == (*LOOKED_AT, *OTHERS)
     assert (standard.prompts, standard.blocks * standard.calls) == (len(PROBES), ours.STANDARD)
     assert (tiny.prompts, tiny.blocks * tiny.calls) == (1, ours.TINY)
     assert sizes.TOP == SHOWN
@@ -216,7 +217,7 @@ def test_the_bench_asks_what_the_nightly_watch_asks() -> None:
     for name, size, among in zip(("1b", "1b tiny"), (standard, tiny), looked, strict=True):
         plan = ours.BORDER[name]
         assert (plan.inputs, plan.calls, plan.among) == (size.inputs, size.repeats, among)
-    assert choosing.LOOKS == ours.LOOKS
+    assert (choosing.LOOKS, choosing.LOOK_AT) == (ours.LOOKS, ours.LOOK_AT)
 
 
 def test_the_number_of_a_night_is_the_distance_of_the_nightly_watch() -> None:

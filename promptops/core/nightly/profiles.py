@@ -109,10 +109,9 @@ def _top(profile: Profile) -> str:
 
 
 def border_inputs(answers: Mapping[str, Sequence[str]], *, most: int) -> list[str]:
-    """Return up to `most` inputs to watch: those whose answers vary at temperature 0 first, the most even ones first.
+    """Return up to `most` inputs to watch: those whose answers vary at a temperature near 0 first, the most even first.
 
-    Where too few vary the rest is filled up with inputs that do not: a model that answers the same every time has no
-    tie to show, and any other answer then is one of another model. Inputs without any answer are left out.
+    Where too few vary the rest is filled up with inputs that do not. Inputs without any answer are left out.
     """
 
     def evenness(text: str) -> float:

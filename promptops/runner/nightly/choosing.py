@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = {"tiny": 20, "standard": 100}
 """Inputs among which the border is looked for, each asked `LOOKS` times."""
 LOOKS: Final = 4
+LOOK_AT: Final = 0.1
+"""The temperature of these looks: an endpoint that repeats itself at 0 shows there which inputs are nearly a tie."""
 FEWER: Final = 5
 """Log probabilities to ask for where `TOP` are too many."""
 
@@ -76,8 +78,11 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             raise NotAskedError(failure.message if failure else "nothing came back")
         if replies and not drawn:
             break
-    found = _look(watch, endpoint, config, ask)
+    found = _look(watch, endpoint, config, ask, LOOK_AT)
     samples += found
+    if all(sample.failure is not None and sample.failure.kind == "request" for sample in found):
+        found = _look(watch, endpoint, config, ask, 0.0)
+        samples += found
     answers: dict[str, list[str]] = {}
     for sample in found:
         if sample.reply is not None:
@@ -108,9 +113,9 @@ def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[
             yield {**params, "top_logprobs": top}, warm
 
 
-def _look(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked) -> list[Sample]:
+def _look(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, temperature: float) -> list[Sample]:
     assert watch.epoch is not None
-    params = _pairs(dict(probe_params(endpoint.pin, config) or {}))
+    params = _pairs(dict(probe_params(endpoint.pin, config, temperature=temperature) or {}))
     inputs = candidates(LOOKED_AT[watch.epoch.size])
     return ask([Probe(endpoint.pin, text, look, params) for look in range(LOOKS) for text in inputs])
 

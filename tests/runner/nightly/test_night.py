@@ -354,3 +354,25 @@ def test_a_hundred_nights_without_a_change_raise_no_alarm(tmp_path: Path, draw: 
     world = Watched(tmp_path, model=model, clock=SimulatedClock(BEGIN)).calibrated()
     seen = world.night(100)
     assert (seen.state, seen.watch.alarm, len(seen.watch.nights)) == ("stable", None, 100)
+
+
+def test_near_ties_are_found_where_a_model_repeats_itself_and_where_it_takes_no_temperature_but_nought(
+    tmp_path: Path,
+) -> None:
+    """Every fourth input is nearly a tie, which shows above temperature 0 alone."""
+
+    class Steady(Model):
+        def _answer(self, probe: Probe) -> Sample:
+            found, warm = super()._answer(probe), bool(dict(probe.params)["temperature"])
+            tie = warm and sum(probe.text.encode()) % 4 == 0
+            text = self.draws.choice(self.said) if tie else self.said[0]
+            return found if found.reply is None else replace(found, reply=replace(found.reply, text=text))
+
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    for cold in (False, True):
+        world = Watched(tmp_path / str(cold), model=Steady(logprobs=False, cold=cold), settings=settings)
+        world.watch.accept(world.pins, reason="the first")
+        (seen,) = world.watch.visit()
+        assert seen.watch.chosen is not None
+        ties = [sum(text.encode()) % 4 == 0 for text in seen.watch.chosen.texts]
+        assert (sum(ties) == seen.watch.chosen.varying == 15) is not cold
