@@ -20,7 +20,7 @@ from proof.real.samples import FirstToken, Floats
 
 Bools = npt.NDArray[np.bool_]
 
-REFERENCE, CALIBRATION = 8, 40
+REFERENCE, CALIBRATION = 8, 60
 """Readings that make the reference, and further ones that nights are ranked among: what `promptops drift` does."""
 STANDARD, TINY = 30, 10
 """Calls of each probe in a night: 3 blocks of 10 for five probes, or 10 calls of one."""
