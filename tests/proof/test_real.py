@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from promptops.config import DriftConfig
 from promptops.core.nightly import profiles, sizes, surprise
 from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.nightly.watch import ALL_INPUTS
@@ -217,6 +218,7 @@ def test_the_bench_asks_what_the_nightly_watch_asks() -> None:
     for name, size, among in zip(("1b", "1b tiny"), (standard, tiny), looked, strict=True):
         plan = ours.BORDER[name]
         assert (plan.inputs, plan.calls, plan.among) == (size.inputs, size.repeats, among)
+    assert (DriftConfig().reference, DriftConfig().calibration) == (ours.REFERENCE, ours.CALIBRATION)
     assert (choosing.LOOKS, choosing.LOOK_AT) == (ours.LOOKS, ours.LOOK_AT)
 
 
