@@ -178,10 +178,9 @@ def night_lines(texts: Sequence[TextsTaken], factors: Mapping[str, Sequence[Fact
             lines.append(Line(f"texts of {one_line(taken.endpoint)}: {count} kept as the baseline of tier 2", "dim"))
         elif taken.p is not None:
             moved = taken.p <= TEXTS_LEVEL
-            said = "they come from another distribution" if moved else "no difference is seen"
-            lines.append(
-                Line(f"texts of {one_line(taken.endpoint)}: {said} (p = {taken.p:.2g})", "bad" if moved else "plain")
-            )
+            said = "they come from another distribution" if moved else "not shown to differ"
+            said += f" (p = {taken.p:.2g}; it takes {TEXTS_LEVEL:.2g})"
+            lines.append(Line(f"texts of {one_line(taken.endpoint)}: {said}", "bad" if moved else "plain"))
     for endpoint, found in factors.items():
         lines.append(Line(f"which part of {one_line(endpoint)} moved, all others held fixed:", "title"))
         styles: dict[str, Style] = {"moved": "bad", "did not move": "good"}
