@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from promptops.errors import ConfigError, Problem, did_you_mean
+from promptops.errors import ConfigError, Problem
 from promptops.formats import EnvironmentName, Strict
+from promptops.mistakes import mistakes
 from promptops.times import Duration
 
 PinText = Annotated[str, StringConstraints(pattern=r"^[^/\s]+/\S+$")]
@@ -175,7 +176,8 @@ class DriftConfig(Strict):
 
     `size` is how much a reading asks, `prompts` the texts that tier 1a asks instead of the built-in ones. `reference`
     readings make the reference and `calibration` further ones the history, `spacing` apart. `state` is where the log
-    is kept: a folder, from the project's root, or `store` for the run store (left out: `drift` in the store folder).
+    is kept: a folder, from the project's root, `store` for the run store, or the address of a PostgreSQL, without a
+    password (left out: `drift` in the store folder).
 
     `texts` says when tier 2 is asked besides its baseline; `dataset_budget` is the US dollars that datasets (tier 3)
     may cost a night, in rotation; `webhook` is who is told of an alarm.
@@ -184,7 +186,7 @@ class DriftConfig(Strict):
     size: Literal["tiny", "standard"] = "standard"
     prompts: Annotated[list[ProbeText], Field(max_length=5)] = Field(default_factory=list)
     reference: Annotated[int, Field(ge=4, le=60)] = 8
-    calibration: Annotated[int, Field(ge=30, le=60)] = 40
+    calibration: Annotated[int, Field(ge=30, le=60)] = 60
     spacing: Duration = "1h"
     state: Annotated[str, Field(min_length=1)] | None = None
     texts: Literal["weekly", "alarm", "off"] = "alarm"
@@ -241,7 +243,7 @@ def parse_config(text: str, *, path: str = "pyproject.toml") -> Config:
     try:
         return Config.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(_problems(error, text, path)) from error
+        raise ConfigError(_problems(error, table, text, path)) from error
 
 
 def environment_name(config: Config, option: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
@@ -249,22 +251,27 @@ def environment_name(config: Config, option: str | None = None, environ: Mapping
     return option or environ.get("PROMPTOPS_ENV") or config.environment
 
 
-_TABLES: Mapping[str, type[Strict]] = {"providers": ProviderConfig, "prices": Price, "drift": DriftConfig}
-
-
-def _problems(error: ValidationError, text: str, path: str) -> list[Problem]:
+def _problems(error: ValidationError, table: Any, text: str, path: str) -> list[Problem]:
     found = []
-    for item in error.errors():
-        keys = [str(part) for part in item["loc"]]
+    for mistake in mistakes(Config, error, _written_out(table)):
+        keys = [str(part) for part in mistake.where]
         name = ".".join(["tool.promptops", *keys])
-        message, hint = f"{name}: {item['msg']}", ""
-        if item["type"] == "extra_forbidden":
-            model = _TABLES.get(keys[0], Config) if len(keys) > 2 or keys[0] == "drift" else Config
-            message = f"{name}: unknown key{did_you_mean(keys[-1], model.model_fields)}"
-            hint = "known keys: " + ", ".join(sorted(model.model_fields))
         written = keys[:2] if keys[:1] == ["prices"] else keys  # a price stands in one line
-        found.append(Problem(path, line_of(text, written), message, hint))
+        found.append(Problem(path, line_of(text, written), f"{name}: {mistake.message}", mistake.hint))
     return found
+
+
+def _written_out(table: Any) -> Any:
+    """The table with each `[input, output]` of a price as what it is short for."""
+    prices = table.get("prices") if isinstance(table, dict) else None
+    if not isinstance(prices, dict):
+        return table
+    pairs = {pin: dict(zip(("input", "output"), pair, strict=False)) for pin, pair in prices.items() if _is_pair(pair)}
+    return {**table, "prices": {**prices, **pairs}}
+
+
+def _is_pair(price: Any) -> bool:
+    return isinstance(price, list) and len(price) == 2
 
 
 def line_of(text: str, keys: list[str]) -> int:

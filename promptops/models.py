@@ -1,6 +1,6 @@
 """The records that the layers hand to each other: frozen, small, without behaviour that needs the outside.
 
-What is stored in a user's files has its own strict models in `formats.py`.
+What is stored in a user's files has its own strict models in `formats/`.
 """
 
 from __future__ import annotations

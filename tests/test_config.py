@@ -31,7 +31,7 @@ def test_a_price_is_two_numbers_or_a_table(text: str, price: Price) -> None:
         ("[1, 2, 3]", "input, output"),
         ('["1", 2]', "a/b.input"),
         ("[-1, 2]", "a/b.input"),
-        ("{ input = 1 }", "a/b.output"),
+        ("{ input = 1 }", "a/b: the key 'output' is missing"),
         ("{ input = 1, output = 2, cache = 3 }", "unknown key, did you mean 'cached'?"),
         ("{ input = 1, output = 2, batch = 2 }", "a/b.batch"),
         ("[nan, 2]", "a/b.input"),

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "promptops"
 
 ORDER: list[set[str]] = [
     {"errors", "startup", "times"},
-    {"models", "formats", "config", "scratch"},
+    {"models", "formats", "config", "mistakes", "scratch"},
     {"core"},
     {"project", "providers", "store"},
     {"runner", "release"},
@@ -20,7 +20,7 @@ ORDER: list[set[str]] = [
     {"cli", "_pytest", "loader", "testing"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
-WITHIN = {("formats", "models"), ("config", "formats"), ("config", "models")}
+WITHIN = {("formats", "models"), ("config", "formats"), ("config", "mistakes"), ("config", "models")}
 OUTSIDE = {"pytest_plugin", "__init__", "__main__"}
 NOT_PURE = {("limits.py", "time")}  # a rendering is cut off by the processor time it used: a cap, not a decision
 MODULES = sorted(PACKAGE.rglob("*.py"))

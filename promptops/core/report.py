@@ -42,7 +42,8 @@ class CaseRow(Struct, frozen=True):
     """One case of one version and pin, as reports show it. `cost` is US dollars (None: unknown).
 
     `cached_tokens` are input tokens that the provider read from its cache, `saved` the US dollars that this saved
-    (None: the price is unknown); not for copies. `cut` counts replies that ended at `max_tokens` or at the end of the
+    (None: the price is unknown); not for copies. `lost` are the dollars of conversations that ended without an answer
+    (None: unknown), which are not in `cost`. `cut` counts replies that ended at `max_tokens` or at the end of the
     context.
     `sources` has an entry for each reply, `latencies` (seconds) for each whose latency was measured: not for copies.
 
@@ -85,6 +86,7 @@ class CaseRow(Struct, frozen=True):
     cached_tokens: int = 0
     saved: float | None = 0.0
     cost: float | None = 0.0
+    lost: float | None = 0.0
     latencies: tuple[float, ...] = ()
     sources: tuple[str, ...] = ()
     recorded_at: str = ""
@@ -128,6 +130,7 @@ def row_of(
     key, reply, failure = shown.sample.key, shown.sample.reply, shown.sample.failure
     found = [(j.sample, j.sample.reply) for j in result.judgements if j.sample.reply]
     costs = [sample.cost for sample, _ in found]
+    lost = [j.sample.cost for j in result.judgements if j.sample.reply is None and j.sample.earlier]
     live = [(sample, reply) for sample, reply in found if sample.source != "cached"]
     used = [each for sample, reply in live if _uses_cache(reply.usage) for each in _replies(sample, reply)]
     savings = [saving(reply) if saving else None for reply in used]
@@ -163,6 +166,7 @@ def row_of(
         cached_tokens=sum([reply.usage.cached_tokens or 0 for reply in used]),
         saved=None if None in savings else sum(cast("list[float]", savings)),
         cost=None if None in costs else sum(cast("list[float]", costs)),
+        lost=None if None in lost else sum(cast("list[float]", lost)),
         latencies=tuple([reply.latency for sample, reply in found if sample.source != "cached" and not reply.batch]),
         sources=tuple(
             ["batch" if reply.batch and sample.source == "live" else sample.source for sample, reply in found]
@@ -201,7 +205,8 @@ class VersionSummary(Struct, frozen=True):
     the contract in the end, `invalid_first` those whose first answer did, of `validated` held against one; the
     model was asked again `asked_again` times; `first_pass_rate` and `validation_rate` are the shares that satisfied it,
     `suspect` that so many first answers did not that prompt or schema is the problem,
-    `cut` those that ended at their limit, `network` failures by kind: one says that the model answered
+    `cut` those that ended at their limit, `lost` the dollars of conversations that ended without an answer (not in
+    `cost`, which is that of answers), `network` failures by kind: one says that the model answered
     badly, the other that it did not answer. `p50` and `p95` are seconds (of more than 100,000 samples to 0.1 %).
     """
 
@@ -230,6 +235,7 @@ class VersionSummary(Struct, frozen=True):
     cut: int = 0
     cached_tokens: int = 0
     saved: float | None = 0.0
+    lost: float | None = 0.0
     validated: int = 0
     invalid_first: int = 0
     asked_again: int = 0
@@ -265,6 +271,7 @@ class RunningSummary:
         self._failures: Counter[str] = Counter()
         self._cost: float | None = 0.0
         self._saved: float | None = 0.0
+        self._lost: float | None = 0.0
         self._latencies = Quantiles()
         self._slowest: list[tuple[float, int, str]] = []
 
@@ -285,6 +292,7 @@ class RunningSummary:
         sums["cut"] += row.cut
         sums["cached_tokens"] += row.cached_tokens
         self._saved = None if self._saved is None or row.saved is None else self._saved + row.saved
+        self._lost = None if self._lost is None or row.lost is None else self._lost + row.lost
         sums["input_tokens"] += row.input_tokens
         sums["output_tokens"] += row.output_tokens
         self._sources.update(row.sources)
@@ -326,6 +334,7 @@ class RunningSummary:
             cut=sums["cut"],
             cached_tokens=sums["cached_tokens"],
             saved=self._saved,
+            lost=self._lost,
             validated=sums["validated"],
             invalid_first=sums["invalid_first"],
             asked_again=sums["asked_again"],

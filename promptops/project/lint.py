@@ -115,12 +115,12 @@ def _providers(project: Project, prompt: Prompt, known: Collection[str]) -> Iter
         if (name := version.pin.provider) not in known:
             message = f"no provider is called {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
             hint = f"add [tool.promptops.providers.{name}] with its base_url to pyproject.toml"
-            yield Problem(project.relative(version.path), 1, message, hint)
+            yield Problem(project.relative(version.path), version.head.line("model"), message, hint)
 
 
 def _params(project: Project, prompt: Prompt) -> Iterator[Problem]:
     """Params that work against the task: plainly so, or a little."""
     for version in prompt.versions:
-        for _, plainly, message, hint in contradictions(version.params, prompt.spec.task):
-            shown = project.relative(version.path)
-            yield Problem(shown, 1, message, hint, "error" if plainly else "warning")
+        for name, plainly, message, hint in contradictions(version.params, prompt.spec.task):
+            shown, line = project.relative(version.path), version.head.line("params", name)
+            yield Problem(shown, line, message, hint, "error" if plainly else "warning")

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from promptops.config import Config
 from promptops.core.aliases import floating_alias, snapshot_note
+from promptops.core.document import Document
 from promptops.core.inputs import schema_problem
 from promptops.core.params import check_params
 from promptops.core.strict_yaml import parse_yaml, validate
@@ -32,7 +33,8 @@ class PromptVersion(Struct, frozen=True):
     """One version as its file says it.
 
     `params` are those in force (presets of the task filled in), `written` those of the file. `template` is the Jinja
-    part, which begins at `first_line` of the file, `includes` maps each name that it includes to the text.
+    part, which begins at `first_line` of the file, `includes` maps each name that it includes to the text; `head` knows
+    the lines of the front matter.
     """
 
     prompt: str
@@ -47,6 +49,7 @@ class PromptVersion(Struct, frozen=True):
     includes: Mapping[str, str]
     variables: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # name → file and line of its first use
     written: Mapping[str, Any] = field(default_factory=dict)
+    head: Document = field(default_factory=lambda: Document(None))
 
 
 def read_version(project: Project, path: Path, *, task: str | None) -> PromptVersion:
@@ -55,7 +58,8 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
     text = read_text(project.root, path, shown)
     problems = Problems()
     head, body, first_line = split_front_matter(text, shown)
-    front = problems.catch(lambda: _front_matter(head, shown, project.config))
+    document = problems.catch(lambda: parse_yaml(head, path=shown, first_line=2))
+    front = problems.catch(lambda: _front_matter(document, shown, project.config)) if document else None
     tools = problems.catch(lambda: _tools(project, path, str(front.tools))) if front and front.tools else ()
     if front is not None and tools is not None:
         problems.found += tool_problems(front.params, tools, path=shown)
@@ -67,6 +71,7 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
     )
     problems.raise_any()
     assert front is not None
+    assert document is not None
     assert isinstance(template, Template)
     return PromptVersion(
         prompt=path.parent.name,
@@ -81,6 +86,7 @@ def read_version(project: Project, path: Path, *, task: str | None) -> PromptVer
         first_line=first_line,
         includes={name: includes.texts[name] for name in sorted(template.includes)},
         variables=template.variable_lines,
+        head=document,
     )
 
 
@@ -100,8 +106,7 @@ def split_front_matter(text: str, shown: str) -> tuple[str, str, int]:
     raise ProblemsError([Problem(shown, 1, "has front matter without an end", "end it with a line of ---")])
 
 
-def _front_matter(text: str, shown: str, config: Config) -> FrontMatter:
-    document = parse_yaml(text, path=shown, first_line=2)
+def _front_matter(document: Document, shown: str, config: Config) -> FrontMatter:
     problems = Problems()
     front = problems.catch(lambda: validate(FrontMatter, document, path=shown))
     written = document.data if isinstance(document.data, dict) else {}

@@ -12,7 +12,7 @@ import jinja2
 from promptops.core.report import STANDINGS, CaseRow, VersionSummary
 from promptops.reporting.failure import HEADLINE, shown
 from promptops.reporting.safe import clipped, plain
-from promptops.reporting.summary import headline, money, seconds, validation
+from promptops.reporting.summary import headline, lost, money, seconds, validation
 
 _WORST_FIRST = ("broke", "error", "unmeasurable", "fixed", "known", "passed")
 
@@ -39,6 +39,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         "headline": headline,
+        "lost": lost,
         "money": money,
         "seconds": seconds,
         "shown": shown,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from promptops.core.report import CaseRow, VersionSummary
 from promptops.reporting.failure import failure_text
 from promptops.reporting.safe import markdown, markdown_block
-from promptops.reporting.summary import headline, money, seconds, validation
+from promptops.reporting.summary import headline, lost, money, seconds, validation
 
 _LIMIT = 60_000
 _RED_FIRST = ("broke", "error", "unmeasurable", "fixed", "known")
@@ -44,7 +44,7 @@ def _table(summaries: Sequence[VersionSummary]) -> Iterator[str]:
             headline(summary),
             rate,
             (validation(summary) or "no contract") + ("; **prompt or schema**" if summary.suspect else ""),
-            money(summary.cost),
+            money(summary.cost) + (f"; {lost(summary)}" if summary.lost != 0 else ""),
             *(seconds(value) if value is not None else "" for value in (summary.p50, summary.p95)),
         ]
         yield f"| {' | '.join(cells)} |\n"

@@ -42,6 +42,8 @@ def _block(summary: VersionSummary) -> Iterator[Line]:
         )
     if summary.sources:
         yield Line(f"  {_sources(summary.sources)}; {money(summary.cost)}; {_tokens(summary)}; {_latency(summary)}")
+    if summary.lost != 0:
+        yield Line(f"  {lost(summary)}", "warn")
     yield from _contract(summary)
     if summary.cached_tokens or summary.saved:
         yield Line(f"  {_cache(summary)}")
@@ -78,6 +80,11 @@ def validation(summary: VersionSummary) -> str:
     if first is None or final is None:
         return ""
     return f"{final:.1%}" if not summary.asked_again else f"{first:.1%} at first, {final:.1%} in the end"
+
+
+def lost(summary: VersionSummary) -> str:
+    """What conversations cost that ended without an answer; empty where none did."""
+    return "" if summary.lost == 0 else f"{money(summary.lost)} more for conversations that ended without an answer"
 
 
 def _times(count: int) -> str:

@@ -34,6 +34,7 @@ FIRST_PAUSE: Final = 2.0  # seconds between the first two questions how far a ba
 LONGEST_PAUSE: Final = 60.0
 SETTLES_IN: Final = 10.0  # seconds after which a batch that was made is in the list of batches
 CREATIONS: Final = 3  # times that a batch is sent that was not made
+LONGEST_WAIT: Final = timedelta(hours=26)  # vendors promise an end within 24 hours
 PATIENCE: Final = 30  # questions in a row that may fail before the waiting ends: the batch goes on without us
 _LOOKS: Final = 5  # at the list of batches while one settles
 _AT_ONCE: Final = 500  # results that are written with one transaction
@@ -270,6 +271,9 @@ class Desk:
             self.say(words)
         if status.ended:
             self._fetch(api, record, status)
+        elif self.clock.now() - datetime.fromisoformat(record.begun) > LONGEST_WAIT:
+            hours = LONGEST_WAIT // timedelta(hours=1)
+            raise ProviderError("outage", f"has not ended within {hours} hours ({status.state}): --cancel gives it up")
         return status.ended
 
     def _fetch(self, api: BatchApi, record: BatchRecord, status: BatchStatus) -> None:

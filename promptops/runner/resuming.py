@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from promptops.runner.targets import Target
 
 Wanted = Iterable[tuple["Target", Iterable[Case]]]
+_MOST_LEFT = 1_000  # runs without an end that are looked at
 _AT_ONCE = 500  # samples looked up with one question to the store
 
 
@@ -68,11 +69,14 @@ class StoredRun:
         resume: Resume = Resume(),  # noqa: B008  frozen
         within: timedelta = KEPT_FOR,
         key: Json = None,
+        alone: bool = False,
     ) -> StoredRun:
         """Go on with the run that `resume` wants, else begin one.
 
         `plan` is a summary for people and what else a run has to remember; `key` is part of what makes two plans equal.
-        Raises `UsageError` where a run is demanded and there is none, `StoreError` where the store cannot be used.
+        `alone`: not beside another process that asks the same plan alone, unless `resume` wants everything again.
+        Raises `UsageError` where a run is demanded and there is none, or one has to be alone and is not, `StoreError`
+        where the store cannot be used.
         """
         if session.mode == "replay" and resume.demanded:
             raise UsageError("a replay asks nothing, so there is nothing to go on with")
@@ -80,6 +84,8 @@ class StoredRun:
         store = RunStore.in_folder(session.project.store_dir)
         try:
             record = None
+            if alone and digest and not resume.never and not store.alone(digest):
+                raise UsageError(_not_alone(store.living(digest)))
             if digest and not resume.never:
                 record = store.claim(digest, run=resume.run, within=None if resume.demanded else within)
             if record is not None:
@@ -139,6 +145,17 @@ class StoredRun:
                 if not isinstance(planned, PlannedSample) or _measured(planned, found.get(planned.key)) is None:
                     yield planned
 
+    @property
+    def left_out(self) -> Callable[[Iterable[Planned]], Iterator[Planned]] | None:
+        """`missing`, where there is something that needs not be asked again; None for a run that was begun now."""
+        return self.missing if self.there else None
+
+    def left_behind(self, kind: str, plan: Mapping[str, Json]) -> list[str]:
+        """Other runs of a kind, with the same `plan`, that measured something and were left before their end."""
+        found = self.store.unended(kind, limit=_MOST_LEFT)
+        same = (record for record in found if record.id != self.id)
+        return [record.id for record in same if all(record.plan.get(name) == value for name, value in plan.items())]
+
     def moment(self) -> str:
         """The moment that evidence of this run names: the same when it is written again after a kill."""
         return self.store.conclude(self.id)
@@ -179,6 +196,11 @@ def _measured(planned: PlannedSample, found: Sample | None) -> Resumed | None:
     if found is None or found.reply is None or found.request != planned.digest:
         return None
     return Resumed(**{name: getattr(found, name) for name in Sample.__struct_fields__})
+
+
+def _not_alone(other: RunRecord | None) -> str:
+    which = f"run {other.id}, in process {other.pid} of {other.host}," if other else "another process"
+    return f"{which} asks the same in batches: wait for it; --no-resume asks, and pays for, everything a second time"
 
 
 def _none_to_go_on_with(store: RunStore, kind: str, run: str) -> str:

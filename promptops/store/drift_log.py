@@ -1,7 +1,7 @@
-"""Where the log of the nightly watch is kept: a folder that a job can keep or push, or the run store.
+"""Where the log of the nightly watch is kept: a folder that a job can keep or push, the run store, or PostgreSQL.
 
-Both are appended to and nothing else, both hold off a second writer, and both know how long the log must be: an edited
-line, a missing one or a missing end is `DamagedLog`, and never a new start.
+All are appended to and nothing else, all hold off a second writer, and all know how long the log must be: an edited
+line, a missing one or a missing end is `DamagedLog`, and never a new start. PostgreSQL is in `store.drift_postgres`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from promptops.core.nightly.chain import Damaged, Head, digest_of, lines_for, parse_head, parse_lines
+from promptops.core.nightly.chain import Damaged, Head, Newer, digest_of, lines_for, parse_head, parse_lines
 from promptops.core.nightly.events import AnyEvent
 from promptops.errors import StoreError
 from promptops.store.atomic import locked, write_text
@@ -28,6 +28,23 @@ Decide = Callable[[list[AnyEvent]], Sequence[AnyEvent]]
 
 class DamagedLog(StoreError):
     """The log is not what was written. Exit code 10: nothing can be said about the model."""
+
+    exit_code = 10
+
+
+class NewerLog(StoreError):
+    """The log is of another version of promptops. Exit code 10: it is left alone, and nothing can be said."""
+
+    exit_code = 10
+
+
+def damaged(place: str, error: Damaged) -> DamagedLog | NewerLog:
+    """What is wrong with the log at `place`, for people."""
+    return (NewerLog if isinstance(error, Newer) else DamagedLog)(f"{place}: {error}")
+
+
+class UnreachableLog(StoreError):
+    """What keeps the log does not answer. Exit code 10: an outage says nothing about the model."""
 
     exit_code = 10
 
@@ -108,7 +125,7 @@ class FolderLog:
                 head = self._mended(lines, head)
             return parse_lines(lines, head), head or Head(), text
         except Damaged as error:
-            raise DamagedLog(f"{self.place}: {error}") from None
+            raise damaged(self.place, error) from None
 
     def _mended(self, lines: list[str], head: Head) -> Head:
         """A process that was killed between the log and its head: what follows the head is bound to it, and whole."""
@@ -177,7 +194,7 @@ class StoreLog:
             head = parse_head(str(kept[0])) if kept is not None else None
             return parse_lines(lines, head), head or Head()
         except Damaged as error:
-            raise DamagedLog(f"{self.place}: {error}") from None
+            raise damaged(self.place, error) from None
 
 
 def _text(path: Path) -> str | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 RUNNING, INTERRUPTED, STOPPED, UNMEASURABLE = "running", "interrupted", "stopped", "unmeasurable"
+ABANDONED = "abandoned"  # left before it came to its end, and counted as an attempt: nobody goes on with it
 KEPT_RUNS = 50  # with their samples; records of older runs, and the drift history, stay for good
 KEPT_FOR = timedelta(hours=24)  # that long a run that has not ended is gone on with, and keeps its samples
 PASSING: Final[frozenset[FailureKind]] = frozenset(
@@ -179,6 +180,16 @@ class RunStore:
                     unended = self._unended(db, record, within) and self._locks.take(record.id)
                     return self._begun_again(db, record) if unended else None
         return None
+
+    def alone(self, plan_digest: str) -> bool:
+        """Take the lock of a plan until this store is closed; False where another process or another store has it."""
+        return self._locks.take(f"plan-{plan_digest.removeprefix('sha256:')}")
+
+    def living(self, plan_digest: str) -> RunRecord | None:
+        """The newest run of a plan that is asking now."""
+        with self._database.writing() as db:  # nobody else looks at the locks meanwhile
+            found = self._newest(db, "plan_digest", plan_digest)
+            return next((record for record in found if self._lives(record)), None)
 
     def left(self, plan_digest: str) -> RunRecord | None:
         """The newest run of a plan that can be demanded, however old."""

@@ -383,6 +383,86 @@ def test_a_run_that_waits_for_a_batch_is_not_asked_live_beside_it(
     assert (code, "waits for batch_1: cancel that with --cancel" in err) == (2, True)
 
 
+def test_two_processes_do_not_pay_for_the_same_batch(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.server._polls = None
+    seen: list[tuple[int, str]] = []
+
+    def meanwhile(_seconds: float) -> None:
+        with monkeypatch.context() as inner:
+            _interrupt(inner, lambda _: None)
+            code, _, err = told(capsys, "greet@v1", "--batch")
+        seen.append((code, err))
+        place.server.finish("batch_1")
+
+    with monkeypatch.context() as patch:
+        _interrupt(patch, meanwhile)
+        code, found, _ = told(capsys, "greet@v1", "--batch")
+    assert (code, found["versions"][0]["summary"]["passed"]) == (0, CASES)
+    assert [code for code, _ in seen] == [2]
+    assert "asks the same in batches: wait for it" in seen[0][1]
+    assert (len(place.server.batches), len(place.server.paid)) == (1, CASES)
+    place.server._polls = 1
+    code, _, _ = told(capsys, "greet@v1", "--batch", "--mode", "live", "--no-resume")
+    assert len(place.server.batches) == 2, "nobody else is there any more"
+
+
+@pytest.mark.parametrize(("version", "path"), [("v1", "/files/"), ("v2", "/results")])
+def test_results_that_are_cut_between_two_lines_are_fetched_again_and_nothing_is_paid_twice(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, version: str, path: str
+) -> None:
+    whole, cut = place.server.serve, [2]
+
+    def serve(method: str, called: str, *more: Any) -> tuple[int, bytes]:
+        status, body = whole(method, called, *more)
+        if method == "GET" and path in called and cut[0]:
+            cut[0] -= 1
+            body = b"".join(body.splitlines(keepends=True)[:2])
+        return status, body
+
+    monkeypatch.setattr(place.server, "serve", serve)
+    code, found, _ = told(capsys, f"greet@{version}", "--batch")
+    assert (code, failures(found), len(place.server.paid)) == (0, {}, CASES)
+
+
+def test_results_that_stay_cut_are_fetched_by_a_later_run(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = place.server.serve
+
+    def serve(method: str, called: str, *more: Any) -> tuple[int, bytes]:
+        status, body = whole(method, called, *more)
+        return status, b"".join(body.splitlines(keepends=True)[:2]) if "/files/" in called else body
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place.server, "serve", serve)
+        code, _, err = told(capsys, "greet@v1", "--batch")
+    assert (code, "2 of 6 results came: the file is not complete" in err) == (10, True)
+    assert "--resume goes on waiting for it" in err
+    code, found, _ = told(capsys, "greet@v1", "--resume")
+    assert (code, failures(found), len(place.server.paid)) == (0, {}, CASES)
+
+
+def test_a_batch_that_never_ends_is_waited_for_a_day(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.server._polls = None
+    now = [datetime(2026, 11, 22, tzinfo=UTC)]
+
+    def later(_: float) -> None:
+        now[0] += timedelta(hours=1)
+
+    clock = batching.Clock(sleep=later, now=lambda: now[0])
+    with monkeypatch.context() as patch:
+        patch.setitem(batching.measured_in_batches.__kwdefaults__ or {}, "clock", clock)
+        code, _, err = told(capsys, "greet@v1", "--batch")
+    assert (code, "has not ended within 26 hours (in_progress): --cancel gives it up" in err) == (10, True)
+    place.server.finish("batch_1")
+    assert told(capsys, "greet@v1", "--resume")[0] == 0
+    assert len(place.server.paid) == CASES
+
+
 def test_somebody_elses_batch_is_not_taken_for_ours(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     call = "POST /messages/batches"
 

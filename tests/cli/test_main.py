@@ -32,18 +32,6 @@ def test_starting_up_imports_nothing_heavy(arguments: list[str], tmp_path: Path)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_help_is_fast(tmp_path: Path) -> None:
-    def seconds(*command: str) -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, check=True)
-        return time.perf_counter() - begin
-
-    slower = min(seconds("-m", "promptops.cli.main", "--help") for _ in range(5)) - min(
-        seconds("-c", "pass") for _ in range(5)
-    )
-    assert slower < 0.5, f"promptops --help takes {slower:.2f} s more than python -c pass"
-
-
 @pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
 def test_every_command_is_there_and_its_help_shows_an_example(
     entry: object, capsys: pytest.CaptureFixture[str]

@@ -121,6 +121,17 @@ def test_the_summary_blames_prompt_or_schema_apart_from_the_network(
     assert "1 request" in out
 
 
+def test_the_summary_has_the_money_of_conversations_that_failed(
+    files: TemporaryProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    BAD["c1"] = [Answer(PROSE, usage=(200_000, 10)), Answer(status=400)]
+    assert run(["run", "count@v1", "--no-evidence", "--limit", "3"]) == 10
+    assert "$0.2000 more for conversations that ended without an answer" in capsys.readouterr().out
+    summary = ran(capsys, "--limit", "3", "--mode", "live", "--no-resume", code=10)["summary"]
+    assert summary["lost"] == pytest.approx(0.20002)
+    assert summary["cost"] < 0.001  # that of answers: budgets are held against it
+
+
 def test_few_invalid_answers_are_counted_and_blame_nobody(
     files: TemporaryProject, capsys: pytest.CaptureFixture[str]
 ) -> None:

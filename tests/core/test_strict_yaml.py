@@ -201,9 +201,9 @@ def test_validation_tells_each_key_with_its_line_and_the_nearest_known_one() -> 
         validate(PromptFile, document, path="p")
     assert [(problem.line, problem.message) for problem in caught.value.problems] == [
         (1, "descripton: unknown key, did you mean 'description'?"),
-        (2, "samples: Input should be greater than or equal to 1"),
+        (2, "samples: must be at least 1, not 0"),
         (4, "budgets.cost_per_reqest: unknown key, did you mean 'cost_per_request'?"),
-        (6, "inputs.a: Input should be a valid string; or: Input should be an object"),
+        (6, "inputs.a: must be text or a mapping of keys, not 3"),
     ]
 
 

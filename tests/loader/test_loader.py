@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,12 +127,9 @@ def test_a_promotion_is_seen_by_the_next_load(kit: TemporaryProject) -> None:
     assert promptops.load("booking").version == "v3"
 
 
-def test_loading_again_is_cheap(kit: TemporaryProject) -> None:
+def test_loading_again_gives_the_same_object(kit: TemporaryProject) -> None:
     first = promptops.load("booking")
-    begin = time.perf_counter()
-    for _ in range(100):
-        assert promptops.load("booking") is first
-    assert (time.perf_counter() - begin) / 100 < 0.003
+    assert promptops.load("booking") is first
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,17 @@ def test_a_temperature_that_works_against_the_task_is_told(tmp_path: Path) -> No
     project.prompt("a", versions={"v1": hot, "v2": "{{ text }}"}, yaml="task: extraction\n")
     project.prompt("b", versions={"v1": hot}, yaml="task: creative\n")
     (found,) = lint(project.project, ["a", "b"])
-    assert (found.path, found.level) == ("prompts/a/v1.j2", "error")
+    assert (found.path, found.line, found.level) == ("prompts/a/v1.j2", 3, "error")
     assert found.message == "temperature 0.9 makes extraction vary from sample to sample"
+
+
+def test_a_provider_that_nobody_knows_is_told_where_it_is_written(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    text = "---\nparams:\n  temperature: 0\nmodel: opnai/model-1\n---\n{{ text }}"
+    project.prompt("p", versions={"v1": text})
+    (found,) = lint(project.project, ["p"], providers=["openai", "local"])
+    assert (found.path, found.line) == ("prompts/p/v1.j2", 4)
+    assert found.message == "no provider is called 'opnai', did you mean 'openai'? (known: openai, local)"
 
 
 @pytest.mark.parametrize(

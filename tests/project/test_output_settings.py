@@ -48,7 +48,7 @@ def test_the_short_and_the_long_form(
     ("output", "problem"),
     [
         (" {reask: 2}", "the key 'schema' is missing"),
-        (" {schema: schema.json, reask: 6}", "output.reask: Input should be less than or equal to 5"),
+        (" {schema: schema.json, reask: 6}", "output.reask: must be at most 5, not 6"),
         (" {schema: schema.json, reasks: 1}", "output.reasks: unknown key, did you mean 'reask'?"),
         (" {schema: other.json}", "other.json"),
         (

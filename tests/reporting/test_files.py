@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.report import CaseRow
 from promptops.errors import UsageError
@@ -41,6 +42,16 @@ def test_the_page_escapes_what_a_model_wrote(report: RunReport, tmp_path: Path) 
     assert "script" not in reader.tags
     assert "<script>alert(1)</script>" in "".join(reader.words)
     assert not re.search(r"[\x1b\u202e]", page)
+
+
+@pytest.mark.parametrize("held", [0, 1])
+def test_a_version_without_an_output_contract_has_no_count_of_invalid_outputs(
+    tmp_path: Path, rows: list[CaseRow], held: int
+) -> None:
+    told = [replace(row, validated=held) for row in rows]
+    write_report(tmp_path / "report.html", RunReport("promptops", told, {}))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (" invalid" in page, ">none<" in page) == (held == 1, held == 0)
 
 
 def test_the_page_loads_nothing_from_elsewhere(report: RunReport, tmp_path: Path) -> None:

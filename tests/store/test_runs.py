@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,10 +107,6 @@ def test_many_samples_are_polled_by_key_at_once(store: RunStore) -> None:
 def test_polling_uses_the_primary_key(store: RunStore) -> None:
     run = store.start_run("pytest")
     store.append(run, [sample(f"c{n}") for n in range(2000)])
-    begin = time.perf_counter()
-    for n in range(200):
-        store.get_many(run, [key(f"c{n}"), key(f"c{n + 1}")])
-    assert time.perf_counter() - begin < 2.0  # 0.1 s on an idle machine; a scan of the run takes 2 ms a poll and more
     connection = sqlite3.connect(store.path)
     values = [run, "booking", "v2", PIN, "c1", "c2", 1]
     plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {runs.of_cases(2)}", values))

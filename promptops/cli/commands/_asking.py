@@ -158,6 +158,7 @@ def recorded_run(
     resume: Resume,
     within: timedelta | None = None,
     key: Json = None,
+    alone: bool = False,
 ) -> Iterator[StoredRun]:
     """A run in the store, begun or gone on with: interrupted where the block is left before it was finished."""
     from promptops.runner.resuming import StoredRun
@@ -166,7 +167,15 @@ def recorded_run(
     wanted = [(target, target.cases) for target in targets]
     command = " ".join(sys.argv[1:])
     stored = StoredRun.begin(
-        session, kind, wanted, plan=plan, command=command, resume=resume, within=within or KEPT_FOR, key=key
+        session,
+        kind,
+        wanted,
+        plan=plan,
+        command=command,
+        resume=resume,
+        within=within or KEPT_FOR,
+        key=key,
+        alone=alone,
     )
     try:
         if words := stored.words(sum(len(cases) * target.samples for target, cases in wanted), "--no-resume"):

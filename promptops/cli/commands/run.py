@@ -131,7 +131,7 @@ def run(
     plan: dict[str, Json] = {"mode": session.mode, "targets": [f"{target.name} {target.pin}" for target in targets]}
     if batch:
         plan["batch"] = True
-    with recorded_run(session, "run", targets, plan, resume=wish) as stored:
+    with recorded_run(session, "run", targets, plan, resume=wish, alone=bool(batch)) as stored:
         session.batch = batch_wanted(stored, batch, cancel=cancel)
         found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json, cancel=cancel)
         _conclude(project, session, found, report, stored, evidence=not no_evidence, as_json=as_json)
@@ -187,7 +187,7 @@ def _ask(
     if session.batch:
         say_handing_over(session, stored, targets, telling, cancel=cancel)
     elif session.mode != "replay":
-        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling)
+        say_estimate(estimate_run(session, targets, stored.left_out), caps=session.caps, telling=telling)
     settings = stored.settings(session.engine_settings(targets))
     if session.batch:
         settings = asked_in_batches(session, stored, targets, settings, telling, cancel=cancel)

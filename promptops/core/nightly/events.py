@@ -22,6 +22,7 @@ class Tokens(Strict):
 
     tokens: dict[str, float]
     floor: float = 0.0
+    calls: Count = 0
 
 
 class Served(Strict):
@@ -58,6 +59,8 @@ class ProbesChosen(Strict):
     """Which tier the endpoint allows, found at the first reading, and the texts that are asked from then on.
 
     `drawn`: tier 1a at temperature 1, with the surprise of the tokens that come; otherwise at temperature 0 without it.
+    `repeats`: tier 1b asks each text so often, and its number is the deviance; 0: an epoch from before that, which goes
+    on with the share of the top token.
     """
 
     kind: Literal["probes"] = "probes"
@@ -69,6 +72,7 @@ class ProbesChosen(Strict):
     top: Count = 0
     varying: Count = 0
     drawn: bool = False
+    repeats: Count = 0
     cost: float | None = 0.0
 
 
@@ -97,15 +101,30 @@ class ReadingTaken(Strict):
 
 
 class Missed(Strict):
-    """A reading that could not be taken: an outage says nothing about the model."""
+    """A reading that could not be taken: an outage says nothing about the model. `failure` is the kind of the first."""
 
     kind: Literal["missed"] = "missed"
     endpoint: Name
     epoch: Count
     at: str
     reason: Text
+    failure: Annotated[str, Field(max_length=40)] = ""
     requests: Count = 0
     cost: float | None = 0.0
+
+
+class NightsThinned(Strict):
+    """Nights turned out to hang together: from now on only every `every`-th counts (0: none; they never will).
+
+    It stands where the alarm would have stood that they would have raised.
+    """
+
+    kind: Literal["thinned"] = "thinned"
+    endpoint: Name
+    epoch: Count
+    at: str
+    correlation: float
+    every: Count
 
 
 class AlarmRaised(Strict):
@@ -143,8 +162,8 @@ class AlarmTold(Strict):
 
 
 Event = Annotated[
-    EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold,
+    EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold,
     Field(discriminator="kind"),
 ]
-AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold
+AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold
 EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,8 +19,8 @@ from promptops.errors import ProviderError
 from promptops.models import Request
 from promptops.providers.batches.base import BatchStatus, Entry, Parcel, count_of
 from promptops.providers.batches.calls import Calls
+from promptops.providers.batches.results import entries_of
 from promptops.providers.failures import of_error_object
-from promptops.providers.replies import parse_object
 from promptops.providers.wire import Wire
 
 _ROUTE: Final = "/messages/batches"
@@ -94,10 +93,7 @@ class AnthropicBatches(Struct):
 
     def results(self, status: BatchStatus) -> Iterator[Entry]:
         """The lines of the results."""
-        for source in status.sources:
-            for line in self.calls.lines(source):
-                with suppress(ProviderError):  # what cannot be read has no result
-                    yield self._entry(parse_object(line))
+        return entries_of(self.calls, status, self._entry)
 
     def _entry(self, line: Mapping[str, Any]) -> Entry:
         custom_id, result = str(line.get("custom_id") or ""), line.get("result")

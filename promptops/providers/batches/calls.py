@@ -29,12 +29,13 @@ MOST_LEFT_OUT: Final = 1 << 30  # bytes of a line that is too long, after which 
 TIMEOUT: Final = 60.0  # seconds for one piece of a reply; for an upload, for one piece of it to be taken
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 60.0  # seconds between two tries
-_PIECE: Final = 1 << 20
+SLOWEST: Final = 10_000.0  # bytes a second, after the first TIMEOUT seconds: slower is no answer
+LONGEST: Final = 6 * 3600.0  # seconds for one reply, however much of it comes
 _CAN_PASS: Final = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 
 class Calls(Struct):
-    """Calls to one endpoint with one key. `sleep` waits seconds; `headers` go with every call."""
+    """Calls to one endpoint with one key. `sleep` waits seconds, `clock` counts them; `headers` go with every call."""
 
     provider: str
     endpoint: Endpoint
@@ -42,6 +43,7 @@ class Calls(Struct):
     headers: Callable[[str | None], Mapping[str, str]]
     sleep: Callable[[float], object] = time.sleep
     chance: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
     more: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, path: str) -> dict[str, Any]:
@@ -59,11 +61,12 @@ class Calls(Struct):
     def lines(self, path: str) -> Iterator[bytes]:
         """Get the lines of a file, as they come; raises in the middle where it breaks off.
 
-        A line that is too long is left out: it must not keep the others from coming. Raises where it has no end.
+        A line that is too long is left out: it must not keep the others from coming. Raises where it has no end, and
+        where the file ends in the middle of a line.
         """
         with self._sent("GET", path, accept="*/*") as reply:
             held, left_out = bytearray(), 0
-            for piece in reply.iter_bytes(_PIECE):
+            for piece in self._pieces(reply):
                 _, newline, after = piece.partition(b"\n") if left_out else (b"", b"", piece)
                 if left_out and not newline:
                     left_out += len(piece)
@@ -71,13 +74,35 @@ class Calls(Struct):
                         raise ProviderError("bad_reply", f"{self.provider}: a line of the results has no end")
                     continue
                 left_out = 0
-                *whole, rest = (bytes(held) + after if held else after).split(b"\n")
-                yield from (line for line in whole if line.strip())
-                held = bytearray(rest)
+                first, *others = after.split(b"\n")
+                held += first
+                if others:
+                    yield from (line for line in (bytes(held), *others[:-1]) if line.strip())
+                    held = bytearray(others[-1])
                 if len(held) > MAX_LINE:
                     left_out, held = len(held), bytearray()
             if held.strip():
-                yield bytes(held)
+                yield self._whole(bytes(held))
+
+    def _whole(self, line: bytes) -> bytes:
+        """The last line, if it is one: a file that was cut off in the middle of it ends without a newline, too."""
+        try:
+            parse_object(line)
+        except ProviderError:
+            text = f"{self.provider}: the results break off in the middle of a line"
+            raise ProviderError("bad_reply", text) from None
+        return line
+
+    def _pieces(self, reply: httpx.Response) -> Iterator[bytes]:
+        """What comes, as it comes; raises where it trickles, or never ends."""
+        began, received = self.clock(), 0
+        for piece in reply.iter_bytes():
+            received += len(piece)
+            seconds = self.clock() - began
+            if seconds > min(LONGEST, TIMEOUT + received / SLOWEST):
+                text = f"{self.provider}: only {received:,} bytes of the reply came in {seconds:,.0f} s"
+                raise ProviderError("timeout", text)
+            yield piece
 
     def path_of(self, url: str) -> str | None:
         """Return where `url` points below this endpoint; None where it points anywhere else: no key goes there."""
@@ -93,7 +118,7 @@ class Calls(Struct):
     def _document(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         with self._sent(method, path, **content) as reply:
             body = bytearray()
-            for piece in reply.iter_bytes(_PIECE):
+            for piece in self._pieces(reply):
                 body += piece
                 if len(body) > MAX_DOCUMENT:
                     raise ProviderError("bad_reply", f"{self.provider}: the reply is too long")
@@ -135,7 +160,7 @@ class Calls(Struct):
 
     def _refused(self, reply: httpx.Response) -> ProviderError:
         said = bytearray()
-        for piece in reply.iter_bytes(_PIECE):
+        for piece in self._pieces(reply):
             said += piece[: MAX_EXCUSE - len(said)]
             if len(said) >= MAX_EXCUSE:
                 break

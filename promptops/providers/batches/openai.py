@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,9 +18,10 @@ from promptops.errors import FailureKind, ProviderError
 from promptops.models import Request
 from promptops.providers.batches.base import BatchStatus, Entry, Parcel, count_of
 from promptops.providers.batches.calls import Calls
+from promptops.providers.batches.results import entries_of
 from promptops.providers.failures import of_error_object, of_status
 from promptops.providers.reading import string_or_none
-from promptops.providers.replies import error_words, parse_object
+from promptops.providers.replies import error_words
 from promptops.providers.wire import Wire
 
 MARK: Final = "promptops"  # the key of the metadata that holds our name of a batch
@@ -107,10 +107,7 @@ class OpenAIBatches(Struct):
 
     def results(self, status: BatchStatus) -> Iterator[Entry]:
         """The lines of the output file, then those of the error file."""
-        for source in status.sources:
-            for line in self.calls.lines(source):
-                with suppress(ProviderError):  # what cannot be read has no result
-                    yield self._entry(parse_object(line))
+        return entries_of(self.calls, status, self._entry)
 
     def _url(self, model: str) -> str:
         """The path of the endpoint that a line is for, which begins with the version whatever the base URL is."""

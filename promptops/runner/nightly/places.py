@@ -8,23 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.nightly.events import EpochBegun
-from promptops.errors import Problem, ProblemsError
+from promptops.errors import Problem, ProblemsError, UsageError
 from promptops.store.atomic import write_text
 from promptops.store.drift_log import DriftLog, FolderLog, StoreLog
+from promptops.store.drift_postgres import SCHEMES, PostgresLog
 from promptops.store.run_tables import make_folder
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
 
 MARK: Final = "drift.json"
+STATE: Final = "PROMPTOPS_DRIFT_STATE"
 
 
 def open_log(project: Project, environ: Mapping[str, str], chosen: str | None = None) -> DriftLog:
-    """Return the log: the option, else `$PROMPTOPS_DRIFT_STATE`, else pyproject.toml, else the store folder."""
-    settings = project.config.drift
-    wanted = chosen or environ.get("PROMPTOPS_DRIFT_STATE") or (settings.state if settings is not None else None)
+    """Return the log: the option, else `$PROMPTOPS_DRIFT_STATE`, else pyproject.toml, else the store folder.
+
+    Raises `UsageError` for an address that is no PostgreSQL, or that holds a password where others read it.
+    """
+    settings, secret = project.config.drift, environ.get(STATE, "").strip()
+    wanted = chosen or secret or (settings.state if settings is not None else None)
     if wanted == "store":
         return StoreLog(project.store_dir / "store.db")
+    if wanted and "://" in wanted:
+        if not wanted.startswith(SCHEMES):
+            raise UsageError(
+                f"the drift log cannot be kept by {wanted.partition('://')[0][:20]!r}: name a folder, `store`, "
+                "or postgresql://user@host/database"
+            )
+        return PostgresLog(wanted, secret=not chosen and bool(secret))
     if wanted:
         return FolderLog(project.root / wanted)
     make_folder(project.store_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,8 @@ from promptops.errors import ConfigError, ProviderError, UsageError
 from promptops.models import Message, Pin, Request
 from promptops.providers.batches import BatchApi, BatchStatus, Parcel, batch_api_for
 from promptops.providers.batches.anthropic import AnthropicBatches
+from promptops.providers.batches.calls import Calls
+from promptops.providers.batches.openai import OpenAIBatches
 from promptops.testing import Answer, BatchServer, LoopbackServer
 
 FORMATS = ("openai-chat", "openai-responses", "anthropic-messages")
@@ -37,11 +40,11 @@ def server() -> Iterator[BatchServer]:
         yield server
 
 
-def entries(server: BatchServer, format_name: str, lines: list[bytes]) -> list[tuple[str, str]]:
+def entries(server: BatchServer, format_name: str, lines: list[bytes], **counts: Any) -> list[tuple[str, str]]:
     """What is read in results that consist of `lines`: custom ids, with text or kind of error."""
     server.files["f"] = b"\n".join(lines)
     api = api_at(server.base_url, format_name)
-    status = BatchStatus("b", "ended", ended=True, sources=("/files/f/content",))
+    status = BatchStatus("b", "ended", ended=True, sources=("/files/f/content",), **counts)
     return [
         (entry.custom_id, entry.error.kind if entry.error else (entry.reply.text if entry.reply else ""))
         for entry in api.results(status)
@@ -117,7 +120,53 @@ def test_each_line_of_openais_files_is_read(server: BatchServer, line: Any, read
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_lines_that_cannot_be_read_are_left_out(server: BatchServer, format_name: str) -> None:
     broken = [b"", b"   ", b"[]", b"{", b"\xff\xfe", b'"text"', b"null", b'{"a": NaN}', b"{" * 10_000]
-    assert entries(server, format_name, broken) == []
+    assert entries(server, format_name, [*broken, b""]) == []
+
+
+GOOD = [json.dumps({"custom_id": name, "error": {"message": "no"}}).encode() for name in ("a", "b", "c")]
+
+
+@pytest.mark.parametrize("counts", [{"answered": 3}, {"answered": 1, "failed": 2}, {}])
+def test_all_lines_that_the_vendor_counts_are_the_whole_file(server: BatchServer, counts: dict[str, int]) -> None:
+    for end in ([b""], []):
+        assert [name for name, _ in entries(server, "openai-chat", [*GOOD, *end], **counts)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("counts", [{"answered": 4}, {"answered": 1, "failed": 3}])
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_file_that_was_cut_between_two_lines_is_not_taken_for_the_whole(
+    server: BatchServer, format_name: str, counts: dict[str, int]
+) -> None:
+    with pytest.raises(ProviderError, match="3 of 4 results came: the file is not complete") as caught:
+        entries(server, format_name, [*GOOD, b""], **counts)
+    assert caught.value.kind == "bad_reply"
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_file_that_was_cut_in_a_line_is_not_taken_for_the_whole(server: BatchServer, format_name: str) -> None:
+    with pytest.raises(ProviderError, match="break off in the middle of a line"):
+        entries(server, format_name, [*GOOD, GOOD[0][:-5]])
+
+
+def test_results_that_trickle_are_not_waited_for(server: BatchServer) -> None:
+    server.files["f"] = b"x" * 5000
+    api = api_at(server.base_url)
+    assert isinstance(api, OpenAIBatches)
+    moments = iter([0.0, 61.0])
+    api.calls.clock = lambda: next(moments)
+    with pytest.raises(ProviderError, match="only 5,000 bytes of the reply came in 61 s") as caught:
+        list(api.calls.lines("/files/f/content"))
+    assert caught.value.kind == "timeout"
+
+
+def test_results_that_never_end_are_not_waited_for(server: BatchServer) -> None:
+    server.files["f"] = b"{}\n" * 300_000
+    api = api_at(server.base_url)
+    assert isinstance(api, OpenAIBatches)
+    moments = itertools.count(0.0, 6 * 3600.0)
+    api.calls.clock = lambda: next(moments)
+    with pytest.raises(ProviderError, match="of the reply came in"):
+        list(api.calls.lines("/files/f/content"))
 
 
 @pytest.mark.parametrize("piece", [64, 100, 1000, 100_000])
@@ -125,15 +174,16 @@ def test_a_line_that_is_too_long_is_not_held_and_keeps_no_other_from_coming(
     server: BatchServer, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     monkeypatch.setattr("promptops.providers.batches.calls.MAX_LINE", 1000)
-    monkeypatch.setattr("promptops.providers.batches.calls._PIECE", piece)
+    monkeypatch.setattr(Calls, "_pieces", lambda _, reply: reply.iter_bytes(piece))
     good = [json.dumps({"custom_id": name, "error": {"message": "no"}}).encode() for name in ("a", "b")]
-    found = entries(server, "openai-chat", [good[0], b"x" * 10_000, good[1], b"y" * 10_000])
+    found = entries(server, "openai-chat", [good[0], b"x" * 10_000, good[1], b"y" * 10_000, b""])
     assert [name for name, _ in found] == ["a", "b"]
 
 
 def test_a_line_without_end_is_not_waited_for(server: BatchServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"MAX_LINE": 1000, "MOST_LEFT_OUT": 5000, "_PIECE": 100}.items():
+    for name, value in {"MAX_LINE": 1000, "MOST_LEFT_OUT": 5000}.items():
         monkeypatch.setattr(f"promptops.providers.batches.calls.{name}", value)
+    monkeypatch.setattr(Calls, "_pieces", lambda _, reply: reply.iter_bytes(100))
     with pytest.raises(ProviderError, match="a line of the results has no end"):
         entries(server, "openai-chat", [b"x" * 10_000])
 

@@ -17,12 +17,6 @@ MODEL = "gpt-4.1-mini-2025-04-14"
 IMAGE_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 FILE_URL = f"data:application/pdf;base64,{base64.b64encode(PDF).decode()}"
 SAMPLING = {"temperature": 0.2, "top_p": 0.9, "max_tokens": 300, "logprobs": True, "top_logprobs": 2}
-MESSAGES: Any = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
 LOGPROBS: Any = {
     "content": [
         {

@@ -11,6 +11,7 @@ from promptops.errors import ConfigError, ProviderError
 from promptops.models import Message, Pin, Request
 from promptops.providers.azure_openai import AzureOpenAI
 from promptops.providers.registry import check_providers
+from tests.providers.oracles.chat import CALLED, MESSAGES
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
@@ -38,12 +39,6 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
 }
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
 
 
 def answer(message: dict[str, Any], reason: str = "stop", **more: Any) -> dict[str, Any]:
@@ -105,20 +100,9 @@ def test_the_v1_api_has_it_in_the_body() -> None:
 
 
 def test_tools_and_a_schema() -> None:
-    call = {
-        "id": "call_1",
-        "type": "function",
-        "function": {"name": "book", "arguments": '{"time": "19:00", "people": 2}'},
-    }
-    messages = [
-        {"role": "user", "content": "a table at seven"},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": '{"booked": true}', "tool_call_id": "call_1"},
-        {"role": "user", "content": "thanks, and one at eight"},
-    ]
     canned = served(answer({"content": "14:30"}))
     chosen = {"type": "function", "function": {"name": "book"}}
-    theirs = sent_by(lambda url: current(url, messages=messages, tools=[TOOL], tool_choice=chosen), canned)
+    theirs = sent_by(lambda url: current(url, messages=CALLED, tools=[TOOL], tool_choice=chosen), canned)
     ours, _ = sent_by_us("azure-openai", with_calls(MODEL, tool_choice="book"), canned, below="/openai/v1", names=NAMES)
     assert ours.json == theirs.json
     schema: dict[str, Any] = {

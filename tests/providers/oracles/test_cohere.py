@@ -10,6 +10,7 @@ import pytest
 from promptops.errors import ProviderError
 from promptops.models import Media, Message, Pin, Request
 from promptops.providers.cohere import Cohere
+from tests.providers.oracles.chat import CALLED, MESSAGES, SCHEMA
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
@@ -36,13 +37,6 @@ LOGPROBS = [
     {"text": "14", "token_ids": [7], "logprobs": [-0.25]},
     {"text": ":30", "token_ids": [8, 9], "logprobs": [-1, -0.5]},
 ]
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
-SCHEMA: dict[str, Any] = {"type": "object", "properties": {"time": {"type": "string"}}, "required": ["time"]}
 
 
 def answer(message: dict[str, Any], reason: str = "COMPLETE", **more: Any) -> dict[str, Any]:
@@ -91,17 +85,7 @@ def test_a_conversation_and_the_sampling() -> None:
 )
 @pytest.mark.parametrize("strict", [False, True])
 def test_tools_calls_and_their_results(choice: str, sent: dict[str, str], strict: bool) -> None:
-    call = {
-        "id": "call_1",
-        "type": "function",
-        "function": {"name": "book", "arguments": '{"time": "19:00", "people": 2}'},
-    }
-    messages = [
-        {"role": "user", "content": "a table at seven"},
-        {"role": "assistant", "tool_calls": [call]},
-        {"role": "tool", "content": '{"booked": true}', "tool_call_id": "call_1"},
-        {"role": "user", "content": "thanks, and one at eight"},
-    ]
+    messages = [{key: value for key, value in message.items() if value is not None} for message in CALLED]
     asked = with_calls(MODEL, tool_choice=choice)
     if strict:
         tool = {**TOOL, "function": {**TOOL["function"], "strict": True}}

@@ -9,6 +9,7 @@ import pytest
 from promptops.errors import ProviderError
 from promptops.models import Message, Pin, Request
 from promptops.providers.deepseek import DeepSeek
+from tests.providers.oracles.chat import CALLED, MESSAGES
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
@@ -34,12 +35,6 @@ USAGE = {
     "prompt_cache_hit_tokens": 1152,
     "prompt_cache_miss_tokens": 48,
 }
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
 NO_THINKING = {"extra_body": {"thinking": {"type": "disabled"}}}
 
 
@@ -107,19 +102,8 @@ def test_what_the_reference_does_not_know_is_refused(param: dict[str, Any]) -> N
 
 
 def test_tools_calls_and_their_results() -> None:
-    call = {
-        "id": "call_1",
-        "type": "function",
-        "function": {"name": "book", "arguments": '{"time": "19:00", "people": 2}'},
-    }
-    messages = [
-        {"role": "user", "content": "a table at seven"},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": '{"booked": true}', "tool_call_id": "call_1"},
-        {"role": "user", "content": "thanks, and one at eight"},
-    ]
     assert our_body(with_calls(MODEL, tool_choice="required")) == their_body(
-        messages=messages, tools=[TOOL], tool_choice="required"
+        messages=CALLED, tools=[TOOL], tool_choice="required"
     )
 
 

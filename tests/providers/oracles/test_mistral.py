@@ -11,6 +11,7 @@ import pytest
 from promptops.errors import ProviderError
 from promptops.models import Media, Message, Pin, Request
 from promptops.providers.mistral import Mistral
+from tests.providers.oracles.chat import CALLED, MESSAGES
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
@@ -37,12 +38,6 @@ ANSWER = {
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "14:30"}}],
     "usage": USAGE,
 }
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
 SAMPLING = {
     "temperature": 0.2,
     "top_p": 0.9,
@@ -101,21 +96,10 @@ def test_a_conversation_and_the_sampling() -> None:
 
 
 def test_tools_calls_and_their_results() -> None:
-    call = {
-        "id": "call_1",
-        "type": "function",
-        "function": {"name": "book", "arguments": '{"time": "19:00", "people": 2}'},
-    }
-    messages = [
-        {"role": "user", "content": "a table at seven"},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": '{"booked": true}', "tool_call_id": "call_1"},
-        {"role": "user", "content": "thanks, and one at eight"},
-    ]
     chosen = {"type": "function", "function": {"name": "book"}}
     for ours, theirs in (("auto", "auto"), ("none", "none"), ("required", "required"), ("book", chosen)):
         params: dict[str, Any] = {"tool_choice": ours, "parallel_tool_calls": False}
-        sent = their_body(messages=messages, tools=[TOOL], tool_choice=theirs, parallel_tool_calls=False)
+        sent = their_body(messages=CALLED, tools=[TOOL], tool_choice=theirs, parallel_tool_calls=False)
         assert our_body(with_calls(MODEL, **params)) == sent
 
 

@@ -11,6 +11,7 @@ import pytest
 from promptops.errors import ProviderError
 from promptops.models import Media, Message, Pin, Request
 from promptops.providers.ollama import Ollama
+from tests.providers.oracles.chat import MESSAGES, SCHEMA
 from tests.providers.oracles.oracle import (
     KEY,
     TOOL,
@@ -29,12 +30,6 @@ ollama = pytest.importorskip("ollama")
 
 NDJSON = "application/x-ndjson"
 MODEL = "llama3.2:3b-instruct-q4_K_M"
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "7 pm"},
-    {"role": "assistant", "content": '{"time": "19:00"}'},
-    {"role": "user", "content": "half past two 😀"},
-]
 COUNTS = {
     "total_duration": 4883583458,
     "load_duration": 1334875,
@@ -44,7 +39,6 @@ COUNTS = {
     "eval_duration": 4535599000,
 }
 LOGPROB = {"token": "14", "logprob": -0.1, "bytes": [49, 52], "top_logprobs": [{"token": "15", "logprob": -2.5}]}
-SCHEMA: dict[str, Any] = {"type": "object", "properties": {"time": {"type": "string"}}, "required": ["time"]}
 OPTIONS = {"temperature": 0.2, "top_p": 0.9, "top_k": 20, "frequency_penalty": 0.5, "presence_penalty": -0.5}
 
 

@@ -10,11 +10,11 @@ from promptops.errors import ProviderError
 from promptops.models import Request
 from promptops.providers.formats import format_for
 from tests.providers.oracles.calls import BOOKED, FILE, IMAGE, Booking, looking, structured, two_calls
+from tests.providers.oracles.chat import CALLED, MESSAGES
 from tests.providers.oracles.openai_sdk import (
     FILE_URL,
     IMAGE_URL,
     LOGPROBS,
-    MESSAGES,
     MODEL,
     SAMPLING,
     client,
@@ -82,16 +82,7 @@ CHAT_CALLS: dict[str, tuple[Request, dict[str, Any]]] = {
     "a tool that must be called": (
         with_calls(MODEL, tool_choice="book", parallel_tool_calls=False),
         {
-            "messages": [
-                {"role": "user", "content": "a table at seven"},
-                {
-                    "role": "assistant",
-                    "content": None,
-                    "tool_calls": [their_call("book", "call_1", {"time": "19:00", "people": 2})],
-                },
-                {"role": "tool", "content": '{"booked": true}', "tool_call_id": "call_1"},
-                {"role": "user", "content": "thanks, and one at eight"},
-            ],
+            "messages": CALLED,
             "tools": [TOOL],
             "tool_choice": {"type": "function", "function": {"name": "book"}},
             "parallel_tool_calls": False,

@@ -10,12 +10,12 @@ from promptops.errors import ProviderError
 from promptops.models import Request
 from promptops.providers.formats import format_for
 from tests.providers.oracles.calls import BOOKED, FILE, IMAGE, Booking, looking, structured, two_calls
+from tests.providers.oracles.chat import MESSAGES
 from tests.providers.oracles.openai_sdk import (
     FILE_URL,
     FUNCTION,
     IMAGE_URL,
     LOGPROBS,
-    MESSAGES,
     MODEL,
     SAMPLING,
     client,
