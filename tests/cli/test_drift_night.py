@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from promptops.cli.commands._drift_daemon import keep_watch, said
-from promptops.errors import StoreError
+from promptops.cli.commands._drift_daemon import Due, keep_watch, said
+from promptops.errors import StoreError, UsageError
+from promptops.store.drift_log import UnreachableLog
 from promptops.testing import Answer, LoopbackServer
 from tests.cli.test_drift_watch import Behaviour, Night
 from tests.runner.nightly.tracker import tracking
@@ -176,10 +179,61 @@ def test_an_error_of_one_visit_does_not_end_the_daemon(capsys: pytest.CaptureFix
     def broken() -> int:
         raise StoreError("the disk is full")
 
-    said(broken)()
-    said(lambda: 1 // 0)()
-    said(lambda: 10)()
+    said(broken)
+    said(lambda: 1 // 0)
+    said(lambda: 10, first=True)
     errors = capsys.readouterr().err
     assert "this visit failed: the disk is full" in errors
     assert "this visit failed: ZeroDivisionError" in errors
     assert "visited; exit code 10" in errors
+
+
+def test_a_mistake_of_the_configuration_ends_the_daemon_at_its_start_and_an_outage_does_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def mistaken() -> int:
+        raise UsageError("no such environment")
+
+    def out() -> int:
+        raise UnreachableLog("the server is out")
+
+    with pytest.raises(UsageError, match="no such environment"):
+        said(mistaken, first=True)
+    said(out, first=True)
+    assert "this visit failed: the server is out" in capsys.readouterr().err
+
+
+def test_sigterm_ends_the_daemon_cleanly_and_gives_the_signal_back(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("apscheduler")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def visit() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    keep_watch(visit, lambda: 0, hour=3, minute=17)
+    assert capsys.readouterr().err.endswith("stopped\n")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_visit_that_waits_already_does_not_wait_twice() -> None:
+    def night() -> int:
+        return 0
+
+    def hourly() -> int:
+        return 0
+
+    due = Due()
+    for visit in (hourly, night, hourly, night):
+        due.put(visit)
+    assert [due.get(), due.get()] == [hourly, night]
+    due.put(hourly)
+    assert due.get() == hourly
+
+
+def test_a_daemon_that_can_tell_nobody_says_so_before_it_asks(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.files.config('[tool.promptops.drift.webhook]\nkind = "slack"')
+    count = night.server.count
+    assert night.drift("--watch") == 2
+    assert "the webhook cannot be called: $PROMPTOPS_WEBHOOK_URL is not set" in capsys.readouterr().err
+    assert night.server.count == count

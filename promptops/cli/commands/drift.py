@@ -163,8 +163,11 @@ def check(
         return
     from promptops.cli.commands._drift_daemon import keep_watch
     from promptops.cli.commands.schedule import time_of_day
+    from promptops.runner.nightly.telling import check_receivers
 
     hour, minute = time_of_day(at)
+    drift_settings = current_project().config.drift
+    check_receivers(drift_settings.webhook if drift_settings is not None else None, environ())
     keep_watch(lambda: visit(wish), lambda: _calibrate(names, env, wanted), hour=hour, minute=minute)
 
 
