@@ -149,6 +149,16 @@ def test_a_job_whose_webhook_has_no_address_is_red_before_the_night(
     assert night.drift(days=0) == 0  # by hand, where nobody needs to be told
 
 
+@pytest.mark.parametrize(("status", "ends"), [(401, 2), (404, 2), (503, 10)])
+def test_a_job_is_red_for_a_key_that_is_refused_or_a_model_that_is_gone(
+    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, status: int, ends: int
+) -> None:
+    begin(night)
+    monkeypatch.setattr(Behaviour, "__call__", lambda self, asked: Answer(status=status))
+    assert night.drift("--require-state", days=1) == ends
+    assert night.drift(days=1) == 10  # to whoever looks it says so
+
+
 def test_an_epoch_begins_where_the_mark_cannot_be_written(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     (night.files.path / "prompts/drift.json").mkdir()
     assert night.drift("accept", "--reason", "in a container") == 2  # what is there is no mark

@@ -190,7 +190,13 @@ def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Tellin
     seen = [replace(after, read=before.read) for before, after in zip(seen, watch.look(), strict=True)]
     code = _report(watch, seen, night, as_json=wanted.as_json)
     able = tell(watch, seen, night)
-    return code if able or not wanted.required else UsageError.exit_code
+    return code if not wanted.required or (able and not any(map(_mistaken, seen))) else UsageError.exit_code
+
+
+def _mistaken(seen: Seen) -> bool:
+    """Whether an endpoint could not be read for what no night mends: its key is missing or refused, its model is gone."""
+    missed = seen.watch.missed
+    return seen.state == "unmeasurable" and missed is not None and missed.failure in {"auth", "not_found"}
 
 
 def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
