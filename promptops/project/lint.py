@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator
 
+from promptops.core import pricing
 from promptops.core.presets import contradictions
-from promptops.core.pricing import cost
 from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
 from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.errors import Problem, ProblemsError, did_you_mean
@@ -80,7 +80,7 @@ def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iter
         yield from _cases_named(settings, dataset, shown, distance="distance" in metrics)
     if {"validation", "first_pass"} & metrics and not prompt.spec.output:
         yield Problem(shown, 0, "canary: validation is measured by an output contract", "output: schema.json")
-    if "cost" in metrics and cost(prompt.newest.pin, Usage(1, 1), project.config.prices) is None:
+    if "cost" in metrics and pricing.cost(prompt.newest.pin, Usage(1, 1), project.config.prices) is None:
         why = f"canary: the price of {prompt.newest.pin} is not known, so its cost is not measured"
         yield Problem(shown, 0, why, "set [tool.promptops.prices]")
 
