@@ -26,8 +26,9 @@ def turn_of(
     """Return whose turn it is: `costs` in US dollars by name (None: no price is known), `last` when each was asked.
 
     Those of `first` (an alarm) go before all others, then those never asked, then the longest ago. Among equals another
-    one is the first each `night` (a number that grows by one): some jobs remember no night. One that does not fit is passed over for a cheaper one behind it. What costs nothing always fits. One of `first` is asked without a
-    known price, too: whether an alarm matters to its cases is worth what the run's own budget allows.
+    one is the first each `night` (a number that grows by one): some jobs remember no night. One that does not fit is
+    passed over for a cheaper one behind it. What costs nothing always fits. One of `first` is asked without a known
+    price, too: whether an alarm matters to its cases is worth what the run's own budget allows.
     """
     places = {name: (place - night) % len(costs) for place, name in enumerate(sorted(costs))}
     order = sorted(costs, key=lambda name: (name not in first, last.get(name, ""), places[name]))
