@@ -38,7 +38,7 @@ def test_a_killed_calibration_goes_on_where_it_was(tmp_path: Path) -> None:
         killed = subprocess.Popen(
             COMMAND, cwd=files.path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(lambda: asked.total() > LABELS // 2, killed)
+        wait_until(lambda: asked.total() > LABELS // 2)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert not (files.path / "prompts/polite/calibration").exists()
