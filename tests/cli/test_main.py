@@ -44,6 +44,26 @@ def test_every_command_is_there_and_its_help_shows_an_example(
         assert f"$ promptops {name}" in shown or "Commands:" in shown
 
 
+BELOW: dict[str, tuple[str, ...]] = {
+    "cache": ("stats", "clear"),
+    "drift": ("check", "accept", "calibrate", "status", "history"),
+    "judge": ("calibrate", "list"),
+    "models": ("pull", "list"),
+}
+EVERY = [[entry.name] for entry in COMMANDS] + [[name, inner] for name, found in BELOW.items() for inner in found]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_help_fits_80_columns_and_shows_an_example(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert f"$ promptops {words[0]}" in shown
+
+
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
