@@ -1,7 +1,7 @@
 """What a shell is offered behind a command: prompts, versions, environments, pins, words of an option.
 
-What fits is told by the `metavar` of an argument or option, so a new command needs nothing here. Asked at every press of
-a key, it reads names of files and a few lines, and imports nothing that takes time: a project with a mistake in it
+What fits is told by the `metavar` of an argument or option, so a new command needs nothing here. Asked at every press
+of a key, it reads names of files and a few lines, and imports nothing that takes time: a project with a mistake in it
 completes as well. Nothing is run, and an error offers nothing.
 """
 
