@@ -186,7 +186,7 @@ class DriftConfig(Strict):
     size: Literal["tiny", "standard"] = "standard"
     prompts: Annotated[list[ProbeText], Field(max_length=5)] = Field(default_factory=list)
     reference: Annotated[int, Field(ge=4, le=60)] = 8
-    calibration: Annotated[int, Field(ge=30, le=60)] = 40
+    calibration: Annotated[int, Field(ge=30, le=60)] = 60
     spacing: Duration = "1h"
     state: Annotated[str, Field(min_length=1)] | None = None
     texts: Literal["weekly", "alarm", "off"] = "alarm"

@@ -139,18 +139,16 @@ def _both(run: Run, comparison: Comparison, case: Any) -> tuple[CaseResult, Case
 
 def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]:
     from promptops.reporting.canary_metrics import metric_lines
+    from promptops.reporting.canary_words import cases_words, finding_words
 
     yield f"{decision.verdict.upper()}: {decision.reason}"
     yield f"against {comparison.baseline.version}, {_source(comparison)}"
     settings = comparison.candidate.spec.canary
     if decision.metrics:
         yield from (line.text.strip() for line in metric_lines(decision, settings))
-    elif decision.interval is not None and decision.difference is not None:
-        low, high = decision.interval
-        yield (
-            f"pass rate {decision.baseline_rate or 0:.1%} → {decision.candidate_rate or 0:.1%}, "
-            f"{100 * decision.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-        )
+        yield f"cases: {cases_words(decision)}"
+    else:
+        yield from (f"{title}: {text}" if title else text for title, text in finding_words(decision, settings))
     for word, cases in (("broke", decision.broke), ("fixed", decision.fixed)):
         if cases:
             yield f"{word}: {_listed(cases)}"

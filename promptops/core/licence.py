@@ -159,7 +159,7 @@ def _by_canary(claim: Claim, evidence: Evidence, acknowledged: Collection[str]) 
     found = _acknowledged(record, claim, acknowledged, missing, helps=not refused)
     if refused and standing_regress(matching):
         found = replace(found, needs="mend")
-    return replace(found, attempts=len(matching), notices=_notices(record, matching))
+    return replace(found, attempts=_attempts(matching), notices=_notices(record, matching))
 
 
 def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str) -> tuple[str, ...]:
@@ -251,11 +251,17 @@ def _open_words(cases: Sequence[str], was: str, *, helps: bool) -> tuple[str, ..
     )
 
 
+def _attempts(matching: Sequence[CanaryEvidence]) -> int:
+    """How many canaries of one comparison there were, with those that were left without a verdict."""
+    return sum(1 + canary.abandoned for canary in matching)
+
+
 def _notices(record: CanaryEvidence, matching: list[CanaryEvidence]) -> tuple[str, ...]:
     found = []
-    if len(matching) > 1:
-        earlier = ", ".join(canary.verdict for canary in matching[:-1])
-        found.append(f"this is attempt {len(matching)} of the same comparison (before: {earlier})")
+    if (attempts := _attempts(matching)) > 1:
+        left = attempts - len(matching)
+        earlier = [canary.verdict for canary in matching[:-1]] + ([f"{left} left without a verdict"] if left else [])
+        found.append(f"this is attempt {attempts} of the same comparison (before: {', '.join(earlier)})")
     if record.mode == "replay" or record.baseline_source == "recorded":
         side = "both sides were" if record.mode == "replay" else "the baseline was"
         found.append(f"{side} replayed from recordings, not asked live")

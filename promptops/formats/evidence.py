@@ -92,7 +92,8 @@ class CanaryEvidence(Strict):
     `fixed` looked once, when all were there: then both fields are left out of the file.
 
     `metrics`, `figures` (metric → case → baseline, candidate) and `clusters` (of the cases that are in one) are there
-    where more than one outcome a case decided.
+    where more than one outcome a case decided. `abandoned` canaries of the same comparison were begun since the last
+    one and left before they came to a verdict: each was an attempt, too.
     """
 
     candidate: Side
@@ -117,6 +118,7 @@ class CanaryEvidence(Strict):
     metrics: list[MetricSetting] = []
     figures: dict[MetricName, dict[CaseId, tuple[float | None, float | None]]] = {}
     clusters: dict[CaseId, str] = {}
+    abandoned: Annotated[int, Field(ge=0, le=10_000)] = 0
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -124,7 +126,7 @@ class CanaryEvidence(Strict):
         fields: dict[str, Any] = handler(self)
         if self.test == "fixed":
             del fields["test"], fields["asked"]
-        for name in ("metrics", "figures", "clusters"):
+        for name in ("metrics", "figures", "clusters", "abandoned"):
             if not fields[name]:
                 del fields[name]
         return fields

@@ -30,26 +30,41 @@ def append_canary(
     candidate: Side,
     baseline: Side,
     measurement: str,
-    build: Callable[[int], CanaryEvidence],
+    build: Callable[[int], CanaryEvidence | None],
     *,
     again: bool = False,
-) -> tuple[Path, CanaryEvidence]:
+    abandoned: int = 0,
+) -> tuple[Path, CanaryEvidence | None]:
     """Append the canary that `build` makes for the attempt it is; returns the file and the record.
 
     The attempt is counted under the lock, so that two canaries at once are not both the first: what an attempt
-    has to show depends on its number. `again` is what it is for `append_run`: the same canary is no further attempt.
+    has to show depends on its number. `build` returns None for an attempt as which it has shown nothing yet: then
+    nothing is written. `again` is what it is for `append_run`: the same canary is no further attempt. `abandoned` ones
+    that nobody goes on with count before it.
     """
     path = evidence_path(project, prompt, candidate.version)
     with locked(path):
         evidence = load_evidence(project, prompt, candidate.version)
-        if again and (same := next((c for c in evidence.canaries if build(c.attempt) == c), None)) is not None:
+        if again and (same := next((c for c in evidence.canaries if _is(build(c.attempt), c)), None)) is not None:
             return path, same
-        record = build(next_attempt(evidence, candidate, baseline, measurement))
+        record = build(next_attempt(evidence, candidate, baseline, measurement, abandoned=abandoned))
+        if record is None:
+            return path, None
+        record = record.model_copy(update={"abandoned": abandoned})
         write_text(path, render_evidence(evidence.model_copy(update={"canaries": [*evidence.canaries, record]})))
     return path, record
 
 
-def next_attempt(evidence: Evidence, candidate: Side, baseline: Side, measurement: str) -> int:
-    """Which attempt (from 1) a canary of this comparison would be; `measurement` is the measurement digest."""
+def _is(built: CanaryEvidence | None, record: CanaryEvidence) -> bool:
+    """Whether a canary is the one on record, whatever was left before it."""
+    return built is not None and built.model_copy(update={"abandoned": record.abandoned}) == record
+
+
+def next_attempt(evidence: Evidence, candidate: Side, baseline: Side, measurement: str, *, abandoned: int = 0) -> int:
+    """Which attempt (from 1) a canary of this comparison would be, after `abandoned` ones that are in no evidence.
+
+    `measurement` is the measurement digest.
+    """
     same = (candidate, baseline, measurement)
-    return 1 + sum((c.candidate, c.baseline, c.measurement.digest) == same for c in evidence.canaries)
+    own = [c for c in evidence.canaries if (c.candidate, c.baseline, c.measurement.digest) == same]
+    return 1 + abandoned + sum(1 + canary.abandoned for canary in own)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
-from promptops.core.canary import CanaryDecision, Looks
-from promptops.formats import CanarySettings
+from promptops.core.canary import CanaryDecision
 from promptops.models import Difference, Judgement
 from promptops.reporting.canary_metrics import metric_lines
+from promptops.reporting.canary_words import cases_words, finding_words
 from promptops.reporting.failure import sides
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.safe import one_line
-from promptops.runner.canary import CanaryResult, Flip
+from promptops.runner.canary_result import CanaryResult, Flip, telling
 
 _STYLES: dict[str, Style] = {"pass": "good", "regress": "bad", "inconclusive": "warn", "unmeasurable": "warn"}
 _BROKE, _FIXED, _DIFFERENCES, _SHORT = 10, 5, 6, 40
+_WIDTH = 80
 
 
 def canary_lines(
@@ -24,6 +26,7 @@ def canary_lines(
     return [
         *_verdict(result, decision),
         *_figures(result, decision),
+        *_must_pass(result),
         *_flips(result, decision),
         *_unmeasured(result, decision),
         *_ending(result, decision, attempt, evidence, next_step),
@@ -37,64 +40,75 @@ def _verdict(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     yield Line(
         f"{decision.verdict.upper()}{better}: {one_line(decision.reason, 400)}{partial}", _STYLES[decision.verdict]
     )
+    title = f"{cand.name} against {base.version}"
     pins = f" on {cand.pin}" if cand.pin == base.pin else f" on {cand.pin} (baseline on {base.pin})"
-    yield Line(one_line(f"{cand.name} against {base.version}{pins}", 400), "title")
+    if len(title + pins) <= _WIDTH:
+        yield Line(one_line(title + pins), "title")
+        return
+    yield Line(one_line(title), "title")
+    yield Line(one_line(f"  {'candidate' if cand.pin != base.pin else 'both'} on {cand.pin}", 400))
+    if cand.pin != base.pin:
+        yield Line(one_line(f"  baseline on {base.pin}", 400))
 
 
 def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     settings = result.comparison.candidate.spec.canary
     if decision.metrics:
         yield from metric_lines(decision, settings)
-        used = f" of {decision.looks.cases}" if decision.looks else ""
-        yield Line(
-            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
-            f"{len(decision.fixed)} fixed, {decision.same} same"
-        )
-    elif decision.measured and decision.difference is not None and decision.interval is not None:
-        base, cand = decision.baseline_rate or 0.0, decision.candidate_rate or 0.0
-        low, high = decision.interval
-        level = 100 * (1 - settings.alpha)
-        yield Line(
-            f"  pass rate   {base:.1%} → {cand:.1%}, {_points(decision.difference)} points "
-            f"({level:g}% interval {_points(low)} to {_points(high)}, at any time)"
-        )
-        if decision.verdict == "regress" and high >= 0:
-            yield Line(
-                "              (the interval assumes less than the test, and may touch 0 where that has decided)"
-            )
-        used = f" of {decision.looks.cases}" if decision.looks else ""
-        yield Line(
-            f"  cases       {decision.measured}{used} compared: {len(decision.broke)} broke, "
-            f"{len(decision.fixed)} fixed, {decision.same} same"
-        )
-        if decision.looks is not None:
-            yield Line(f"  worse?      {_worse(decision.looks, settings)}")
-            yield Line(f"  not worse?  {_not_worse(decision.looks, decision, settings)}")
+        yield Line(f"  cases       {cases_words(decision)}")
+    elif decision.measured and decision.difference is not None:
+        yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
         if decision.detectable is not None:
-            yield Line(f"  detects     a drop of {100 * decision.detectable:.0f} points or more, 4 times in 5")
-    yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
-    done, most = result.samples
+            yield Line(f"  detects     {_detects(decision)}")
+    if decision.measured:
+        yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":
-        yield Line(f"  used        {done:,} of {most:,} samples, ${result.cost:.4f}")
+        yield Line(f"  used        {_used(result)}")
+        yield Line(f"  spent       {_spent(result)}")
     if broken := result.broken():
         named = ", ".join(f"{case} (p = {p:.2g})" for case, p in broken.items())
         yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
 
 
-def _worse(looks: Looks, settings: CanarySettings) -> str:
-    return (
-        f"exact sequential sign test: error spent {looks.spent:.2g} of {settings.alpha:g} "
-        f"in {looks.used} of {looks.cases} cases"
-    )
+def _detects(decision: CanaryDecision) -> str:
+    """What so many cases find, where as many flip by chance as did here: of each way so many as of the rarer one."""
+    noise = 2 * min(len(decision.broke), len(decision.fixed)) / decision.measured
+    drop = 100 * (decision.detectable or 0.0)
+    return f"a drop of {drop:.0f} points or more, 4 times in 5, where {noise:.0%} flip by chance as here"
 
 
-def _not_worse(looks: Looks, decision: CanaryDecision, settings: CanarySettings) -> str:
-    margin = f"by {100 * settings.delta:g} points"
-    if looks.shown is not None:
-        return f"shown, not worse {margin} ({looks.shown})"
-    if looks.used < looks.cases:
-        return f"not shown {margin} so far: betting has won {looks.wealth:.2g} times its stake"
-    return f"not shown {margin}: p = {decision.p_not_worse or 0.0:.2g} (Tango, all cases)"
+def _used(result: CanaryResult) -> str:
+    """`124 of 240 samples, and 62 of must-pass cases before them`."""
+    done, most = result.samples
+    gates = result.must_pass.samples
+    return f"{done:,} of {most:,} samples" + (f", and {gates:,} of must-pass cases before them" if gates else "")
+
+
+def _spent(result: CanaryResult) -> str:
+    """`$0.0074 of at most $0.1176 (about $0.0144 expected)`: what it cost, of what was planned."""
+    planned = result.planned
+    if planned is None or planned.worst_case is None:
+        return f"${result.cost:.4f}, as far as prices are known"
+    about = f" (about ${planned.expected:.4f} was expected)" if planned.expected is not None else ""
+    return f"${result.cost:.4f} of at most ${planned.worst_case:.4f}{about}"
+
+
+def _must_pass(result: CanaryResult) -> Iterator[Line]:
+    """What the must-pass cases answered that ended it, or why nobody saw them."""
+    shown = list(result.must_pass.results.items())
+    if shown:
+        yield Line("")
+    for case, found in shown[:_BROKE]:
+        judgement = telling(found)
+        failure = judgement.sample.failure
+        if failure is not None:
+            hint = f"; next: {one_line(failure.hint, 300)}" if failure.hint else ""
+            yield Line(f"  must-pass {one_line(case)} not measured: {one_line(failure.message)}{hint}", "warn")
+            continue
+        yield Line(f"  must-pass {one_line(case)}: {_text(judgement)}", "bad")
+        yield from _failed(judgement)
+    if len(shown) > _BROKE:
+        yield Line(f"  … and {len(shown) - _BROKE} more must-pass cases", "dim")
 
 
 def _source(result: CanaryResult) -> str:
@@ -110,10 +124,6 @@ def _cost(result: CanaryResult) -> str:
 
 def _ratio(ratio: float | None) -> str:
     return "not known" if ratio is None else f"{ratio:.2f}x"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
 
 
 def _flips(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
@@ -158,10 +168,13 @@ def _outputs(flip: Flip) -> Iterator[Line]:
     else:
         yield Line(f"    baseline:  {_text(flip.baseline)}")
         yield Line(f"    candidate: {_text(flip.candidate)}")
-    failed = [
-        check for check in (flip.candidate if flip.kind == "broke" else flip.baseline).checks if check.status != "pass"
-    ]
-    for check in failed[:1]:
+    yield from _failed(flip.candidate if flip.kind == "broke" else flip.baseline)
+
+
+def _failed(judgement: Judgement) -> Iterator[Line]:
+    """The first check that an output did not pass."""
+    failed = (check for check in judgement.checks if check.status != "pass")
+    for check in islice(failed, 1):
         yield Line(f"    {one_line(check.label)}: {one_line(check.message)}", "dim")
 
 
@@ -190,9 +203,6 @@ def _ending(
     result: CanaryResult, decision: CanaryDecision, attempt: int, evidence: str, next_step: str
 ) -> Iterator[Line]:
     yield Line("")
-    if unseen := result.must_pass.unmeasured:
-        named = one_line(", ".join(unseen), 400)
-        yield Line(f"must-pass cases that could not be measured, so nothing else was asked: {named}", "warn")
     for warning in decision.warnings:
         yield Line(f"warning: {warning}", "warn")
     if decision.settle:
@@ -207,8 +217,19 @@ def _ending(
         yield Line(f"no evidence was written and no attempt spent: nothing was {what}", "dim")
     elif result.comparison.partial:
         yield Line("no evidence was written: a canary of some cases licenses nothing", "dim")
-    elif not result.licenses:
-        yield Line("no evidence was written: it was stopped before it knew, and licenses nothing", "dim")
+    elif not result.licenses(attempt):
+        yield Line(f"no evidence was written: {_unfinished(result, decision)}", "dim")
     yield Line(f"verdict: {decision.verdict.upper()}", _STYLES[decision.verdict])
     if next_step and decision.verdict in ("pass", "inconclusive"):
         yield Line(f"next: {next_step}")
+
+
+def _unfinished(result: CanaryResult, decision: CanaryDecision) -> str:
+    """Why it licenses nothing, and what to do; what was measured is kept, and is the same attempt."""
+    if result.comparison.session.mode == "replay":
+        return "what has no recording was not measured, and it licenses nothing"
+    if result.refused:
+        return "it stopped before it knew; with a higher cap the same command goes on where it was"
+    if decision.verdict == "unmeasurable":
+        return "not enough was measured; the same command asks again for what is missing"
+    return "it stopped before it knew; the same command with more to spend goes on where it was"

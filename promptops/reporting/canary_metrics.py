@@ -11,6 +11,8 @@ from promptops.formats import UNBOUNDED, CanarySettings
 from promptops.reporting.lines import Line, Style
 
 HEAD = ("metric", "baseline", "candidate", "change", "interval", "worse?", "not worse?")
+_BLOCKS = ((0, 1, 2, 3, 4), (0, 5, 6))
+"""The columns of the table in a terminal: the figures, and what was decided below them; side by side is too wide."""
 _UNITS = {"cost": "$", "latency": " s", "tokens": "", "length": ""}
 
 
@@ -29,22 +31,25 @@ def metric_rows(decision: CanaryDecision, settings: CanarySettings) -> Iterator[
 
 
 def metric_lines(decision: CanaryDecision, settings: CanarySettings) -> Iterator[Line]:
-    """The table in the columns of a terminal, and what stands in it in words."""
+    """The table in the columns of a terminal, in two blocks, and what stands in it in words."""
     rows = [HEAD, *metric_rows(decision, settings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     styles: list[Style] = ["dim", *map(_style, decision.metrics)]
-    for row, style in zip(rows, styles, strict=True):
-        yield Line("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), style)
+    for block in _BLOCKS:
+        for row, style in zip(rows, styles, strict=True):
+            cells = [row[column].ljust(widths[column]) for column in block]
+            yield Line(f"  {'  '.join(cells)}".rstrip(), style)
     yield from (Line(f"  {text}", "dim") for text in _legend(decision, settings))
 
 
 def _legend(decision: CanaryDecision, settings: CanarySettings) -> Iterator[str]:
     """What the columns are, once and below them."""
-    yield (
-        f"{100 * (1 - settings.alpha):g}% intervals, valid at any time: they assume less than the tests, and are wider"
-    )
+    yield (f"{100 * (1 - settings.alpha):g}% intervals, valid at any time; they assume less than the tests: wider")
     if any(found.setting.name in UNBOUNDED for found in decision.metrics):
         yield "figures without bounds are medians, compared case by case: the typical case decides"
+    exact = {one.setting.name in UNBOUNDED or not (one.setting.graded or decision.units) for one in decision.metrics}
+    tests = [name for kind, name in ((True, "exact sign test"), (False, "sign flips")) if kind in exact]
+    yield f"worse? by sequential {' or '.join(tests)}, error spent of {settings.alpha:g}; won: by betting on not worse"
     if len(decision.metrics) > 1:
         yield f"all that decide are called worse with {settings.alpha:g} of error together (Holm)"
     if decision.units:
@@ -88,7 +93,7 @@ def _worse(found: MetricFinding, settings: CanarySettings) -> str:
     if found.setting.name in UNBOUNDED:
         said = f"{found.beyond} of {found.measured} beyond {margin_of(found.setting)}"
         return f"WORSE: {said}" if found.worse else f"no: {said}"
-    return "WORSE" if found.worse else f"no (error spent {found.spent:.2g} of {settings.alpha:g})"
+    return "WORSE" if found.worse else f"no: {found.spent:.2g} of {settings.alpha:g} spent"
 
 
 def _shown(found: MetricFinding) -> str:
@@ -99,7 +104,7 @@ def _shown(found: MetricFinding) -> str:
         return "not measured"
     if found.p_not_worse is not None:
         return f"not shown {margin}: p = {found.p_not_worse:.2g}"
-    return f"not shown {margin} so far: {found.wealth:.2g} of its stake won"
+    return f"not yet, {margin}: won {found.wealth:.2g}x"
 
 
 def metric_json(found: Sequence[MetricFinding]) -> list[dict[str, object]]:

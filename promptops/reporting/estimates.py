@@ -19,6 +19,8 @@ def asking_words(estimate: Estimate, caps: Caps) -> str:
     parts = [f"asking {about}{estimate.requests:,} request{'s' * (estimate.requests != 1)}"]
     if estimate.again:
         parts.append(f"up to {about}{estimate.again:,} more where an output is invalid")
+    if estimate.repeats:
+        parts.append(f"up to {about}{estimate.repeats:,} more where must-pass cases fail")
     if estimate.recorded:
         parts.append(f"{about}{estimate.recorded:,} are recorded")
     return ", ".join([*parts, tokens_words(estimate), money_words(estimate), *caps_words(caps)])

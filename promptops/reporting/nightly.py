@@ -9,7 +9,7 @@ from promptops.core.nightly.attribution import Factor
 from promptops.core.nightly.events import NightState, TextsTaken
 from promptops.core.nightly.watch import TEXTS_LEVEL, Watch
 from promptops.reporting.lines import Line, Style
-from promptops.reporting.nightly_chart import chart
+from promptops.reporting.nightly_chart import COLUMNS, chart, hanging_words, ordinal
 from promptops.reporting.safe import one_line
 from promptops.reporting.summary import money
 from promptops.runner.nightly.night import Seen
@@ -55,7 +55,9 @@ def _block(seen: Seen, now: datetime) -> Iterator[Line]:
         yield Line(f"  since {watch.alarm.at}, said by {_LANES[watch.alarm.lane]}:", "bad")
         yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
     if seen.why:
-        yield Line(f"  {one_line(seen.why, 600)}", "warn")
+        yield Line(f"  {one_line(seen.why, 600)}{_tries(watch)}", "warn")
+    if watch.thinned is not None and watch.thinned.every:
+        yield Line(f"  NOTICE: since {watch.thinned.at} {hanging_words(watch)}", "warn")
     for notice in seen.notices:
         yield Line(f"  NOTICE: {one_line(notice, 400)}", "warn")
     if watch.epoch is not None:
@@ -63,6 +65,12 @@ def _block(seen: Seen, now: datetime) -> Iterator[Line]:
         yield Line(f"  {_asked(seen, now)}", "dim")
     for step in _next(seen):
         yield Line(f"  next: {step}")
+
+
+def _tries(watch: Watch) -> str:
+    """Since when, where it was tried more than once."""
+    tries = len(watch.outage)
+    return f" ({tries} tries since {watch.outage[0].at})" if tries > 1 else ""
 
 
 def _serves(seen: Seen) -> str:
@@ -80,11 +88,11 @@ def _progress(watch: Watch) -> str:
         done, wanted = min(watch.readings, epoch.reference) + len(watch.calibration), epoch.reference + watch.target
         said = f"epoch {epoch.epoch} since {epoch.at}: {done} of {wanted} readings of the calibration"
         if (watch.thin or 1) > 1:
-            said += f" (more than usual: they hang together, and every {_ordinal(watch.thin or 1)} counts)"
+            said += f" (more than usual: they hang together, and every {ordinal(watch.thin or 1)} counts)"
         return said
     level, threshold = watch.detector.level, watch.detector.threshold
     nights = f"{len(watch.nights)} night{'s' * (len(watch.nights) != 1)}"
-    thinned = f", every {_ordinal(watch.thin or 1)} counts" if (watch.thin or 1) > 1 else ""
+    thinned = f", every {ordinal(watch.thin or 1)} counts" if (watch.thin or 1) > 1 else ""
     return (
         f"epoch {epoch.epoch} since {epoch.at}: {nights}{thinned}; detector {level:,.3g} "
         f"(WATCH at {threshold / 10:,.0f}, CHANGED at {threshold:,.0f})"
@@ -120,19 +128,32 @@ def _next(seen: Seen) -> Iterator[str]:
         yield "promptops run --mode live         does it matter to your cases?"
         yield f"promptops drift accept {name} --reason TEXT   when the new behaviour is to be the reference"
     elif watch.refused:
-        yield f'spacing = "6h" in [tool.promptops.drift], then promptops drift accept {name} --reason TEXT'
+        yield f'spacing = "24h" in [tool.promptops.drift], then promptops drift accept {name} --reason TEXT'
+        yield "(readings a day apart, at the hour of the check: what follows the hours of the day is then out of it)"
     elif seen.state == "unmeasurable":
-        yield "nothing is said about the model: run this again when the provider answers"
+        yield from _mend(watch, name)
     elif seen.state == "recalibrating":
         yield "promptops drift calibrate hourly (a job of promptops schedule), or once with --stay"
 
 
-def _ordinal(number: int) -> str:
-    return {2: "second", 3: "third"}.get(number, f"{number}th")
+def _mend(watch: Watch, name: str) -> Iterator[str]:
+    """What to do about an outage; some do not pass by themselves."""
+    failure = watch.missed.failure if watch.missed is not None else "job"
+    if failure == "job":
+        yield "look at the job of promptops schedule, or read it now: promptops drift"
+    elif failure == "auth":
+        yield "nothing is said about the model: renew the key (api_key_env), and run this again"
+    elif failure == "not_found":
+        yield "if the vendor retired it: promptops models, then pin another (promptops canary --model PIN)"
+    elif failure == "request":
+        yield "it refuses what it took before, or answers without what it gave: is that announced?"
+        yield f"promptops drift accept {name} --reason TEXT   begins an epoch with what it gives now"
+    else:
+        yield "nothing is said about the model: run this again when the provider answers"
 
 
-def watch_history_lines(watches: Sequence[Watch]) -> list[Line]:
-    """The chart of every endpoint, and its alarms and missed nights."""
+def watch_history_lines(watches: Sequence[Watch], *, columns: int = COLUMNS) -> list[Line]:
+    """The chart of every endpoint, as wide as `columns`, and its alarms and missed nights."""
     if not watches:
         return [
             Line("no night yet: promptops drift accept begins the watch, promptops schedule writes the nightly job")
@@ -141,8 +162,10 @@ def watch_history_lines(watches: Sequence[Watch]) -> list[Line]:
     for watch in watches:
         epoch = watch.epoch
         since = f"epoch {epoch.epoch} since {epoch.at}" if epoch is not None else "no epoch"
+        if epoch is not None and epoch.reason:
+            since += f": {one_line(epoch.reason, 100)}"
         lines.append(Line(f"{one_line(watch.endpoint)}  {since}", "title"))
-        lines += chart(watch)
+        lines += chart(watch, columns=columns)
     return lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from promptops.core.metrics_outlook import MetricOutlook
 from promptops.core.sequence_metrics import margin_of
 from promptops.core.statistics.metric import FEWEST_CLUSTERS
-from promptops.core.statistics.planning import MOST_SIMULATED, Scenario, SuiteOutlook
+from promptops.core.statistics.planning import MOST_SIMULATED, NOISE, Scenario, SuiteOutlook
 from promptops.formats import UNBOUNDED
 
 
@@ -15,7 +15,7 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
     """The lines of `estimate` for a canary of at most `requests` requests at the margin `delta`."""
     drop = found.detectable
     told = "no drop at all: there are too few cases" if drop is None else f"a drop of {100 * drop:.0f} points or more"
-    yield f"  canary ({requests} requests): REGRESS finds {told} (4 times in 5)"
+    yield f"  canary ({requests:,} requests): REGRESS finds {told} (4 times in 5, with {NOISE[1]:.0%} flips by chance)"
     if found.cases > MOST_SIMULATED:
         yield f"    reckoned for {MOST_SIMULATED:,} cases; with more it decides more:"
     for row in found.worse:

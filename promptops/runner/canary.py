@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptops.core.canary import CanaryDecision, Pairs
-from promptops.core.diff import differences
 from promptops.core.metrics import Figures, Measured, figure_of, is_plain, metric_settings
 from promptops.core.plan import Planned, clustered_order, clusters_of, interleave
 from promptops.core.pricing import cost
 from promptops.core.report import CaseRow, row_of, summarise
-from promptops.core.sequence import decide_in_order
-from promptops.core.statistics.broken import CaseCounts, broken_cases
-from promptops.core.stats import ratio_of_medians
 from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
-from promptops.formats import CanaryEvidence, MetricSetting, PairOutcome
-from promptops.models import (
-    CaseResult,
-    Difference,
-    Judgement,
-    Pin,
-    PlannedSample,
-    Sample,
-    SampleKey,
-    Usage,
-)
+from promptops.formats import MetricSetting
+from promptops.models import CaseResult, Pin, PlannedSample, Sample, SampleKey, Usage
+from promptops.runner.canary_result import CanaryResult
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.engine import EngineSettings
-from promptops.runner.events import RunFinished
-from promptops.runner.looks import Looking, independent, replies
-from promptops.runner.must_pass import MustPass, asked_gates, must_pass_cases, replayed_gates
+from promptops.runner.estimates import Estimate, estimate
+from promptops.runner.looks import Looking, refused
+from promptops.runner.must_pass import MustPass, asked_gates, must_pass_cases, plan_gates, replayed_gates
 from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session, plan_target
 from promptops.runner.sinks import RecordingSink
@@ -48,8 +35,10 @@ BaselineSource = Literal["live", "recorded"]
 class Comparison(Struct, frozen=True, dict=True):
     """What is compared: two targets of one prompt, their order by `seed`, and where the baseline's samples are from.
 
-    `attempt` is which try at this comparison it is, as far as is known. At `most_samples` of both sides together, or
-    where they have cost `most_cost` US dollars, it stops: that is valid at any time, and decides nothing.
+    `attempt` is which try at this comparison it is, as far as is known; `abandoned` runs of it that nobody goes on with
+    are among them. At `most_samples` of both sides together, or
+    before it could cost more than `most_cost` US dollars (the session's cap, then), it stops: that is valid at any
+    time, and decides nothing.
     """
 
     session: Session
@@ -58,6 +47,7 @@ class Comparison(Struct, frozen=True, dict=True):
     seed: int
     baseline_source: BaselineSource = "live"
     attempt: int = 1
+    abandoned: tuple[str, ...] = ()
     most_samples: int | None = None
     most_cost: float | None = None
 
@@ -71,6 +61,8 @@ class Comparison(Struct, frozen=True, dict=True):
             )
         for problem in self._unmeasurable():
             raise UsageError(problem)
+        if self.most_cost is not None and (pins := list(self._unpriced())):
+            raise UsageError(f"--max-cost: the price of {pins[0]} is not known: set [tool.promptops.prices]")
         must_pass_cases(self.candidate)
         if not self.candidate.cases:
             why = "--tag and --limit leave none" if self.candidate.total else "write fixtures/…/cases.jsonl"
@@ -102,6 +94,11 @@ class Comparison(Struct, frozen=True, dict=True):
     def partial(self) -> bool:
         """Whether cases are left out: such a canary licenses nothing."""
         return self.candidate.partial
+
+    @property
+    def stops_at_cost(self) -> bool:
+        """Whether the cap of the session is where it was told to stop, not a budget that it must not exceed."""
+        return self.most_cost is not None and self.session.caps.dollars == self.most_cost
 
     @property
     def order(self) -> list[str]:
@@ -159,166 +156,38 @@ class Comparison(Struct, frozen=True, dict=True):
             baseline = (self._recorded(planned) for planned in baseline)
         return interleave(baseline, plan_target(self.candidate, cases), self.seed)
 
+    def expected(self, missing: Callable[[Iterable[Planned]], Iterable[Planned]] = iter) -> Estimate:
+        """What it will ask and cost at most, must-pass cases included; `missing` leaves out what is there."""
+        targets = (self.baseline, self.candidate)
+        if self.session.mode == "replay":
+            return estimate(self.session, self.plan(), targets)
+        once, again = plan_gates(self.candidate)
+        found = estimate(self.session, missing(chain(once, self.plan())), targets)
+        more = estimate(self.session, missing(again), ())
+        return replace(
+            found,
+            repeats=more.requests,
+            input_tokens=found.input_tokens + more.input_tokens,
+            output_tokens=found.output_tokens + more.output_tokens,
+            worst_case=None if found.worst_case is None else found.worst_case + (more.worst_case or 0.0),
+        )
+
     def _recorded(self, planned: Planned) -> Planned:
         return self.session.find(planned) if isinstance(planned, PlannedSample) else planned
-
-
-class Flip(Struct, frozen=True):
-    """One case that came out differently, with how the two outputs differ."""
-
-    case: str
-    kind: Literal["broke", "fixed"]
-    baseline: Judgement
-    candidate: Judgement
-    differences: tuple[Difference, ...]
-
-
-@dataclass(frozen=True)
-class CanaryResult:
-    """What a canary measured. The order, `pairs` of the first `asked` cases in it, and `gates` are all that the verdict
-    depends on; cases behind them that were not asked any more are `unmeasurable` in `pairs`.
-
-    `candidate_written` counts the candidate's replies that were recorded.
-    """
-
-    comparison: Comparison
-    baseline: Mapping[str, CaseResult]
-    candidate: Mapping[str, CaseResult]
-    pairs: Pairs
-    asked: int
-    gates: tuple[str, ...]
-    finished: RunFinished
-    candidate_written: int
-    figures: Figures = field(default_factory=dict, repr=False)
-    must_pass: MustPass = field(default_factory=MustPass)
-    _decisions: dict[int, CanaryDecision] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def licenses(self) -> bool:
-        """Whether this is evidence: of all cases, unless fewer decided it, and no outage from end to end."""
-        seen = self.decision(self.comparison.attempt).measured > 0 or bool(self.must_pass.broken)
-        return not self.comparison.partial and seen and self.concluded
-
-    @property
-    def concluded(self) -> bool:
-        """Whether there is a verdict, or all cases were asked; else more money would take it further."""
-        decided = self.decision(self.comparison.attempt).verdict in ("pass", "regress")
-        return decided or self.asked == len(self.comparison.candidate.cases)
-
-    def decision(self, attempt: int) -> CanaryDecision:
-        """Decide as attempt `attempt` (from 1) at this comparison."""
-        if attempt not in self._decisions:
-            comparison, settings = self.comparison, self.comparison.candidate.spec.canary
-            self._decisions[attempt] = decide_in_order(
-                self.pairs,
-                settings,
-                comparison.order,
-                asked=self.asked,
-                attempt=attempt,
-                gates=self.gates,
-                evidence=comparison.measured(self.figures),
-            )
-        return self._decisions[attempt]
-
-    def flips(self, decision: CanaryDecision) -> Iterator[Flip]:
-        """The flipped cases, the broken ones first."""
-        for case in decision.broke:
-            yield self._flip(case, "broke")
-        for case in decision.fixed:
-            yield self._flip(case, "fixed")
-
-    def _flip(self, case: str, kind: Literal["broke", "fixed"]) -> Flip:
-        base, cand = _telling(independent(self.baseline[case])), _telling(independent(self.candidate[case]))
-        return Flip(case, kind, base, cand, differences(base.value, cand.value))
-
-    def broken(self) -> dict[str, float]:
-        """The cases that are shown to pass less often than before, with adjusted p values; none below 3 samples."""
-        alpha = self.comparison.candidate.spec.canary.alpha
-        counts = {
-            case: CaseCounts(*_passed(self.baseline[case]), *_passed(result))
-            for case, result in self.candidate.items()
-            if case in self.baseline
-        }
-        return broken_cases(counts, alpha=alpha)
-
-    @property
-    def samples(self) -> tuple[int, int]:
-        """How many samples are there, of how many it could have taken."""
-        targets = (self.comparison.baseline, self.comparison.candidate)
-        done = sum(
-            len(independent(case).judgements) for side in (self.baseline, self.candidate) for case in side.values()
-        )
-        return done, sum(len(target.cases) * target.samples for target in targets)
-
-    @property
-    def cost_ratio(self) -> float | None:
-        """Mean cost of a candidate's request over that of a baseline's."""
-        base, cand = _costs(self.baseline), _costs(self.candidate)
-        if not base or not cand or not sum(base):
-            return None
-        return (sum(cand) / len(cand)) / (sum(base) / len(base))
-
-    @property
-    def cost(self) -> float:
-        """US dollars that it cost, as far as prices are known; must-pass cases included."""
-        return self.finished.cost + self.must_pass.cost
-
-    @property
-    def free(self) -> bool:
-        """Whether the prices are known and every request cost nothing."""
-        costs = [*_costs(self.baseline), *_costs(self.candidate)]
-        return bool(costs) and not any(costs)
-
-    @property
-    def latency_ratio(self) -> float | None:
-        """Median latency of the candidate over that of the baseline."""
-        return ratio_of_medians(_latencies(self.candidate), _latencies(self.baseline))
-
-    @property
-    def rows(self) -> list[CaseRow]:
-        """One row a case of the candidate, for reports."""
-        return _rows(self.comparison.candidate, self.candidate)
-
-    def evidence(self, attempt: int, finished_at: str) -> CanaryEvidence:
-        """The record of this canary as attempt `attempt`."""
-        comparison, decision = self.comparison, self.decision(attempt)
-        settings, measured = comparison.candidate.spec.canary, comparison.measured(self.figures)
-        return CanaryEvidence(
-            candidate=comparison.candidate.side,
-            baseline=comparison.baseline.side,
-            measurement=comparison.candidate.measurement,
-            mode="replay" if comparison.session.mode == "replay" else "live",
-            baseline_source="recorded" if comparison.session.mode == "replay" else comparison.baseline_source,
-            seed=comparison.seed,
-            order=comparison.order,
-            outcomes={case: PairOutcome(baseline=b, candidate=c) for case, (b, c) in sorted(self.pairs.items())},
-            alpha=settings.alpha,
-            delta=settings.delta,
-            attempt=attempt,
-            gates=list(self.gates),
-            verdict=decision.verdict,
-            p_value=decision.p_value,
-            difference=decision.difference,
-            interval=decision.interval,
-            finished_at=finished_at,
-            test="sequential",
-            asked=self.asked,
-            metrics=list(measured.metrics) if measured else [],
-            figures={name: dict(sorted(own.items())) for name, own in measured.figures.items()} if measured else {},
-            clusters=dict(sorted(measured.clusters.items())) if measured else {},
-        )
 
 
 def run_canary(
     comparison: Comparison,
     *,
     stored: StoredRun | None = None,
+    planned: Estimate | None = None,
     progress: Progress = lambda _: None,
 ) -> CanaryResult:
     """Ask both sides and judge them by today's checks; raises what the engine raises, and `KeyboardInterrupt`.
 
     It looks at each pair in the order in which cases were drawn, and as soon as there is a verdict nothing more is sent
-    and what is in flight is dropped. In a replay every case is read: it costs nothing.
+    and what is in flight is dropped. In a replay every case is read: it costs nothing. It also stops at the first
+    request that a cap of the session refuses: what it would have asked counts as not asked.
 
     Every sample is asked, and of recordings those that are copies do not count: what one reply says of two cases, or of
     both sides, it says once.
@@ -360,6 +229,8 @@ def run_canary(
         recorder.written,
         looking.figures(),
         first,
+        looking.refused or first.refused,
+        planned,
     )
 
 
@@ -386,15 +257,9 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
     return writable
 
 
-def _passed(result: CaseResult) -> tuple[int, int]:
-    """Samples of a case that passed, of those that were measured."""
-    outcomes = [judgement.outcome for judgement in independent(result).judgements]
-    return outcomes.count("pass"), sum(outcome != "unmeasurable" for outcome in outcomes)
-
-
 def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:
     """The budgets of prompt.yaml that the candidate breaks: hard limits, no statistics."""
-    rows = [row for row in _rows(target, results) if row.sources]
+    rows = [row for row in _rows(target, results) if row.sources and not refused(results[row.case])]
     if not rows:
         return ()
     findings = judge_suite(summarise(rows)[0], pass_rate=None, budgets=target.spec.budgets).findings
@@ -403,17 +268,3 @@ def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]
 
 def _rows(target: Target, results: Mapping[str, CaseResult]) -> list[CaseRow]:
     return [row_of(result, target.case(case), standing="passed") for case, result in results.items()]
-
-
-def _telling(result: CaseResult) -> Judgement:
-    """The judgement that decided the case: the first that is not a pass, else the first."""
-    return next((j for j in result.judgements if j.outcome == result.outcome), result.judgements[0])
-
-
-def _costs(results: Mapping[str, CaseResult]) -> list[float]:
-    costs = [sample.cost for sample, _ in replies(results)]
-    return [] if None in costs else [cost for cost in costs if cost is not None]
-
-
-def _latencies(results: Mapping[str, CaseResult]) -> list[float]:
-    return [reply.latency for sample, reply in replies(results) if sample.source != "cached" and not reply.batch]

@@ -31,8 +31,9 @@ class Estimate(Struct, frozen=True):
     `input_tokens` and `output_tokens` are the most that the requests can have, each asked once: every byte taken for a
     token, every answer as long as it may be. `worst_case` is US dollars for them (None where a price is unknown, then
     `unpriced` names the pins), `expected` dollars and `seconds` as recordings of the same pins suggest (None: there are
-    none). Not `exact`, it was reckoned from a part of the plan. `again` more requests may ask again for valid output:
-    tokens and worst case have them. `batch`: at the price of a batch.
+    none). Not `exact`, it was reckoned from a part of the plan. `again` more requests may ask again for valid output,
+    `repeats` more ask for must-pass cases that failed: tokens and worst case have them. `batch`: at the price of a
+    batch.
     """
 
     requests: int
@@ -47,6 +48,7 @@ class Estimate(Struct, frozen=True):
     missing: Mapping[str, int] = field(default_factory=dict)
     exact: bool = True
     again: int = 0
+    repeats: int = 0
     batch: bool = False
 
     def scaled(self, factor: float) -> Estimate:
@@ -67,14 +69,17 @@ class Estimate(Struct, frozen=True):
 
 
 def estimate_run(
-    session: Session, targets: Sequence[Target], missing: Callable[[Iterable[Planned]], Iterable[Planned]] = iter
+    session: Session,
+    targets: Sequence[Target],
+    missing: Callable[[Iterable[Planned]], Iterable[Planned]] | None = None,
 ) -> Estimate:
     """Estimate a run of every case of `targets`; a long one by every so-manieth case.
 
-    `missing` leaves out what needs not be asked again.
+    `missing` leaves out what needs not be asked again: which samples those are, a part does not tell.
     """
     total = sum(len(target.cases) * target.samples for target in targets)
-    step = -(-total // (_PART if session.mode in ("live", "record") and not session.caps else MOST_WALKED)) or 1
+    short = session.mode in ("live", "record") and not session.caps and missing is None
+    step = -(-total // (_PART if short else MOST_WALKED)) or 1
     walked = 0
 
     def part() -> Iterator[Planned]:
@@ -84,7 +89,7 @@ def estimate_run(
                 walked += 1
                 yield planned
 
-    found = estimate(session, missing(part()), targets)
+    found = estimate(session, missing(part()) if missing else part(), targets)
     return found.scaled(total / walked) if walked else found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -29,13 +28,15 @@ class Looking:
         self._stops = comparison.session.mode != "replay"
         self._decided = False
         self.asked = 0
+        self.refused = ""
 
     def enough(self) -> bool:
-        """Whether nothing more has to be asked: a verdict, or all the money that was allowed."""
+        """Whether nothing more has to be asked: a verdict, or a cap that refuses the next request."""
+        self.refused = self.refused or self._refused()
         while not self._decided and self.asked < len(self._order) and self._pair(self._order[self.asked]) is not None:
             self._decided = self._add(self._order[self.asked]) is not None and self._stops
             self.asked += 1
-        return self._decided or self._spent()
+        return self._decided or bool(self.refused)
 
     def figures(self) -> Figures:
         """Each metric of the cases that came on both sides."""
@@ -71,19 +72,21 @@ class Looking:
 
     def _pair(self, case: str) -> tuple[Outcome, Outcome] | None:
         before, after = (self._collected.of(side).get(case) for side in self._sides)
-        return (
-            (independent(before).outcome, independent(after).outcome)
-            if before is not None and after is not None
-            else None
-        )
+        if before is None or after is None or refused(before) or refused(after):
+            return None
+        return independent(before).outcome, independent(after).outcome
 
-    def _spent(self) -> bool:
-        most = self._comparison.most_cost
-        if most is None:
-            return False
-        sides = (self._collected.of(side) for side in self._sides)
-        samples = (each.sample for side in sides for result in side.values() for each in result.judgements)
-        return math.fsum(each.cost or 0.0 for one in samples for each in (one, *one.answers)) >= most
+    def _refused(self) -> str:
+        """Which cap refused a request for one of the cases that came last; empty where none did."""
+        results = (self._collected.of(side) for side in self._sides)
+        return next((words for own in results if own and (words := refused(own[next(reversed(own))]))), "")
+
+
+def refused(result: CaseResult) -> str:
+    """Which cap refused a request for a case, in words; empty where all of them were sent."""
+    samples = (each for judgement in result.judgements for each in (judgement.sample, *judgement.sample.answers))
+    failures = (each.failure for each in samples if each.failure is not None)
+    return next((failure.message for failure in failures if failure.kind == "budget"), "")
 
 
 def independent(result: CaseResult) -> CaseResult:

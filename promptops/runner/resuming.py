@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from promptops.runner.targets import Target
 
 Wanted = Iterable[tuple["Target", Iterable[Case]]]
+_MOST_LEFT = 1_000  # runs without an end that are looked at
 _AT_ONCE = 500  # samples looked up with one question to the store
 
 
@@ -143,6 +144,17 @@ class StoredRun:
             for planned in batch:
                 if not isinstance(planned, PlannedSample) or _measured(planned, found.get(planned.key)) is None:
                     yield planned
+
+    @property
+    def left_out(self) -> Callable[[Iterable[Planned]], Iterator[Planned]] | None:
+        """`missing`, where there is something that needs not be asked again; None for a run that was begun now."""
+        return self.missing if self.there else None
+
+    def left_behind(self, kind: str, plan: Mapping[str, Json]) -> list[str]:
+        """Other runs of a kind, with the same `plan`, that measured something and were left before their end."""
+        found = self.store.unended(kind, limit=_MOST_LEFT)
+        same = (record for record in found if record.id != self.id)
+        return [record.id for record in same if all(record.plan.get(name) == value for name, value in plan.items())]
 
     def moment(self) -> str:
         """The moment that evidence of this run names: the same when it is written again after a kill."""

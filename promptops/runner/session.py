@@ -44,6 +44,7 @@ from promptops.project.manifest import load_manifest
 from promptops.project.user_code import resolver
 from promptops.runner.engine import Asker, EngineSettings
 from promptops.runner.fitting import fits_for, fitted
+from promptops.runner.journal import Resumed
 from promptops.runner.sinks import RecordingSink
 from promptops.runner.target_files import TargetFiles
 from promptops.runner.targets import Target
@@ -307,6 +308,16 @@ class Session:
             chosen.dollars or config.budget,
             chosen.tokens or config.budget_tokens,
             chosen.requests or config.budget_requests,
+        )
+
+    def spend(self, samples: Iterable[Sample]) -> None:
+        """Count what an engine of this session has asked against the budget of the next one."""
+        live = [each for one in samples for each in (one, *one.answers) if not isinstance(each, Resumed)]
+        used = [each.reply.usage for each in live if each.reply is not None]
+        self.spent = Spent(
+            self.spent.dollars + sum(each.cost or 0.0 for each in live),
+            self.spent.tokens + sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in used),
+            self.spent.requests + sum(len(each.attempts) for each in live),
         )
 
     def worst_case(self, request: Request) -> float | None:

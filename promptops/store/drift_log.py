@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from promptops.core.nightly.chain import Damaged, Head, digest_of, lines_for, parse_head, parse_lines
+from promptops.core.nightly.chain import Damaged, Head, Newer, digest_of, lines_for, parse_head, parse_lines
 from promptops.core.nightly.events import AnyEvent
 from promptops.errors import StoreError
 from promptops.store.atomic import locked, write_text
@@ -30,6 +30,17 @@ class DamagedLog(StoreError):
     """The log is not what was written. Exit code 10: nothing can be said about the model."""
 
     exit_code = 10
+
+
+class NewerLog(StoreError):
+    """The log is of another version of promptops. Exit code 10: it is left alone, and nothing can be said."""
+
+    exit_code = 10
+
+
+def damaged(place: str, error: Damaged) -> DamagedLog | NewerLog:
+    """What is wrong with the log at `place`, for people."""
+    return (NewerLog if isinstance(error, Newer) else DamagedLog)(f"{place}: {error}")
 
 
 class UnreachableLog(StoreError):
@@ -114,7 +125,7 @@ class FolderLog:
                 head = self._mended(lines, head)
             return parse_lines(lines, head), head or Head(), text
         except Damaged as error:
-            raise DamagedLog(f"{self.place}: {error}") from None
+            raise damaged(self.place, error) from None
 
     def _mended(self, lines: list[str], head: Head) -> Head:
         """A process that was killed between the log and its head: what follows the head is bound to it, and whole."""
@@ -183,7 +194,7 @@ class StoreLog:
             head = parse_head(str(kept[0])) if kept is not None else None
             return parse_lines(lines, head), head or Head()
         except Damaged as error:
-            raise DamagedLog(f"{self.place}: {error}") from None
+            raise damaged(self.place, error) from None
 
 
 def _text(path: Path) -> str | None:

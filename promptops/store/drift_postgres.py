@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from promptops.core.nightly.chain import Damaged, Head, lines_for, parse_head, parse_lines
 from promptops.core.nightly.events import AnyEvent
 from promptops.errors import MissingExtra, StoreError, UsageError
-from promptops.store.drift_log import MOST_BYTES, DamagedLog, Decide, UnreachableLog
+from promptops.store.drift_log import MOST_BYTES, Decide, UnreachableLog, damaged
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -109,7 +109,7 @@ class PostgresLog:
             head = parse_head(kept) if kept is not None else None
             return parse_lines(lines, head), head or Head()
         except Damaged as error:
-            raise DamagedLog(f"{self.place}: {error}") from None
+            raise damaged(self.place, error) from None
 
     @contextlib.contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Connection[Any]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 RUNNING, INTERRUPTED, STOPPED, UNMEASURABLE = "running", "interrupted", "stopped", "unmeasurable"
+ABANDONED = "abandoned"  # left before it came to its end, and counted as an attempt: nobody goes on with it
 KEPT_RUNS = 50  # with their samples; records of older runs, and the drift history, stay for good
 KEPT_FOR = timedelta(hours=24)  # that long a run that has not ended is gone on with, and keeps its samples
 PASSING: Final[frozenset[FailureKind]] = frozenset(

@@ -68,7 +68,7 @@ def test_a_cap_on_samples_stops_it_without_evidence_and_says_so(
     out = capsys.readouterr().out
     assert world.server.count - before == 20
     assert "stopped after 10 of 60 cases" in out
-    assert "no evidence was written: it was stopped before it knew" in out
+    assert "no evidence was written: it stopped before it knew" in out
     assert not world.evidence("v2")
 
 
@@ -84,16 +84,161 @@ def test_asked_again_after_a_cap_it_goes_on_with_its_sequence(world: World, caps
     assert (whole["seed"], whole["attempt"]) == (found["seed"], 1)
 
 
-def test_a_cap_on_cost_stops_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.files.config('[tool.promptops.prices]\n"test/model-1" = [1000.0, 1000.0]')
+def priced(world: World) -> None:
+    """Each answer costs 2 cents, and 4 at most; it is served by v1, which a canary may compare with."""
+    world.files.config('[tool.promptops.prices]\n"test/model-1" = [0.0, 1000.0]')
+    world.behaviour.tokens = {"v1": lambda _: 20, "v2": lambda _: 20}
+    head, user = (
+        "---\nmodel: test/model-1\nparams: {max_tokens: 40}\n---\n",
+        "{% user %}question {{ text }}{% enduser %}",
+    )
+    for version in ("v1", "v2"):
+        world.files.write(f"prompts/greet/{version}.j2", f"{head}{{% system %}}{version}{{% endsystem %}}{user}")
     world.files.commit("Prices")
     world.serve()
-    world.behaviour.delay = 0.03
+
+
+@pytest.mark.parametrize("concurrency", ["1", "8"])
+def test_a_cap_on_cost_holds_whatever_is_in_flight(
+    world: World, capsys: pytest.CaptureFixture[str], concurrency: str
+) -> None:
+    priced(world)
     before = world.server.count
-    code, found = canary(capsys, "--max-cost", "0.0001", "--concurrency", "1")
-    assert (code, found["verdict"]) == (11, "inconclusive")
-    assert world.server.count - before < CASES
-    assert found["evidence"] is None
+    code, found = canary(capsys, "--max-cost", "0.5", "--concurrency", concurrency)
+    assert (code, found["verdict"], found["evidence"]) == (11, "inconclusive", None)
+    assert found["reason"].startswith("the cap of $0.5 is reached")
+    assert found["cost"] == pytest.approx(0.02 * (world.server.count - before))
+    assert 0.4 < found["cost"] <= 0.5
+
+
+@pytest.mark.parametrize(("cap", "verdict"), [("--max-cost", "inconclusive"), ("--budget", "unmeasurable")])
+def test_more_money_takes_it_further_as_the_same_attempt(
+    world: World, capsys: pytest.CaptureFixture[str], cap: str, verdict: str
+) -> None:
+    priced(world)
+    before = world.server.count
+    first = canary(capsys, cap, "0.5")[1]
+    assert (first["verdict"], first["missing"], first["evidence"]) == (verdict, [], None)
+    code, found = canary(capsys)
+    assert (code, found["attempt"], found["seed"]) == (0, 1, first["seed"])
+    assert world.server.count - before == 2 * CASES
+
+
+def test_must_pass_cases_are_paid_from_the_same_budget(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    priced(world)
+    world.files.write(
+        "prompts/greet/prompt.yaml",
+        "inputs:\n  text: string\nchecks:\n  - contains: answer\ncanary:\n  must_pass: ['tag:quick']\n",
+    )
+    before = world.server.count
+    capsys.readouterr()
+    assert run(["canary", "greet@v2", "--budget", "0.5"]) == 10
+    out, err = capsys.readouterr()
+    assert 0.02 * (world.server.count - before) <= 0.5
+    assert "asking 125 requests, up to 10 more where must-pass cases fail" in err
+    assert "and 5 of must-pass cases before them" in out
+    assert f"spent       ${0.02 * (world.server.count - before):.4f} of at most $5.4000" in out
+
+
+def test_a_cap_on_cost_needs_a_price(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve()
+    capsys.readouterr()
+    assert run(["canary", "greet@v2", "--max-cost", "1"]) == 2
+    assert "the price of test/model-1 is not known" in capsys.readouterr().err
+
+
+def test_evidence_that_says_it_looked_on_after_its_end_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.serve()
+    world.behaviour.wrong = {"v2": EVERYTHING}
+    canary(capsys)
+    assert run(["verify"]) == 0
+    path = world.files.path / "prompts/greet/evidence/v2.json"
+    evidence = json.loads(path.read_text())
+    evidence["canaries"][0]["asked"] = CASES
+    path.write_text(json.dumps(evidence))
+    capsys.readouterr()
+    assert run(["verify"]) == 1
+    assert "says that 60 cases were looked at, and its outcomes ended it after" in capsys.readouterr().out
+
+
+def test_what_a_must_pass_case_answered_is_shown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    yaml = "inputs:\n  text: string\nchecks:\n  - contains: answer\ncanary:\n  must_pass: [c3]\n"
+    world.files.prompt("greet", versions={}, yaml=yaml)
+    world.serve()
+    world.behaviour.wrong = {"v2": {"c3"}}
+    capsys.readouterr()
+    assert run(["canary", "greet@v2"]) == 1
+    out = capsys.readouterr().out
+    assert "REGRESS: must-pass case c3 failed 3 of 3 times" in out
+    assert "must-pass c3: " in out
+    assert "contains: the output does not contain 'answer'" in out
+    assert "used        0 of 120 samples, and 3 of must-pass cases before them" in out
+    world.behaviour.down = {"c3"}
+    assert run(["canary", "greet@v2"]) == 10
+    assert "must-pass c3 not measured: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("again", [["--no-resume"], ["--seed", "5"]])
+def test_a_sequence_that_was_left_counts_as_an_attempt(
+    world: World, capsys: pytest.CaptureFixture[str], again: list[str]
+) -> None:
+    """Otherwise one could begin anew, again and again, until the first cases look good."""
+    world.serve()
+    canary(capsys, "--max-samples", "40")
+    capsys.readouterr()
+    run(["canary", "greet@v2", "--json", *again])
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert "1 canary of this comparison was left without a verdict" in err
+    assert found["attempt"] == 2
+    assert [record["abandoned"] for record in world.evidence("v2")["canaries"]] == [1]
+    assert run(["verify"]) == 0
+    assert canary(capsys)[1]["attempt"] == 3  # it is counted once
+
+
+def test_what_was_left_is_counted_in_no_other_comparison(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve()
+    canary(capsys, "--max-samples", "40")
+    world.files.dataset("greet", [{"id": f"c{n}", "inputs": {"text": str(n)}} for n in range(CASES - 1)])
+    found = canary(capsys)[1]
+    assert (found["attempt"], "abandoned" in found) == (1, False)
+
+
+def test_an_outage_in_the_middle_is_no_attempt(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.serve()
+    world.behaviour.down = {f"c{n}" for n in range(20)}
+    code, found = canary(capsys)
+    assert (code, found["verdict"], found["evidence"]) == (10, "unmeasurable", None)
+    assert not world.evidence("v2")
+
+
+def test_of_two_at_once_the_second_shows_more_or_goes_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """What passed after a part of the cases as the first attempt is no evidence as the second."""
+    yaml = "inputs:\n  text: string\nchecks:\n  - contains: answer\ncanary:\n  delta: 0.2\n"
+    world.files.prompt("greet", versions={}, yaml=yaml)
+    world.serve()
+    canary(capsys)
+    path = world.files.path / "prompts/greet/evidence/v2.json"
+    other = path.read_text()
+    path.unlink()
+
+    def meanwhile(*_: object) -> bool:
+        path.write_text(other)
+        return True
+
+    world.behaviour.coin = meanwhile
+    world.behaviour.delay = 0.02
+    code = run(["canary", "greet@v2", "--json", "--concurrency", "1"])
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert (code, found["verdict"], found["attempt"], found["evidence"]) == (11, "inconclusive", 2, None)
+    assert "another canary of this comparison ended meanwhile" in err
+    assert path.read_text() == other
+    code, again = canary(capsys)
+    assert (code, again["verdict"], again["attempt"], again["seed"]) == (0, "pass", 2, found["seed"])
+    assert run(["verify"]) == 0
 
 
 def test_a_verdict_that_falls_before_the_cap_is_evidence(world: World, capsys: pytest.CaptureFixture[str]) -> None:

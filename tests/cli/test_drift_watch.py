@@ -179,3 +179,76 @@ def test_a_table_with_an_unknown_key_names_the_known_ones(night: Night, capsys: 
     night.files.write("pyproject.toml", night.files.read("pyproject.toml").replace("calibration =", "calibrations ="))
     assert night.drift() == 2
     assert "did you mean 'calibration'" in capsys.readouterr().err
+
+
+def test_an_epoch_begins_with_a_reason_only(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    assert night.drift("accept") == 2
+    assert "promptops drift accept --reason 'the first epoch'" in capsys.readouterr().err
+    assert not night.state.exists()
+
+
+def test_a_pin_that_nothing_is_served_by_is_named(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    assert night.drift("accept", "test/model-2", "--reason", "x") == 2
+    said = "'production' serves nothing by 'test/model-2' (what it serves is asked of test/model-1)"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["check", "calibrate", "accept", "status", "history"])
+def test_each_command_shows_its_own_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["drift", name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"Usage: promptops drift {name} " in out
+    assert "$ promptops drift" in out
+
+
+def test_help_on_a_word_that_is_no_command_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["drift", "chart", "--help"]) == 0
+    assert "Show the nights so far, and ask nothing." in capsys.readouterr().out
+
+
+def test_a_log_from_before_what_was_accepted_is_a_lost_one(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    kept = {file.name: file.read_bytes() for file in night.state.parent.iterdir()}
+    assert night.drift("accept", "--reason", "announced") == 0
+    for name, content in kept.items():
+        night.state.with_name(name).write_bytes(content)
+    count = night.server.count
+    assert (night.drift(days=1), night.server.count) == (10, count)
+    assert "has its epoch 1, and its epoch 2 was accepted" in capsys.readouterr().out
+
+
+def test_a_watch_that_nobody_keeps_up_is_not_stable(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    assert night.drift(days=1) == 0
+    assert night.drift("status", days=3) == 0
+    assert night.drift("status", days=1) == 10
+    out = capsys.readouterr().out
+    assert "it was not read for 4 days: does the nightly job run?" in out
+    assert "next: look at the job of promptops schedule, or read it now: promptops drift" in out
+    assert night.drift() == 0
+
+
+def test_an_outage_says_since_when_and_what_to_do(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.begin()
+    assert [night.drift(days=1) for _ in range(2)] == [0, 0]
+    behaviour.down = True
+    assert [night.drift(days=1) for _ in range(2)] == [10, 10]
+    assert "(2 tries since 2026-" in capsys.readouterr().out
+    assert night.drift("history") == 0
+    chart = capsys.readouterr().out
+    assert "└··??" in chart
+    assert "? not measured" in chart
+    assert chart.count("  not measured 2026-") == 2
+    behaviour.down = False
+    assert night.drift(days=1) == 0
+    assert "tries since" not in capsys.readouterr().out
+
+
+def test_a_lost_log_has_no_history(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.begin()
+    night.state.unlink()
+    night.state.with_name("state.head").unlink()
+    assert night.drift("history") == 10
+    assert "the state of the watch was lost" in capsys.readouterr().err

@@ -236,6 +236,12 @@ def test_the_last_attempt_decides_and_the_others_are_told() -> None:
     assert "attempt 2 of the same comparison (before: regress)" in found.notices[0]
 
 
+def test_canaries_that_were_left_are_told_among_the_attempts() -> None:
+    found = decide(serving=served(), canaries=[canary("pass", SAME, attempt=3, abandoned=2)])
+    assert found.attempts == 3
+    assert found.notices == ("this is attempt 3 of the same comparison (before: 2 left without a verdict)",)
+
+
 def test_replayed_evidence_is_labelled() -> None:
     found = decide(serving=served(), canaries=[canary("pass", SAME, baseline_source="recorded")])
     assert found.notices == ("the baseline was replayed from recordings, not asked live",)

@@ -118,7 +118,9 @@ class Releases:
             ).model_copy(update=changes)
 
         measurement = new.measurement.digest
-        return append_canary(self.project, new.prompt, new.side, old.side, measurement, build)[1]
+        record = append_canary(self.project, new.prompt, new.side, old.side, measurement, build)[1]
+        assert record is not None
+        return record
 
     def adopt(self, version: str, *, name: str = "", environment: str = "production", **terms: Any) -> Promotion:
         return adopt(self.project, self.measure(version, name), environment, Terms(at=AT, **terms))

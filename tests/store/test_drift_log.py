@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptops.core.nightly.events import AnyEvent, Missed
-from promptops.store.drift_log import DamagedLog, DriftLog, FolderLog, StoreLog
+from promptops.store.drift_log import DamagedLog, DriftLog, FolderLog, NewerLog, StoreLog
 
 
 def missed(number: int) -> Missed:
@@ -139,5 +139,5 @@ def test_a_log_of_another_format_says_so(tmp_path: Path) -> None:
     file = tmp_path / "state.jsonl"
     lines = file.read_text().splitlines()
     file.write_text("".join(json.dumps({**json.loads(line), "format": 2}) + "\n" for line in lines))
-    with pytest.raises(DamagedLog, match="has the format 2; this version of promptops reads 1"):
+    with pytest.raises(NewerLog, match=r"has the format 2 \(here 1\), which is of another version of promptops"):
         log.read()

@@ -30,15 +30,19 @@ StateOption = Annotated[
 EnvOption = Annotated[str | None, typer.Option("--env", metavar="ENV", help="What this environment serves.")]
 
 
+HELP = ("-h", "--help")
+
+
 class CheckUnlessNamed(TyperGroup):
     """A group whose command `check` needs no name: what is no name of a command is an argument of it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name in that was left out."""
+        """Put the name in that was left out. Help on a word that is no command is the list of commands."""
         if not args and ctx.resilient_parsing:  # a shell asks what may come here
             return super().parse_args(ctx, args)
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
-            args = ["check", *args]
+        if not args or (args[0] not in self.commands and args[0] not in HELP):
+            wants_help = bool(args) and not args[0].startswith("-") and any(part in HELP for part in args)
+            args = [HELP[1]] if wants_help else ["check", *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
@@ -82,6 +86,7 @@ def watched(
         settings=project.config.drift or DriftConfig(),
         ask=asker(session),
         expected=required or bool(mark) or log.begun(),
+        accepted=mark,
         tell=note,
     )
 
@@ -112,6 +117,11 @@ def endpoints_of(session: Session, selectors: Sequence[str]) -> list[Any]:
         return found
     names = {endpoint.name for endpoint in found}
     named = [text for text in selectors if text not in names]
+    if strangers := [text for text in named if "/" in text]:
+        raise UsageError(
+            f"{session.environment!r} serves nothing by {', '.join(map(repr, strangers))} "
+            f"(what it serves is asked of {', '.join(sorted(names))})"
+        )
     versions = {f"{prompt}@{version}" for prompt, version in session.select(named)} if named else set()
     chosen = [e for e in found if e.name in selectors or versions & set(e.serves)]
     if not chosen:
@@ -172,5 +182,7 @@ def seen_json(seen: Seen, now: datetime) -> dict[str, Any]:
         "correlation": watch.correlation.value if watch.correlation is not None else None,
         "last": watch.last.at if watch.last is not None else None,
         "next": watch.next_at(now).isoformat() if epoch is not None else None,
+        "missed": len(watch.outage),
+        "missed_since": watch.outage[0].at if watch.outage else None,
         "cost": watch.cost,
     }

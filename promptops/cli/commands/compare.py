@@ -168,7 +168,7 @@ def _run(stored: StoredRun, comparison: ModelComparison, telling: Telling) -> Co
     for refused in comparison.refused:
         note(f"{refused.pin} is not asked: {refused.problem}")
     ask = "this command in another --mode"
-    say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling, ask=ask)
+    say_estimate(estimate_run(session, targets, stored.left_out), caps=session.caps, telling=telling, ask=ask)
     total = sum(len(target.cases) * target.samples for target in targets)
     with telling.progress(f"{comparison.current.name} on {len(targets)} models", total) as progress:
         try:

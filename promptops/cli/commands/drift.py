@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -204,13 +205,13 @@ def calibrate(
     env: EnvOption = None,
     state: StateOption = None,
     stay: Annotated[
-        bool, typer.Option("--stay", help="Wait for the next reading, and the next, until all are taken: two days.")
+        bool, typer.Option("--stay", help="Wait for the next reading, and the next, until all are taken: three days.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take the reading that the calibration wants next, if it is due; ask nothing where it is complete.
 
-    Made for an hourly job: so the readings are spread over the hours of two days. Ends in 0, or in 10 where an
+    Made for an hourly job: so the readings are spread over the hours of three days. Ends in 0, or in 10 where an
     endpoint could not be read.
     """
     from promptops.cli.commands._drift_night import Night
@@ -230,7 +231,9 @@ def calibrate(
 @app.command(
     "accept",
     short_help="Begin a new epoch: what is answered from now on is right.",
-    epilog="\b\nExamples:\n  $ promptops drift accept --reason 'the first epoch'",
+    epilog="\b\nExamples:\n"
+    "  $ promptops drift accept --reason 'the first epoch'\n"
+    "  $ promptops drift accept booking@production --reason 'announced, and no case is worse'",
 )
 def accept(
     selectors: SelectorsArgument = None,
@@ -244,14 +247,21 @@ def accept(
 
     Nothing is asked; the readings of the calibration come next. Writes the log, and `prompts/drift.json` for git.
     """
-    from promptops.runner.nightly.places import read_mark, write_mark
+    from promptops.runner.nightly.places import write_mark
     from promptops.runner.session import Session
+
+    if not reason.strip():
+        raise UsageError(
+            "say why what is answered from now on is right: it is kept in the log and in prompts/drift.json\n"
+            "  promptops drift accept --reason 'the first epoch'\n"
+            "  promptops drift accept PIN --reason 'the vendor announced it, and no case is worse'"
+        )
 
     session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
     watch = watched(session, (), state, anyway=True)
     assert watch is not None
     names = [endpoint.name for endpoint in endpoints_of(session, selectors or ())]
-    begun = watch.accept(names, reason=reason, after=read_mark(session.project))
+    begun = watch.accept(names, reason=reason)
     path = write_mark(session.project, begun)
     if as_json:
         emit_json([event.model_dump(mode="json") for event in begun])
@@ -259,13 +269,15 @@ def accept(
         for event in begun:
             note(f"{event.endpoint}: epoch {event.epoch} begins")
         note(f"wrote {watch.log.place} and {session.project.relative(path)}: commit the latter")
-        note("next: promptops drift calibrate, hourly for two days (promptops schedule writes the job), or with --stay")
+        note(
+            "next: promptops drift calibrate, hourly for three days (promptops schedule writes the job), or with --stay"
+        )
 
 
 @app.command(
     "status",
     short_help="Say in which state every endpoint is, and ask nothing.",
-    epilog="\b\nExamples:\n  $ promptops drift status --json",
+    epilog="\b\nExamples:\n  $ promptops drift status\n  $ promptops drift status --json",
 )
 def status(
     selectors: SelectorsArgument = None,
@@ -287,7 +299,7 @@ def status(
 @app.command(
     "history",
     short_help="Show the nights so far, and ask nothing.",
-    epilog="\b\nExamples:\n  $ promptops drift history",
+    epilog="\b\nExamples:\n  $ promptops drift history\n  $ promptops drift history openai/gpt-4.1-mini-2025-04-14",
 )
 def history(
     selectors: SelectorsArgument = None,
@@ -302,19 +314,25 @@ def history(
     from promptops.reporting.drift import history_lines
     from promptops.reporting.lines import painted
     from promptops.reporting.nightly import watch_history_lines
-    from promptops.runner.nightly.places import open_log
+    from promptops.reporting.nightly_chart import COLUMNS
+    from promptops.runner.nightly.places import open_log, read_mark
     from promptops.runner.session import Session
+    from promptops.store.drift_log import DamagedLog
 
     project = current_project()
     session = Session(project, "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
     log = open_log(project, environ(), state)
     pins = {endpoint.name for endpoint in endpoints_of(session, selectors)} if selectors else None
-    watches = [watch for name, watch in fold(log.read()).items() if pins is None or name in pins]
+    events = log.read()
+    if not events and read_mark(project):
+        raise DamagedLog(f"the state of the watch was lost: there is none in {log.place}, and it has begun before")
+    watches = [watch for name, watch in fold(events).items() if pins is None or name in pins]
     nights = stored_nights(project, [text for text in selectors or () if "/" not in text])
     if as_json:
         emit_json({"watch": [_history_json(watch) for watch in watches], "datasets": [to_builtins(n) for n in nights]})
         return
-    lines = watch_history_lines(watches) if watches or not nights else []
+    columns = shutil.get_terminal_size((COLUMNS, 24)).columns
+    lines = watch_history_lines(watches, columns=columns) if watches or not nights else []
     typer.echo(painted([*lines, *(history_lines(nights) if nights else ())], color=colour()))
 
 

@@ -187,7 +187,7 @@ def _ask(
     if session.batch:
         say_handing_over(session, stored, targets, telling, cancel=cancel)
     elif session.mode != "replay":
-        say_estimate(estimate_run(session, targets, stored.missing), caps=session.caps, telling=telling)
+        say_estimate(estimate_run(session, targets, stored.left_out), caps=session.caps, telling=telling)
     settings = stored.settings(session.engine_settings(targets))
     if session.batch:
         settings = asked_in_batches(session, stored, targets, settings, telling, cancel=cancel)

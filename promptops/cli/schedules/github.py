@@ -11,7 +11,7 @@ name: promptops drift
 on:
   schedule:
     - cron: "{minute} {hour} * * *"  # the night, UTC
-    - cron: "{calibration} * * * *"  # hourly readings while it is calibrated: take this line out two days later
+    - cron: "{calibration} * * * *"  # hourly readings while it is calibrated: take this line out three days later
   workflow_dispatch:
     inputs:
       accept:

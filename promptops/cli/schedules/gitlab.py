@@ -8,7 +8,7 @@ _JOB = """\
 # The nightly drift check. Written by `promptops schedule gitlab`; yours to edit.
 # Include it in .gitlab-ci.yml (`include: {{local: {path}}}`) and add two pipeline schedules (UTC):
 #   {minute} {hour} * * *   with the variable PROMPTOPS_DRIFT=night
-#   {calibration} * * * *   with PROMPTOPS_DRIFT=calibrate, for two days
+#   {calibration} * * * *   with PROMPTOPS_DRIFT=calibrate, for three days
 # The first time, and to accept a change: run a pipeline by hand with PROMPTOPS_DRIFT=night and ACCEPT=<the reason>.
 # Variables, masked: {keys}; PROMPTOPS_GITLAB_TOKEN (scope api) opens the issue.
 promptops-drift:

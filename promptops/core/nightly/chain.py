@@ -25,6 +25,16 @@ class Damaged(Exception):
     """The log is not what was written: `str()` says where and how."""
 
 
+class Newer(Damaged):
+    """Another version of promptops wrote it: nothing is wrong with the log."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where} is of another version of promptops: install the one that wrote it, "
+            "or a newer one (pip install -U pytest-promptops)"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """How many lines a log has, and the digest of the last (empty: none)."""
@@ -42,7 +52,7 @@ def parse_head(text: str) -> Head:
     try:
         found = json.loads(text)
         if found["format"] != FORMAT:
-            raise Damaged(f"its head has the format {found['format']!r}, and this version of promptops reads {FORMAT}")
+            raise Newer(f"its head has the format {found['format']!r} (here {FORMAT}), which")
         return Head(int(found["count"]), str(found["digest"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Damaged("its head cannot be read") from None
@@ -92,9 +102,7 @@ def _parsed(line: str, number: int, last: Head) -> tuple[AnyEvent, str]:
     fields = _fields(line, number)
     digest = fields.pop("digest", None)
     if fields.get("format") != FORMAT:
-        raise Damaged(
-            f"line {number} has the format {fields.get('format')!r}; this version of promptops reads {FORMAT}"
-        )
+        raise Newer(f"line {number} has the format {fields.get('format')!r} (here {FORMAT}), which")
     try:
         honest = digest == sha256_of(fields)
     except ValueError:
@@ -105,8 +113,8 @@ def _parsed(line: str, number: int, last: Head) -> tuple[AnyEvent, str]:
         raise Damaged(f"line {number} does not follow the line before it: lines are missing, or were moved")
     try:
         return EVENTS.validate_python(fields.get("event")), str(digest)
-    except ValidationError as error:
-        raise Damaged(f"line {number} is no event: {str(error.errors()[0]['msg'])[:200]}") from None
+    except ValidationError as error:  # it matches its digest, so that it is what somebody wrote
+        raise Newer(f"line {number} is no event known here ({str(error.errors()[0]['msg'])[:200]}), which") from None
 
 
 def _fields(line: str, number: int) -> dict[str, Any]:

@@ -97,15 +97,30 @@ class ReadingTaken(Strict):
 
 
 class Missed(Strict):
-    """A reading that could not be taken: an outage says nothing about the model."""
+    """A reading that could not be taken: an outage says nothing about the model. `failure` is the kind of the first."""
 
     kind: Literal["missed"] = "missed"
     endpoint: Name
     epoch: Count
     at: str
     reason: Text
+    failure: Annotated[str, Field(max_length=40)] = ""
     requests: Count = 0
     cost: float | None = 0.0
+
+
+class NightsThinned(Strict):
+    """Nights turned out to hang together: from now on only every `every`-th counts (0: none; they never will).
+
+    It stands where the alarm would have stood that they would have raised.
+    """
+
+    kind: Literal["thinned"] = "thinned"
+    endpoint: Name
+    epoch: Count
+    at: str
+    correlation: float
+    every: Count
 
 
 class AlarmRaised(Strict):
@@ -143,8 +158,8 @@ class AlarmTold(Strict):
 
 
 Event = Annotated[
-    EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold,
+    EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold,
     Field(discriminator="kind"),
 ]
-AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | AlarmRaised | TextsTaken | AlarmTold
+AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold
 EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)

@@ -22,27 +22,29 @@ from promptops.core.nightly.events import (
     EpochBegun,
     Missed,
     NightState,
+    NightsThinned,
     ProbesChosen,
     ReadingTaken,
     Role,
     Served,
     TextsTaken,
 )
+from promptops.core.nightly.hanging import MOST_THIN, hanging, hanging_nights, thinning
 from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, Tier
-from promptops.core.nightly.surprise import SURPRISE
-from promptops.core.statistics.rank_detector import MOST_CORRELATION, Correlation, RankDetector, lag_one
+from promptops.core.statistics.rank_detector import Correlation, RankDetector
 
 KEPT: Final = 730  # values of a probe that tonight is ranked among: two years
 NIGHT: Final = timedelta(hours=20)
 """The least time between two nights: a job that is late tonight and early tomorrow misses none."""
+EARLY: Final = 1800.0
+"""Seconds that a reading may come before its time, at most: with a day between two they keep to one hour of the day."""
 FAST_TIMES: Final = 5.0
 FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
 """The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
-MOST_THIN: Final = 4
-BY_ITSELF: Final = 2.326
-"""Standard deviations of a correlation, exceeded by chance in one of a hundred."""
+BEFORE: Final = 0.01
+"""The share of its threshold up to which the detector's level says nothing yet."""
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
@@ -59,6 +61,8 @@ class Watch:
     chosen: ProbesChosen | None = None
     alarm: AlarmRaised | None = None
     missed: Missed | None = None
+    outage: list[Missed] = field(default_factory=list)
+    misses: list[Missed] = field(default_factory=list)
     last: ReadingTaken | None = None
     served: Served | None = None
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
@@ -70,10 +74,12 @@ class Watch:
     cost: float | None = 0.0
     correlation: Correlation | None = None
     thin: int | None = 1
+    thinned: NightsThinned | None = None
     texts: TextsTaken | None = None
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
     _reference: dict[str, Profile] = field(default_factory=dict)
+    _counted_from: int = 0
 
     # --- what the log says
 
@@ -91,9 +97,11 @@ class Watch:
             self.told.add(event.to)
         elif isinstance(event, TextsTaken):
             self._take_texts(event)
+        elif isinstance(event, NightsThinned):
+            self._thin(event)
         else:
-            self.missed = event
-        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised | AlarmTold) else event.cost
+            self._miss(event)
+        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised | AlarmTold | NightsThinned) else event.cost
         self.cost = None if self.cost is None or spent is None else self.cost + spent
 
     def _begin(self, event: EpochBegun) -> None:
@@ -104,6 +112,7 @@ class Watch:
 
     def _read(self, event: ReadingTaken) -> None:
         self.readings, self.last, self.missed = event.number, event, None
+        self.outage = []
         self.served = event.served if self.served is None else _together(self.served, event.served)
         if event.role == "reference":
             for probe, tokens in event.profiles.items():
@@ -118,6 +127,16 @@ class Watch:
             if self.counts(len(self.nights)):
                 self._bet(event.number, event.values)
 
+    def _miss(self, event: Missed) -> None:
+        self.missed = event
+        self.outage.append(event)
+        self.misses = [*self.misses[-KEPT:], event]
+
+    def _thin(self, event: NightsThinned) -> None:
+        """From now on every so-manieth night counts, and the bets begin anew; the history stays what it is."""
+        self.thinned, self.thin, self._counted_from = event, event.every or None, len(self.nights)
+        self.detector.parts = {probe: [0.0] * len(part) for probe, part in self.detector.parts.items()}
+
     def _take_texts(self, event: TextsTaken) -> None:
         if event.texts:
             self.texts = event
@@ -130,13 +149,14 @@ class Watch:
             return
         values = self.calibration
         if len(values) == self.epoch.calibration:
-            self.correlation = _hanging(values)
-            self.thin = _thinning(self.correlation)
+            self.correlation = hanging(values)
+            found = self.correlation
+            self.thin = 1 if found.fine else thinning(found.value, most=MOST_THIN)
             if self.thin != 1:
                 return  # more readings, or none at all
         elif self.thin:
             values = values[:: self.thin]
-            if not _hanging(values).fine:
+            if not hanging(values).fine:
                 self.thin = None
                 return
         for probe in values[0]:
@@ -183,7 +203,18 @@ class Watch:
 
     def counts(self, night: int) -> bool:
         """Whether the detector gets the night of that number, from 1: every `thin`-th."""
-        return self.calibrated and (night - 1) % (self.thin or 1) == 0
+        return self.calibrated and not self.refused and (night - 1 - self._counted_from) % (self.thin or 1) == 0
+
+    def hanging_nights(self) -> Correlation | None:
+        """Whether the nights before the one in which the level began to rise hang together; None where they do not.
+
+        Only once in an epoch: nights that count since then are apart.
+        """
+        if self.thinned is not None:
+            return None
+        counted = [night for number, night in enumerate(self.nights, start=1) if self.counts(number)]
+        quiet = [at for at, night in enumerate(counted, start=1) if night.level is not None and _share(night) <= BEFORE]
+        return hanging_nights([night.values for night in counted[: quiet[-1] if quiet else 0]])
 
     def reference(self) -> Mapping[str, Profile]:
         """The reference, once its readings are in."""
@@ -221,7 +252,7 @@ class Watch:
             return now
         if self.role == "night" and self.last.role == "night":
             return last + NIGHT
-        return last + timedelta(seconds=0.9 * self.epoch.spacing)
+        return last + timedelta(seconds=self.epoch.spacing - min(0.1 * self.epoch.spacing, EARLY))
 
     def texts_due(self, now: datetime, every: timedelta | None) -> bool:
         """Whether tier 2 is wanted: its baseline once there is a history, then after an alarm, and every so often."""
@@ -318,40 +349,22 @@ def served_notices(known: Served | None, now: Served) -> list[str]:
     return found
 
 
-def _hanging(readings: Sequence[Mapping[str, float]]) -> Correlation:
-    """How much a reading says of the next: of the probes together, or of the surprise where that says much more.
-
-    The surprise has noise of its own: among the others it would hide what they have in common. Its tokens are drawn
-    anew in every call, so that it counts only where chance would do that in one of a hundred calibrations.
-    """
-    together = lag_one(_series(readings, [probe for probe in readings[0] if probe != SURPRISE]))
-    if SURPRISE not in readings[0]:
-        return together
-    own = lag_one(_series(readings, [SURPRISE]))
-    return own if own.value > max(together.value, BY_ITSELF / math.sqrt(len(readings))) else together
-
-
-def _series(readings: Sequence[Mapping[str, float]], probes: Sequence[str]) -> list[float]:
-    """One number for each reading: the mean over probes of its place in that probe's order."""
-    places = [0.0] * len(readings)
-    for probe in probes:
-        values = [reading[probe] for reading in readings]
-        for place, value in enumerate(values):
-            places[place] += sum(other < value for other in values) + 0.5 * sum(other == value for other in values)
-    return places
-
-
-def _thinning(found: Correlation) -> int | None:
-    """Every how-manieth reading counts, so that what is left of the correlation is below half of what is let pass."""
-    if found.fine:
-        return 1
-    thin = math.ceil(math.log(MOST_CORRELATION / 2) / math.log(min(max(found.value, 1e-9), 0.99)))
-    return max(2, thin) if thin <= MOST_THIN else None
-
-
 def levels(watch: Watch) -> list[tuple[str, float | None, NightState]]:
-    """Moment, level as a share of its threshold, and state of every night of the epoch, oldest first."""
-    return [
-        (night.at, night.level / night.threshold if night.level is not None and night.threshold else None, night.state)
-        for night in watch.nights
-    ]
+    """Moment, level as a share of its threshold, and state of every night of the epoch, oldest first.
+
+    A night without a reading is `unmeasurable`, however often it was tried.
+    """
+    read = [(night.at, night.level and _share(night), night.state) for night in watch.nights]
+    days = {at[:10] for at, *_ in read}
+    begun = watch.nights[0].at if watch.nights else ""
+    missed: dict[str, tuple[str, float | None, NightState]] = {
+        one.at[:10]: (one.at, None, "unmeasurable")
+        for one in watch.misses
+        if watch.calibrated and one.at >= begun and one.at[:10] not in days
+    }
+    return sorted([*read, *missed.values()], key=lambda night: night[0])
+
+
+def _share(night: ReadingTaken) -> float:
+    """The level after a night as a share of its threshold; 0 where the detector had not begun."""
+    return night.level / night.threshold if night.level is not None and night.threshold else 0.0

@@ -27,7 +27,7 @@ def check_evidence(found: Collector, version: str, evidence: Evidence) -> None:
     for number, canary in enumerate(evidence.canaries):
         where = f"canaries[{number}]"
         key = (canary.candidate.model_dump_json(), canary.baseline.model_dump_json(), canary.measurement.digest)
-        attempts[key] += 1
+        attempts[key] += 1 + canary.abandoned
         for message in _wrong_in_canary(canary, version, attempts[key]):
             found.problem(path, f"{where}: {message}", HINT)
     for number, run in enumerate(evidence.runs):
@@ -97,6 +97,8 @@ def _wrong_in_sequence(canary: CanaryEvidence, again: CanaryDecision) -> list[st
         return [f"says that {canary.asked} of {len(canary.order)} cases were asked"]
     if canary.asked < len(canary.order) and again.verdict not in ("pass", "regress"):
         return [f"ended after {canary.asked} of {len(canary.order)} cases without a verdict, and licenses nothing"]
+    if canary.mode == "live" and again.looks is not None and canary.asked > again.looks.used:
+        return [f"says that {canary.asked} cases were looked at, and its outcomes ended it after {again.looks.used}"]
     return []
 
 

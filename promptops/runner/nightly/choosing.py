@@ -9,7 +9,7 @@ from promptops.core.nightly.events import ProbesChosen
 from promptops.core.nightly.profiles import border_inputs
 from promptops.core.nightly.sizes import TOP, Tier, candidates
 from promptops.core.nightly.surprise import SURPRISE
-from promptops.models import Json, Sample
+from promptops.models import Failure, Json, Sample
 from promptops.runner.nightly.asking import Asked, Probe, probe_params
 from promptops.runner.nightly.taking import came, first_word, likeliest, total_cost
 
@@ -26,7 +26,11 @@ FEWER: Final = 5
 
 
 class NotAskedError(Exception):
-    """The endpoint did not answer, so nothing can be chosen; `str()` says why."""
+    """The endpoint did not answer, so nothing can be chosen; `str()` says why, `kind` is that of the failure."""
+
+    def __init__(self, failure: Failure | None, otherwise: str) -> None:
+        super().__init__(failure.message if failure is not None else otherwise)
+        self.kind: str = failure.kind if failure is not None else ""
 
 
 def params_for(watch: Watch, endpoint: Endpoint, config: Config) -> Mapping[str, Json]:
@@ -70,7 +74,7 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             return chosen("1a", texts, top=int(str(params["top_logprobs"])), drawn=drawn)
         failure = next((sample.failure for sample in tried if sample.failure is not None), None)
         if not replies and (failure is None or failure.kind != "request"):
-            raise NotAskedError(failure.message if failure else "nothing came back")
+            raise NotAskedError(failure, "nothing came back")
         if replies and not drawn:
             break
     found = _look(watch, endpoint, config, ask)
@@ -80,12 +84,12 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
         if sample.reply is not None:
             answers.setdefault(sample.key.case, []).append(first_word(sample.reply.text))
     if len(answers) < watch.size.inputs:
-        said = next((sample.failure.message for sample in found if sample.failure), "too few inputs were answered")
-        raise NotAskedError(said)
+        failure = next((sample.failure for sample in found if sample.failure), None)
+        raise NotAskedError(failure, "too few inputs were answered")
     inputs = border_inputs(answers, most=watch.size.inputs)
     if len(inputs) < watch.size.inputs:
         raise NotAskedError(
-            "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
+            None, "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
         )
     return chosen("1b", inputs, varying=sum(len(set(answers[text])) > 1 for text in inputs))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -15,11 +16,12 @@ from promptops.core.nightly.events import (
     EpochBegun,
     Missed,
     NightState,
+    NightsThinned,
     ProbesChosen,
     ReadingTaken,
 )
 from promptops.core.nightly.sizes import PROMPTS
-from promptops.core.nightly.watch import FAST_TIMES, Watch, fold
+from promptops.core.nightly.watch import FAST_TIMES, Watch, fold, parse_moment
 from promptops.models import Sample
 from promptops.providers.identity import same_model
 from promptops.runner.nightly.asking import Asked
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 APART: Final = 600.0  # seconds between two looks of the fast lane
 LOOKS: Final = 3
+STALE: Final = timedelta(days=3)
+"""Without a reading for so long nothing is said of an endpoint that was quiet before."""
 
 
 class Seen(Struct, frozen=True):
@@ -53,7 +57,10 @@ class Seen(Struct, frozen=True):
 
 @dataclass
 class Nightly:
-    """The watch over `endpoints`. `expected`: a log was kept before, so that finding none means that it was lost."""
+    """The watch over `endpoints`. `expected`: a log was kept before, so that finding none means that it was lost.
+
+    `accepted` is the epoch of each endpoint that was accepted, as git has it: a log that has less of it is an old one.
+    """
 
     endpoints: Sequence[Endpoint]
     log: DriftLog
@@ -62,15 +69,13 @@ class Nightly:
     settings: DriftConfig
     ask: Asked
     expected: bool = True
+    accepted: Mapping[str, int] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
 
     # --- what a person decides
 
-    def accept(self, names: Sequence[str], *, reason: str, after: dict[str, int] | None = None) -> list[EpochBegun]:
-        """Begin a new epoch of the endpoints `names`; a damaged log is put aside first, and then all begin anew.
-
-        `after` says which epoch each had, as far as anybody else remembers.
-        """
+    def accept(self, names: Sequence[str], *, reason: str) -> list[EpochBegun]:
+        """Begin a new epoch of the endpoints `names`; a damaged log is put aside first, and then all begin anew."""
         try:
             self.log.read()
         except DamagedLog as error:
@@ -80,15 +85,15 @@ class Nightly:
 
         def decide(events: list[AnyEvent]) -> list[AnyEvent]:
             known = fold(events)
-            return [self._epoch(name, known.get(name), (after or {}).get(name, 0), reason) for name in names]
+            return [self._epoch(name, known.get(name), reason) for name in names]
 
         return [event for event in self.log.append(decide) if isinstance(event, EpochBegun)]
 
-    def _epoch(self, name: str, watch: Watch | None, after: int, reason: str) -> EpochBegun:
+    def _epoch(self, name: str, watch: Watch | None, reason: str) -> EpochBegun:
         before = watch.epoch.epoch if watch is not None and watch.epoch is not None else 0
         return EpochBegun(
             endpoint=name,
-            epoch=max(before, after) + 1,
+            epoch=max(before, self.accepted.get(name, 0)) + 1,
             at=timestamp(self.clock.now()),
             seed=secrets.randbits(53),
             size=self.settings.size,
@@ -112,17 +117,39 @@ class Nightly:
 
     def _seen(self, endpoint: Endpoint, known: dict[str, Watch], count: int, *, read: bool = False) -> Seen:
         watch = known.get(endpoint.name)
+        if why := self._gone(endpoint.name, known):
+            return self._lost(endpoint, why)
         if watch is None or watch.epoch is None:
-            if not known and self.expected:
-                why = f"its state was lost: there is none in {self.log.place}, and the watch has begun before"
-                return self._lost(endpoint, why)
             return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why="the watch over it has not begun")
         state = watch.state(endpoints=count)
-        why = watch.missed.reason if state == "unmeasurable" and watch.missed is not None else ""
-        if state == "unmeasurable" and watch.refused:
-            why = "its readings hang together: what one says of the next would be taken for a change"
+        why = self._why(watch, state)
         notices = tuple(watch.last.notices) if watch.last is not None else ()
-        return Seen(endpoint, watch, state, read, why, notices)
+        return Seen(endpoint, watch, "unmeasurable" if why else state, read, why, notices)
+
+    def _why(self, watch: Watch, state: NightState) -> str:
+        """Why nothing can be said of it, in words; empty where something can."""
+        if state == "unmeasurable" and watch.missed is not None:
+            return watch.missed.reason
+        if state == "unmeasurable" and watch.refused:
+            return "its readings hang together: what one says of the next would be taken for a change"
+        last = parse_moment(watch.last.at) if watch.last is not None else self.clock.now()
+        if state in ("stable", "watch") and self.clock.now() - last > STALE:
+            return f"it was not read for {(self.clock.now() - last).days} days: does the nightly job run?"
+        return ""
+
+    def _gone(self, name: str, known: Mapping[str, Watch]) -> str:
+        """Why what was kept of an endpoint is lost, in words; empty where it is there, or never was."""
+        watch = known.get(name)
+        if not known and self.expected:
+            return f"its state was lost: there is none in {self.log.place}, and the watch has begun before"
+        has = watch.epoch.epoch if watch is not None and watch.epoch is not None else 0
+        if known and has < self.accepted.get(name, 0):
+            found = f"has its epoch {has}" if has else "has nothing of it"
+            return (
+                f"its state was lost: {self.log.place} {found}, and its epoch {self.accepted[name]} was accepted "
+                "(prompts/drift.json)"
+            )
+        return ""
 
     def _lost(self, endpoint: Endpoint, why: str) -> Seen:
         return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why=why, lost=True)
@@ -143,7 +170,9 @@ class Nightly:
         missed: list[Missed] = []
         for endpoint in self.endpoints:
             watch = known.get(endpoint.name)
-            if watch is None or not watch.due(self.clock.now()) or (only_calibration and watch.role == "night"):
+            if watch is None or self._gone(endpoint.name, known) or not watch.due(self.clock.now()):
+                continue
+            if only_calibration and watch.role == "night":
                 continue
             begun = self._begin(endpoint, watch)
             if isinstance(begun, Taking):
@@ -162,8 +191,13 @@ class Nightly:
             try:
                 chosen = choose(watch, endpoint, self.config, self.ask, timestamp(self.clock.now()))
             except NotAskedError as error:
-                at = timestamp(self.clock.now())
-                return Missed(endpoint=endpoint.name, epoch=watch.epoch.epoch, at=at, reason=str(error)[:2_000])
+                return Missed(
+                    endpoint=endpoint.name,
+                    epoch=watch.epoch.epoch,
+                    at=timestamp(self.clock.now()),
+                    reason=str(error)[:2_000],
+                    failure=error.kind,
+                )
             appended = self.log.append(lambda events: [chosen] if _wants_probes(events, chosen) else [])
             watch.apply(appended[0] if appended else chosen)
         return Taking(endpoint, watch, params_for(watch, endpoint, self.config))
@@ -224,15 +258,31 @@ class Nightly:
         had_alarm = watch.alarm is not None
         watch.apply(event)
         watch.detector.endpoints = count
+        found: list[AnyEvent] = []
+        if not had_alarm and (thinned := self._thinned(event, watch)) is not None:
+            watch.apply(thinned)
+            found.append(thinned)
         alarm = None if had_alarm else self._alarm(taking, event, watch)
         if alarm is not None:
             watch.apply(alarm)
+            found.append(alarm)
         state = watch.state(endpoints=count)
         betting = watch.calibrated and event.role == "night"
         level = watch.detector.level if betting else None
         update = {"state": state, "level": level, "threshold": watch.detector.threshold if betting else None}
-        judged: list[AnyEvent] = [event.model_copy(update=update)]
-        return judged if alarm is None else [*judged, alarm]
+        return [event.model_copy(update=update), *found]
+
+    def _thinned(self, event: ReadingTaken, watch: Watch) -> NightsThinned | None:
+        """Stands instead of an alarm of the detector where the nights before it hang together."""
+        if event.role != "night" or watch.detector.alarm != "changed" or (found := watch.hanging_nights()) is None:
+            return None
+        return NightsThinned(
+            endpoint=event.endpoint,
+            epoch=event.epoch,
+            at=event.at,
+            correlation=found.value,
+            every=(found.thin or 0) * (watch.thin or 1),
+        )
 
     def _alarm(self, taking: Taking, event: ReadingTaken, watch: Watch) -> AlarmRaised | None:
         def raised(lane: str, reason: str) -> AlarmRaised:

@@ -22,7 +22,9 @@ _PLACES = 10_000  # sample indices that a reading may use
 
 @dataclass
 class Taking:
-    """What was asked and answered so far. `why`: there is no reading, and why; `confirmed`: it was far off thrice.
+    """What was asked and answered so far. `why`: there is no reading, and why (`kind`: of which kind the failure is).
+
+    `confirmed`: it was far off thrice.
 
     `draws` has the tokens that came in each of `blocks`, where they are drawn.
     """
@@ -36,6 +38,7 @@ class Taking:
     requests: int = 0
     cost: float | None = 0.0
     why: str = ""
+    kind: str = ""
     confirmed: bool = False
 
     @property
@@ -65,12 +68,13 @@ class Taking:
             if sample.reply is not None:
                 answers[sample.key.case].append(sample.reply)
                 self.replies.append((sample.key.case, sample.reply))
-        failures = [sample.failure.message for sample in samples if sample.failure is not None]
+        failures = [sample.failure for sample in samples if sample.failure is not None]
         _, calls = self.watch.size.probes_of(self.watch.chosen.tier)
         profiles = {text: self._profile(found, calls) for text, found in answers.items()}
         whole = {text: profile for text, profile in profiles.items() if profile is not None}
         if len(whole) < len(profiles):
-            said = failures[0] if failures else "replies without log probabilities"
+            said = failures[0].message if failures else "replies without log probabilities"
+            self.kind = failures[0].kind if failures else "request"
             self.why = self.why or f"{len(profiles) - len(whole)} of {len(profiles)} probes could not be asked: {said}"
         else:
             self.blocks.append(whole)
@@ -140,6 +144,7 @@ class Taking:
                 epoch=epoch.epoch,
                 at=at,
                 reason=(self.why or "nothing was asked")[:2_000],
+                failure=self.kind,
                 requests=self.requests,
                 cost=self.cost,
             )

@@ -1,0 +1,147 @@
+"""How `promptops canary` ends: evidence, what is shown, reports, the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from msgspec import Struct
+
+from promptops.cli.commands._asking import EXIT_CODES
+from promptops.cli.commands._canary_comparison import attempt_of
+from promptops.cli.commands._shared import colour, emit_json, note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptops.core.canary import CanaryDecision
+    from promptops.formats import CanaryEvidence
+    from promptops.models import Verdict
+    from promptops.project.root import Project
+    from promptops.reporting.lines import Line
+    from promptops.runner.canary_result import CanaryResult
+    from promptops.runner.resuming import StoredRun
+
+
+class Ending(Struct, frozen=True):
+    """What the user wants at the end."""
+
+    write: bool
+    as_json: bool
+    warn_only: bool
+    report: Path | None
+
+
+def conclude(result: CanaryResult, stored: StoredRun, ending: Ending) -> int:
+    """Write the evidence, show the result, end the run, and return the exit code.
+
+    A run without a verdict is not ended: the same command goes on with its sequence.
+    """
+    from promptops.cli.commands._measured import now
+
+    attempt = result.comparison.attempt
+    at = stored.moment() if result.concluded(attempt) else now()
+    attempt, written = _write(result, stored, at) if ending.write else (attempt, "")
+    decision = result.decision(attempt)
+    _show(result, decision, attempt, at, written, ending)
+    if result.concluded(attempt):
+        stored.finish(decision.verdict)
+    elif decision.verdict == "unmeasurable" and not result.refused:
+        stored.finish("unmeasurable")
+    return _exit_code(decision.verdict, warn_only=ending.warn_only)
+
+
+def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
+    """Append the evidence where it is some, as the attempt that it is by then; returns that and the file."""
+    from promptops.release.records import append_canary
+    from promptops.store.runs import ABANDONED
+
+    comparison, project = result.comparison, result.comparison.session.project
+    candidate, baseline = comparison.candidate, comparison.baseline
+
+    def build(attempt: int) -> CanaryEvidence | None:
+        return result.evidence(attempt, at) if result.licenses(attempt) else None
+
+    if not result.licenses(comparison.attempt):
+        return attempt_of(comparison), ""
+    path, record = append_canary(
+        project,
+        candidate.prompt,
+        candidate.side,
+        baseline.side,
+        candidate.measurement.digest,
+        build,
+        again=stored.round > 1,
+        abandoned=len(comparison.abandoned),
+    )
+    if record is None:
+        note("another canary of this comparison ended meanwhile, so that this one has to show more: go on with it")
+        return attempt_of(comparison), ""
+    for run in comparison.abandoned:
+        stored.store.finish_run(run, ABANDONED)
+    return record.attempt, project.relative(path)
+
+
+def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str, written: str, ending: Ending) -> None:
+    from promptops.reporting.canary import canary_lines
+    from promptops.reporting.canary_json import canary_json
+    from promptops.reporting.lines import painted
+
+    earlier = _earlier_regress(result.comparison.session.project, result)
+    next_step = "" if earlier else _next_step(result, decision, written)
+    lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step)
+    document = canary_json(result, attempt, at, written)
+    if ending.as_json:
+        emit_json(document)
+    else:
+        typer.echo(painted(lines, color=colour()))
+        if earlier and decision.verdict != "regress":
+            note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
+    if ending.report is not None:
+        _write_report(ending.report, result, decision, lines, document)
+
+
+def _exit_code(verdict: Verdict, *, warn_only: bool) -> int:
+    if warn_only and verdict != "pass":
+        note(f"WARN ONLY: the verdict is {verdict.upper()}, and this ends in 0 instead of {EXIT_CODES[verdict]}")
+        return 0
+    return EXIT_CODES[verdict]
+
+
+def _write_report(
+    path: Path, result: CanaryResult, decision: CanaryDecision, lines: list[Line], document: dict[str, Any]
+) -> None:
+    from promptops.reporting.canary_files import CanaryReport, write_canary_report
+    from promptops.reporting.canary_metrics import metric_rows
+
+    comparison = result.comparison
+    title = f"{decision.verdict.upper()}: canary of {comparison.candidate.name} against {comparison.baseline.version}"
+    rows = list(metric_rows(decision, comparison.candidate.spec.canary))
+    write_canary_report(path, CanaryReport(title, lines, rows, document))
+    note(f"report: {path}")
+
+
+def _next_step(result: CanaryResult, decision: CanaryDecision, written: str) -> str:
+    """The command that comes after a canary that shows no harm; empty where there is none."""
+    candidate, session = result.comparison.candidate, result.comparison.session
+    if not written or candidate.options:
+        return ""
+    broke = any(flip.kind == "broke" for flip in result.flips(decision))
+    acks = "  # and --ack CASE for each case that broke, where that may stay" if broke else ""
+    return f"promptops promote {candidate.name} --to {session.environment}{acks}"
+
+
+def _earlier_regress(project: Project, result: CanaryResult) -> int:
+    """The attempt whose REGRESS still counts in the evidence of this comparison; 0 where there is none."""
+    from promptops.core.licence import standing_regress
+    from promptops.project.evidence import load_evidence
+
+    candidate, baseline = result.comparison.candidate, result.comparison.baseline
+    same = [
+        record
+        for record in load_evidence(project, candidate.prompt, candidate.version).canaries
+        if (record.candidate, record.baseline) == (candidate.side, baseline.side)
+        and record.measurement.digest == candidate.measurement.digest
+    ]
+    found = standing_regress(same)
+    return found.attempt if found else 0

@@ -1,0 +1,61 @@
+"""Do nights hang together? Measured before an alarm."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from promptops.core.nightly.hanging import LEAST_NIGHTS, MOST_APART, hanging_nights, thinning
+from promptops.core.nightly.surprise import SURPRISE
+
+
+def wandering(correlation: float, seed: int, *, slope: float = 0.0) -> Iterator[float]:
+    rng, last, night = random.Random(seed), 0.0, 0
+    while True:
+        last = correlation * last + rng.gauss(0, (1 - correlation**2) ** 0.5)
+        night += 1
+        yield last + slope * night
+
+
+def nights(correlation: float, count: int, *, seed: int = 1, slope: float = 0.0) -> list[dict[str, float]]:
+    values = wandering(correlation, seed, slope=slope)
+    return [{"probe": next(values)} for _ in range(count)]
+
+
+def test_independent_nights_are_rarely_taken_for_others() -> None:
+    found = [hanging_nights(nights(0.0, 100, seed=seed)) is not None for seed in range(200)]
+    assert sum(found) <= 20  # one in twenty
+
+
+def test_nights_that_hang_together_are_told() -> None:
+    found = [hanging_nights(nights(0.5, 100, seed=seed)) for seed in range(100)]
+    assert sum(one is not None and (one.thin or 9) >= 2 for one in found) >= 95
+
+
+def test_a_slow_change_does_not_speak_against_itself() -> None:
+    found = [hanging_nights(nights(0.0, 100, seed=seed, slope=0.05)) is not None for seed in range(200)]
+    assert sum(found) <= 20
+
+
+def test_of_few_nights_nothing_is_said() -> None:
+    assert hanging_nights(nights(0.95, LEAST_NIGHTS - 1)) is None
+    assert hanging_nights([]) is None
+
+
+def test_a_probe_that_some_nights_lack_is_left_out() -> None:
+    some = nights(0.95, 60)
+    fresh = nights(0.0, 60, seed=2)
+    mixed = [{"other": b["probe"], **(a if at % 2 else {})} for at, (a, b) in enumerate(zip(some, fresh, strict=True))]
+    assert hanging_nights(mixed) is None
+
+
+def test_tokens_alone_are_measured_by_themselves() -> None:
+    assert hanging_nights([{SURPRISE: night["probe"]} for night in nights(0.8, 60)]) is not None
+
+
+@pytest.mark.parametrize(("correlation", "every"), [(0.05, 2), (0.3, 3), (0.6, 6), (0.65, 7), (0.7, None), (1.0, None)])
+def test_what_is_left_after_thinning_is_small(correlation: float, every: int | None) -> None:
+    assert thinning(correlation, most=MOST_APART) == every
+    assert every is None or correlation**every <= 0.05

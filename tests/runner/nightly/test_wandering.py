@@ -1,0 +1,66 @@
+"""An endpoint that wanders from night to night, and did not over the hours of its calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from promptops.core.nightly.events import NightsThinned
+from promptops.models import Sample
+from promptops.reporting.nightly import watch_history_lines, watch_lines
+from promptops.runner.nightly.asking import Probe
+from tests.runner.nightly.world import Model, Watched
+
+
+@dataclass
+class Wandering(Model):
+    """From night to night `persistence` of where it was stays, once it is told to wander."""
+
+    persistence: float = 0.0
+    place: float = 0.0
+    middle: float = 1.0
+
+    def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
+        self.place = self.persistence * self.place + (1 - self.persistence**2) ** 0.5 * self.rng.gauss(0, 1)
+        self.shift = self.middle + 0.2 * self.place
+        return super().__call__(probes)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Watched:
+    return Watched(tmp_path, model=Wandering(noise=0.001)).calibrated()
+
+
+def test_an_alarm_that_rests_on_wandering_nights_is_not_raised(world: Watched) -> None:
+    assert isinstance(world.model, Wandering)
+    world.model.persistence = 0.6
+    seen = world.night()
+    for _ in range(300):
+        if seen.watch.thinned is not None or seen.watch.alarm is not None:
+            break
+        seen = world.night()
+    assert world.log is not None
+    (thinned,) = [event for event in world.log.read() if isinstance(event, NightsThinned)]
+    assert (seen.watch.alarm, seen.watch.thinned) == (None, thinned)
+    assert thinned.correlation > 0.2
+    assert thinned.every > 1
+    assert seen.watch.detector.level == 0.0
+    said = "\n".join(line.text for line in watch_lines([seen], datetime.fromisoformat(thinned.at)))
+    assert f"nights hang together (correlation with the next {thinned.correlation:.2f}): every " in said
+    assert "nights hang together" in "\n".join(line.text for line in watch_history_lines([seen.watch]))
+    after = world.night()
+    assert after.watch.detector.level > 0.0  # the bets begin anew
+    assert world.night().watch.detector.level == after.watch.detector.level  # and this night does not count
+
+
+def test_a_change_of_independent_nights_is_told_all_the_same(world: Watched) -> None:
+    assert isinstance(world.model, Wandering)
+    seen = world.night(40)
+    assert (seen.state, seen.watch.thinned) == ("stable", None)
+    world.model.middle = 2.0
+    for _ in range(15):
+        seen = world.night()
+    assert (seen.state, seen.watch.thinned) == ("changed", None)
