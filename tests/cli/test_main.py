@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from promptops.cli.commands._shared import colour
 from promptops.cli.main import run
 from promptops.cli.table import COMMANDS
 from promptops.testing import TemporaryProject
@@ -175,3 +176,18 @@ def test_a_key_among_the_arguments_is_not_shown_again(
     monkeypatch.setenv("ACME_API_KEY", key)
     assert run([argument.format(key=key) for argument in arguments]) == 2
     assert key not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_colour_is_for_terminals_that_can_and_people_who_want_it(
+    environ: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TERM": "xterm", "NO_COLOR": "", **environ}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert colour() is coloured
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert colour() is False
