@@ -95,7 +95,9 @@ class MetricTest:
         return [difference for difference in self.differences if difference is not None]
 
     def add(self, difference: float | None) -> None:
-        """Add the next case in the order of the trial; None: it could not be measured."""
+        """Add the next case in the order of the trial; None: it could not be measured. Raises `ValueError` for NaN."""
+        if difference is not None and math.isnan(difference):
+            raise ValueError("a difference is a number: what could not be measured is None")
         self.differences.append(difference)
         if not self.units.clusters:
             self._unit([difference], 1.0)

@@ -156,3 +156,8 @@ def test_a_margin_of_nothing_can_be_bet_against() -> None:
     assert not any(test.add((-1) ** number) for number in range(400))
     with pytest.raises(ValueError, match="between 0 and 1"):
         BettingTest(-0.1, 0.05)
+
+
+def test_no_number_is_no_room() -> None:
+    with pytest.raises(ValueError, match="None"):
+        MetricTest(COST, Units(5), (0.05,), alpha=0.05, seed=1).add(float("nan"))
