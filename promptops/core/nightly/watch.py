@@ -48,6 +48,7 @@ BEFORE: Final = 0.01
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
+OTHER_ADDRESS: Final = "another address is asked"
 ALL_INPUTS: Final = "all inputs"
 """The one probe of tier 1b."""
 
@@ -341,7 +342,7 @@ def served_notices(known: Served | None, now: Served) -> list[str]:
         if old and set(new) - set(old)
     ]
     if known.route and now.route and now.route != known.route:
-        found.append(f"another address is asked: {now.route} (so far {known.route})")
+        found.append(f"{OTHER_ADDRESS}: {now.route} (so far {known.route})")
     counted = [probe for probe in now.prompt_tokens if known.prompt_tokens.get(probe)]
     other = [probe for probe in counted if set(now.prompt_tokens[probe]) - set(known.prompt_tokens[probe])]
     if other:
