@@ -79,6 +79,13 @@ def test_one_that_changes_alone_is_no_fleet(fleet: Night, behaviour: Fleet, caps
     assert "4 of 4 other models on this route did not move" in out
 
 
+def test_the_threshold_is_for_all_however_few_are_looked_at(fleet: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert fleet.drift("test/model-2", "--tier", "1", "--json", days=1) == 0
+    (seen,) = json.loads(capsys.readouterr().out)["watch"]
+    assert (seen["endpoint"], seen["nights"], seen["threshold"]) == ("test/model-2", 2, 5 * 3650)
+
+
 def test_a_webhook_is_called_once_for_all(
     fleet: Night, behaviour: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
