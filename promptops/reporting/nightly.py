@@ -143,8 +143,8 @@ def _next(seen: Seen) -> Iterator[str]:
     elif seen.state == "changed":
         yield from _looked_into(name)
     elif watch.refused:
-        yield f'spacing = "24h" in [tool.promptops.drift], then promptops drift accept {name} --reason TEXT'
-        yield "(readings a day apart, at the hour of the check: what follows the hours of the day is then out of it)"
+        yield 'spacing = "24h" and calibration = 30 in [tool.promptops.drift]: readings at the hour of the check'
+        yield f"then promptops drift accept {name} --reason TEXT"
     elif seen.state == "unmeasurable":
         yield from _mend(watch, name)
     elif seen.state == "recalibrating":

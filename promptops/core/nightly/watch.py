@@ -29,7 +29,7 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.hanging import MOST_THIN, hanging, hanging_nights, thinning
+from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, thinning
 from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
@@ -79,6 +79,8 @@ class Watch:
     texts: TextsTaken | None = None
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
+    hourly: bool = False
+    _moments: list[datetime] = field(default_factory=list)
     _reference: dict[str, Profile] = field(default_factory=dict)
     _counted_from: int = 0
 
@@ -120,6 +122,7 @@ class Watch:
                 self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor))
         elif event.role == "calibration":
             self.calibration.append(event.values)
+            self._moments.append(parse_moment(event.at))
             for probe, blocks in event.blocks.items():
                 self.largest[probe] = max(self.largest.get(probe, 0.0), *blocks)
             self._settle()
@@ -148,7 +151,7 @@ class Watch:
         """Decide once enough readings are in whether they hang together, and make the history of them."""
         if self.epoch is None or len(self.calibration) < self.target:
             return
-        values = self.calibration
+        values, moments = self.calibration, self._moments
         if len(values) == self.epoch.calibration:
             self.correlation = hanging(values)
             found = self.correlation
@@ -156,10 +159,14 @@ class Watch:
             if self.thin != 1:
                 return  # more readings, or none at all
         elif self.thin:
-            values = values[:: self.thin]
+            values, moments = values[:: self.thin], moments[:: self.thin]
             if not hanging(values).fine:
                 self.thin = None
                 return
+        self.hourly = follows_hours(values, moments)
+        if self.hourly:
+            self.thin = None
+            return
         for probe in values[0]:
             self.detector.calibrate(probe, [reading[probe] for reading in values])
 
@@ -168,7 +175,7 @@ class Watch:
         known = {probe: value for probe, value in values.items() if probe in self.detector.history}
         self.detector.add(known, {probe: draw(self.epoch, number, probe) for probe in known})
         for probe in known:
-            del self.detector.history[probe][:-KEPT]
+            self.detector.keep(probe, KEPT)
 
     # --- what follows from it
 

@@ -132,6 +132,8 @@ class Nightly:
         """Why nothing can be said of it, in words; empty where something can."""
         if state == "unmeasurable" and watch.missed is not None:
             return watch.missed.reason
+        if state == "unmeasurable" and watch.hourly:
+            return "its readings follow the hours of the day: nights, read at one hour, would be taken for a change"
         if state == "unmeasurable" and watch.refused:
             return "its readings hang together: what one says of the next would be taken for a change"
         last = parse_moment(watch.last.at) if watch.last is not None else self.clock.now()
