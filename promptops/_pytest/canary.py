@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptops._pytest.outcomes import ItemStanding
     from promptops._pytest.run import Run
     from promptops.core.canary import CanaryDecision
-    from promptops.models import CaseResult
+    from promptops.models import Case, CaseResult
     from promptops.runner.canary import Comparison
     from promptops.runner.targets import Target
 
@@ -65,11 +65,17 @@ class CanaryItem(PromptItem):
     def title(self) -> str:
         return f"{self.target.name} [canary]"
 
+    @property
+    def path_of_version(self) -> str:
+        """The node id under which all cases of the candidate are."""
+        return self.nodeid.partition("::")[0]
+
     def runtest(self) -> None:
         run = self.config.stash[RUN]
         selected, every = run.wanted_cases(self.target), self.target.total
-        if len(selected) < every:
-            self._settle("partial", [f"partial: {len(selected)} of {every} cases are selected"])
+        if len(selected) < every and not _recorded(run, self.target):
+            what = f"partial: {len(selected)} of {every} cases are selected"
+            self._settle("partial", [what, f"select them all: pytest --promptops {self.path_of_version}"])
             return
         comparison = _comparison(run, self.target, self.against)
         decision = _decide(run, comparison)
@@ -95,6 +101,11 @@ class CanaryItem(PromptItem):
             raise ItemUnmeasured(one_line(findings[0], 400))
 
 
+def _recorded(run: Run, target: Target) -> bool:
+    """Whether the canary alone is selected, and recordings are enough: then it replays them by itself."""
+    return run.session.mode == "replay" and not run.wanted_cases(target)
+
+
 def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
     """The two sides, in an order that stands for these contents: the same in every run and every worker."""
     from promptops.runner.canary import Comparison
@@ -107,34 +118,32 @@ def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
 
 
 def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
-    from promptops.core.report import summarise
     from promptops.core.sequence import decide_in_order
-    from promptops.core.suite import judge_suite
+    from promptops.runner.canary import broken_budgets
     from promptops.runner.must_pass import replayed_gates
 
     candidate, order = comparison.candidate, comparison.order
-    rows = [run.row(candidate, case) for case in candidate.cases]
-    budgets = judge_suite(summarise(rows)[0], pass_rate=None, budgets=candidate.spec.budgets).findings
-    must_pass = replayed_gates(candidate, {case.id: run.result(candidate, case) for case in candidate.cases})
-    judged = {case.id: _both(run, comparison, case) for case in candidate.cases}
+    given = run.recorded if _recorded(run, candidate) else run.result
+    results = {case.id: given(candidate, case) for case in candidate.cases}
+    judged = {case.id: _both(run, comparison, case, results[case.id]) for case in candidate.cases}
     return decide_in_order(
         {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()},
         candidate.spec.canary,
         order,
         asked=len(order),
-        gates=[*must_pass.broken, *(finding.text for finding in budgets if finding.status == "fail")],
+        gates=[*replayed_gates(candidate, results).broken, *broken_budgets(candidate, results)],
         evidence=comparison.measured(comparison.figures(judged)),
     )
 
 
-def _both(run: Run, comparison: Comparison, case: Any) -> tuple[CaseResult, CaseResult]:
+def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tuple[CaseResult, CaseResult]:
     from promptops.runner.looks import independent
 
     if comparison.baseline_source == "live":
         before = run.result(comparison.baseline, case)
     else:
         before = run.recorded(comparison.baseline, case)
-    return independent(before), independent(run.result(comparison.candidate, case))
+    return independent(before), independent(after)
 
 
 def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]:

@@ -20,12 +20,21 @@ _WIDTH = 80
 
 
 def canary_lines(
-    result: CanaryResult, decision: CanaryDecision, attempt: int, *, evidence: str, next_step: str
+    result: CanaryResult,
+    decision: CanaryDecision,
+    attempt: int,
+    *,
+    evidence: str,
+    next_step: str,
+    table: bool = True,
 ) -> list[Line]:
-    """All lines of a canary's report, safe for a terminal; `evidence` is the file written, if any."""
+    """All lines of a canary's report, safe for a terminal; `evidence` is the file written, if any.
+
+    Without `table` the rows of the metrics are left out: a file has them as a table of its own.
+    """
     return [
         *_verdict(result, decision),
-        *_figures(result, decision),
+        *_figures(result, decision, table=table),
         *_must_pass(result),
         *_flips(result, decision),
         *_unmeasured(result, decision),
@@ -51,10 +60,10 @@ def _verdict(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
         yield Line(one_line(f"  baseline on {base.pin}", 400))
 
 
-def _figures(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
+def _figures(result: CanaryResult, decision: CanaryDecision, *, table: bool) -> Iterator[Line]:
     settings = result.comparison.candidate.spec.canary
     if decision.metrics:
-        yield from metric_lines(decision, settings)
+        yield from metric_lines(decision, settings, table=table)
         yield Line(f"  cases       {cases_words(decision)}")
     elif decision.measured and decision.difference is not None:
         yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
@@ -220,7 +229,7 @@ def _ending(
     elif not result.licenses(attempt):
         yield Line(f"no evidence was written: {_unfinished(result, decision)}", "dim")
     yield Line(f"verdict: {decision.verdict.upper()}", _STYLES[decision.verdict])
-    if next_step and decision.verdict in ("pass", "inconclusive"):
+    if next_step:
         yield Line(f"next: {next_step}")
 
 

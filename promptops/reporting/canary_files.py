@@ -27,7 +27,7 @@ th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px sol
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }}
 .good {{ color: #1a7f37; }} .bad {{ color: #cf222e; }} .warn {{ color: #9a6700; }}
 .dim {{ opacity: .75; }} .title {{ font-weight: 600; }}
-</style></head><body><h1>{title}</h1>{table}<pre>{lines}</pre></body></html>
+</style></head><body><h1>{title}</h1><p>{why}</p>{table}<pre>{lines}</pre></body></html>
 """
 
 
@@ -71,8 +71,8 @@ def _html(report: CanaryReport) -> str:
     rows = "".join(f"<tr>{''.join(f'<td>{html(cell)}</td>' for cell in row)}</tr>" for row in report.rows)
     head = "".join(f"<th>{html(name)}</th>" for name in HEAD)
     table = f"<table><tr>{head}</tr>{rows}</table>" if report.rows else ""
-    lines = "\n".join(f'<span class="{line.style}">{html(line.text)}</span>' for line in report.lines)
-    return _PAGE.format(title=html(report.title), table=table, lines=lines)
+    why, *rest = (f'<span class="{line.style}">{html(line.text)}</span>' for line in report.lines)
+    return _PAGE.format(title=html(report.title), why=why, table=table, lines="\n".join(rest))
 
 
 def _json(report: CanaryReport) -> str:

@@ -30,12 +30,12 @@ def metric_rows(decision: CanaryDecision, settings: CanarySettings) -> Iterator[
         )
 
 
-def metric_lines(decision: CanaryDecision, settings: CanarySettings) -> Iterator[Line]:
-    """The table in the columns of a terminal, in two blocks, and what stands in it in words."""
+def metric_lines(decision: CanaryDecision, settings: CanarySettings, *, table: bool = True) -> Iterator[Line]:
+    """The `table` in the columns of a terminal, in two blocks, and what stands in it in words."""
     rows = [HEAD, *metric_rows(decision, settings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     styles: list[Style] = ["dim", *map(_style, decision.metrics)]
-    for block in _BLOCKS:
+    for block in _BLOCKS if table else ():
         for row, style in zip(rows, styles, strict=True):
             cells = [row[column].ljust(widths[column]) for column in block]
             yield Line(f"  {'  '.join(cells)}".rstrip(), style)

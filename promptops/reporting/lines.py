@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -27,6 +28,16 @@ class Line(Struct, frozen=True):
 
     text: str
     style: Style = "plain"
+
+
+def wrapped(lines: Iterable[Line], width: int) -> Iterator[Line]:
+    """The lines broken at words to `width` columns, what follows a little further in; long words stay whole."""
+    for line in lines:
+        indent = " " * (len(line.text) - len(line.text.lstrip()) + 4)
+        parts = textwrap.wrap(
+            line.text, max(width, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        yield from (Line(part, line.style) for part in parts or [line.text])
 
 
 def painted(lines: Iterable[Line], *, color: bool) -> str:

@@ -21,7 +21,7 @@ from promptops.models import CaseResult, Pin, PlannedSample, Sample, SampleKey, 
 from promptops.runner.canary_result import CanaryResult
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.engine import EngineSettings
-from promptops.runner.estimates import Estimate, estimate
+from promptops.runner.estimates import Estimate, estimate, estimate_run
 from promptops.runner.looks import Looking, refused
 from promptops.runner.must_pass import MustPass, asked_gates, must_pass_cases, plan_gates, replayed_gates
 from promptops.runner.resuming import StoredRun
@@ -163,14 +163,13 @@ class Comparison(Struct, frozen=True, dict=True):
             return estimate(self.session, self.plan(), targets)
         once, again = plan_gates(self.candidate)
         found = estimate(self.session, missing(chain(once, self.plan())), targets)
-        more = estimate(self.session, missing(again), ())
-        return replace(
-            found,
-            repeats=more.requests,
-            input_tokens=found.input_tokens + more.input_tokens,
-            output_tokens=found.output_tokens + more.output_tokens,
-            worst_case=None if found.worst_case is None else found.worst_case + (more.worst_case or 0.0),
-        )
+        return found.plus(estimate(self.session, missing(again), ()), repeats=True)
+
+    def about(self) -> Estimate:
+        """`expected`, before anything is asked and from a part of many cases."""
+        once, again = plan_gates(self.candidate)
+        found = estimate_run(self.session, (self.baseline, self.candidate)).plus(estimate(self.session, once, ()))
+        return found.plus(estimate(self.session, again, ()), repeats=True)
 
     def _recorded(self, planned: Planned) -> Planned:
         return self.session.find(planned) if isinstance(planned, PlannedSample) else planned
@@ -217,7 +216,7 @@ def run_canary(
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
     first = replayed_gates(comparison.candidate, candidate) if session.mode == "replay" else first
-    gates = (*first.broken, *_gates(comparison.candidate, candidate))
+    gates = (*first.broken, *broken_budgets(comparison.candidate, candidate))
     return CanaryResult(
         comparison,
         baseline,
@@ -257,7 +256,7 @@ def _unrecorded(comparison: Comparison) -> Callable[[Sample], bool]:
     return writable
 
 
-def _gates(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:
+def broken_budgets(target: Target, results: Mapping[str, CaseResult]) -> tuple[str, ...]:
     """The budgets of prompt.yaml that the candidate breaks: hard limits, no statistics."""
     rows = [row for row in _rows(target, results) if row.sources and not refused(results[row.case])]
     if not rows:

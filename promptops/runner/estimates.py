@@ -51,6 +51,18 @@ class Estimate(Struct, frozen=True):
     repeats: int = 0
     batch: bool = False
 
+    def plus(self, more: Estimate, *, repeats: bool = False) -> Estimate:
+        """Both together; `repeats`: what of `more` is asked only where must-pass cases fail."""
+        both = (self.worst_case, more.worst_case)
+        return replace(
+            self,
+            requests=self.requests + (0 if repeats else more.requests),
+            repeats=self.repeats + (more.requests if repeats else 0),
+            input_tokens=self.input_tokens + more.input_tokens,
+            output_tokens=self.output_tokens + more.output_tokens,
+            worst_case=None if both[0] is None or both[1] is None else both[0] + both[1],
+        )
+
     def scaled(self, factor: float) -> Estimate:
         """What is expected of a plan that is `factor` (≥ 1) times as long as the part of it that was walked."""
         if factor == 1:

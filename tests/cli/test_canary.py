@@ -66,6 +66,7 @@ def test_a_worse_candidate_regresses_and_its_broken_cases_are_shown_harmlessly(
     assert "\x1b" not in out
     assert not [line for line in out.splitlines() if line.lstrip().startswith("::")]
     assert "promote" not in out
+    assert "next: mend greet@v2; nothing was changed, and v1 goes on being served" in out
     assert world.evidence("v2")["canaries"][0]["verdict"] == "regress"
 
 

@@ -279,3 +279,17 @@ def test_killed_at_any_moment_it_goes_on_with_its_sequence_and_asks_nothing_twic
     assert world.server.count - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
     assert len(world.evidence("v2")["canaries"]) == 1
     assert run(["verify"]) == 0
+
+
+@pytest.mark.parametrize(("critical", "code"), [("true", 2), ("false", 0)])
+def test_latency_of_a_recorded_baseline_decides_nothing(
+    world: World, capsys: pytest.CaptureFixture[str], critical: str, code: int
+) -> None:
+    yaml = "inputs: {text: string}\nchecks: [{contains: answer}]\ncanary: {guardrails: {latency: {critical: %s}}}\n"
+    world.files.prompt("greet", versions={}, yaml=yaml % critical)
+    world.serve()
+    before = world.server.count
+    assert run(["canary", "greet@v2", "--baseline", "recorded"]) == code
+    if code:
+        assert "its latency is of another hour" in capsys.readouterr().err
+        assert world.server.count == before

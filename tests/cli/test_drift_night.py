@@ -14,6 +14,7 @@ from promptops.cli.commands._drift_daemon import keep_watch, said
 from promptops.errors import StoreError
 from promptops.testing import Answer, LoopbackServer
 from tests.cli.test_drift_watch import Behaviour, Night
+from tests.runner.nightly.tracker import tracking
 
 
 @pytest.fixture
@@ -120,6 +121,57 @@ def test_a_webhook_that_cannot_be_called_is_said_and_tried_again(
     assert errors.count("the next run tries again") == 2
     assert said in errors
     assert "hook.example" not in errors
+
+
+def test_a_job_opens_one_issue_and_is_red_where_nobody_can_be_told(
+    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(night)
+    behaviour.shift = -2.0
+    assert night.drift("--require-state", days=1) == 2
+    assert "nobody is told of an alarm" in capsys.readouterr().err
+    with tracking() as tracker:
+        for name, value in tracker.github().items():
+            monkeypatch.setenv(name, value)
+        tracker.answers = [403]
+        assert night.drift("--require-state", days=1) == 2
+        assert (
+            "github was not told, and the next run tries again: it answered with status 403" in capsys.readouterr().err
+        )
+        tracker.answers = [503, 503, 503]
+        assert night.drift("--require-state", days=1) == 1  # an outage
+        assert tracker.issues == []
+        assert [night.drift("--require-state", days=1) for _ in range(3)] == [1, 1, 1]
+        assert (len(tracker.issues), tracker.comments) == (1, [])
+        told = capsys.readouterr()
+        assert told.err.count("opened issue 1: 1 endpoint changed") == 1
+        assert "github-token" not in told.out + told.err + night.state.read_text()
+
+
+def test_a_job_whose_webhook_has_no_address_is_red_before_the_night(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(night, '[tool.promptops.drift.webhook]\nkind = "slack"')
+    count = night.server.count
+    assert night.drift("--require-state", days=1) == 2
+    assert "the webhook cannot be called: $PROMPTOPS_WEBHOOK_URL is not set" in capsys.readouterr().err
+    assert night.server.count == count
+    assert night.drift(days=0) == 0  # by hand, where nobody needs to be told
+
+
+def test_an_epoch_begins_where_the_mark_cannot_be_written(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    (night.files.path / "prompts/drift.json").mkdir()
+    assert night.drift("accept", "--reason", "in a container") == 2  # what is there is no mark
+    (night.files.path / "prompts/drift.json").rmdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promptops.runner.nightly.places.write_text", _read_only)
+        assert night.drift("accept", "--reason", "in a container") == 0
+    assert "prompts/drift.json was not written, and only --require-state knows" in capsys.readouterr().err
+    assert night.drift("status") == 11
+
+
+def _read_only(path: Path, text: str) -> None:
+    raise StoreError(f"{path} cannot be written: Read-only file system")
 
 
 def test_the_daemon_visits_at_once_and_ends_with_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:

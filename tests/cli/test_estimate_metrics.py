@@ -38,3 +38,20 @@ def test_without_guardrails_it_is_as_it_was(world: World, capsys: pytest.Capture
     assert run(["estimate", "greet@v2", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["canary"]["metrics"], found["canary"]["clusters"]) == ([], 0)
+
+
+def test_the_canary_against_what_is_served_is_estimated_with_its_must_pass_cases(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yaml = "inputs: {text: string}\nchecks: [{contains: answer}]\ncanary: {must_pass: ['tag:quick']}\n"
+    world.files.prompt("greet", versions={}, yaml=yaml)
+    world.serve()
+    capsys.readouterr()
+    assert run(["estimate", "greet@v2"]) == 0
+    out = capsys.readouterr().out
+    assert "canary against v1: asking 125 requests, up to 10 more where must-pass cases fail" in out
+    assert "canary (125 requests): REGRESS finds" in out
+    assert run(["estimate", "greet@v2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["canary"]["asks"]["requests"] == 125
+    assert run(["canary", "greet@v2", "--no-evidence"]) == 0
+    assert "asking 125 requests, up to 10 more where must-pass cases fail" in capsys.readouterr().err

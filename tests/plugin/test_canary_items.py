@@ -65,10 +65,22 @@ def test_without_recordings_of_the_candidate_it_is_unmeasurable(world: World) ->
 def test_a_part_of_the_cases_does_not_gate(world: World) -> None:
     compared(world, dict.fromkeys(YES, "no"))
 
+    result = world.run("--promptops", "prompts/greeting/v2.j2", "-k", "canary or c17")
+
+    assert "partial: 1 of 30 cases are selected" in result.stdout.str()
+    assert "select them all: pytest --promptops prompts/greeting/v2.j2" in result.stdout.str()
+
+
+@pytest.mark.parametrize(("answer", "code", "standing"), [("yes", 0, "passed"), ("no", 1, "broke")])
+def test_alone_it_replays_what_is_recorded_and_decides(world: World, answer: str, code: int, standing: str) -> None:
+    """What was selected by its name must not be green because nothing else was."""
+    compared(world, dict.fromkeys(YES, answer))
+
     result = world.run("--promptops", "prompts/greeting/v2.j2", "-k", "canary")
 
-    assert result.ret == 0
-    assert "partial: 0 of 30 cases are selected" in result.stdout.str()
+    assert result.ret == code
+    assert f"greeting@v2 [canary]: {standing}" in result.stdout.str()
+    assert "exact sequential sign test: error spent" in result.stdout.str()
 
 
 def test_of_the_candidate_alone_the_baseline_is_replayed_and_said_so(world: World) -> None:

@@ -43,6 +43,12 @@ def comparison_of(
     sides = candidate.samples + base.samples
     if max_samples is not None and max_samples < sides:
         raise UsageError(f"--max-samples {max_samples}: one case takes {sides} samples")
+    latency = candidate.spec.canary.guardrails.get("latency")
+    if baseline == "recorded" and session.mode == "live" and latency is not None and latency.critical:
+        raise UsageError(
+            "--baseline recorded: its latency is of another hour, and decides nothing about the candidate's: ask both "
+            "sides, or let that guardrail only warn (latency: {critical: false})"
+        )
     return Comparison(
         session,
         base,

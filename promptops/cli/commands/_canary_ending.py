@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from promptops.cli.commands._asking import EXIT_CODES
 from promptops.cli.commands._canary_comparison import attempt_of
-from promptops.cli.commands._shared import colour, emit_json, note
+from promptops.cli.commands._shared import colour, columns, emit_json, note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from promptops.core.canary import CanaryDecision
-    from promptops.formats import CanaryEvidence
+    from promptops.formats import CanaryEvidence, Environment, Side
     from promptops.models import Verdict
     from promptops.project.root import Project
     from promptops.reporting.lines import Line
@@ -85,19 +85,21 @@ def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
 def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str, written: str, ending: Ending) -> None:
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
-    from promptops.reporting.lines import painted
+    from promptops.reporting.lines import painted, wrapped
 
     earlier = _earlier_regress(result.comparison.session.project, result)
-    next_step = "" if earlier else _next_step(result, decision, written)
+    next_step = "" if earlier and decision.verdict != "regress" else _next_step(result, decision, written)
     lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step)
     document = canary_json(result, attempt, at, written)
     if ending.as_json:
         emit_json(document)
     else:
-        typer.echo(painted(lines, color=colour()))
+        width = columns()
+        typer.echo(painted(wrapped(lines, width) if width else lines, color=colour()))
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
     if ending.report is not None:
+        lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step, table=False)
         _write_report(ending.report, result, decision, lines, document)
 
 
@@ -122,13 +124,28 @@ def _write_report(
 
 
 def _next_step(result: CanaryResult, decision: CanaryDecision, written: str) -> str:
-    """The command that comes after a canary that shows no harm; empty where there is none."""
-    candidate, session = result.comparison.candidate, result.comparison.session
+    """What comes after a canary: mending it, or promoting it where its baseline is served; empty: nothing does."""
+    candidate, baseline = result.comparison.candidate, result.comparison.baseline
     if not written or candidate.options:
         return ""
-    broke = any(flip.kind == "broke" for flip in result.flips(decision))
-    acks = "  # and --ack CASE for each case that broke, where that may stay" if broke else ""
-    return f"promptops promote {candidate.name} --to {session.environment}{acks}"
+    if decision.verdict == "regress":
+        return f"mend {candidate.name}; nothing was changed, and {baseline.version} goes on being served"
+    session = result.comparison.session
+    places = [
+        name for name, it in session.manifest.environments.items() if _serves(it, candidate.prompt, baseline.side)
+    ]
+    if not places:
+        return ""
+    place = session.environment if session.environment in places else places[0]
+    if decision.verdict == "inconclusive" and session.manifest.environments[place].require == "shown-not-worse":
+        return f"{place} takes a PASS only: more cases, or a better candidate"
+    promote = f"promptops promote {candidate.name} --to {place}"
+    return f"mend what broke, or where it may stay: {promote} --ack CASE" if decision.broke else promote
+
+
+def _serves(environment: Environment, prompt: str, side: Side) -> bool:
+    entry = environment.prompts.get(prompt)
+    return entry is not None and (entry.version, entry.digest, entry.pin) == (side.version, side.digest, side.pin)
 
 
 def _earlier_regress(project: Project, result: CanaryResult) -> int:

@@ -102,31 +102,40 @@ def _in_turn(
     return [targets[name] for name in turn.chosen]
 
 
-def tell(watch: Nightly, seen: Sequence[Seen], night: Night) -> None:
-    """Call the webhook for alarms that nobody was told of yet: all of one night are one message."""
+def tell(watch: Nightly, seen: Sequence[Seen], night: Night) -> bool:
+    """Tell of alarms that nobody was told of yet, all of one night in one message; returns whether that can be done.
+
+    An outage is tried again by the next run. False is a mistake of the configuration, or nobody to be told.
+    """
     from promptops.core.nightly.events import AlarmTold, AnyEvent
-    from promptops.runner.nightly.webhook import Undelivered, deliver
+    from promptops.runner.nightly.posting import Undelivered
+    from promptops.runner.nightly.telling import NOBODY, receivers, told_of
     from promptops.times import timestamp
 
-    settings = watch.settings.webhook
-    if settings is None:
-        return
-    due = [one for one in seen if one.watch.alarm is not None and settings.kind not in one.watch.told]
-    if not due:
-        return
-    try:
-        deliver(settings, due, night.factors, os.environ, watch.clock)
-    except Undelivered as error:
-        note(f"the webhook was not called, and the next run tries again: {error}")
-        return
-    at = timestamp(watch.clock.now())
-
-    def decide(_: list[AnyEvent]) -> list[AnyEvent]:
-        return [
-            AlarmTold(endpoint=one.endpoint.name, epoch=one.watch.epoch.epoch, at=at, to=settings.kind)
+    alarmed = [one for one in seen if one.watch.alarm is not None]
+    if not alarmed:
+        return True
+    found, mistakes = receivers(watch.settings.webhook, os.environ)
+    for words in mistakes or ([] if found else [NOBODY]):
+        note(f"notice: {words}; the next run tries again")
+    able = bool(found) and not mistakes
+    for receiver in found:
+        due = [one for one in alarmed if receiver.name not in one.watch.told]
+        if not due:
+            continue
+        told = [told_of(one, night.factors.get(one.endpoint.name, ())) for one in due]
+        try:
+            done = receiver.tell(told, watch.clock)
+        except Undelivered as error:
+            note(f"{receiver.name} was not told, and the next run tries again: {error}")
+            able = able and not error.mistaken
+            continue
+        at = timestamp(watch.clock.now())
+        fresh: list[AnyEvent] = [
+            AlarmTold(endpoint=one.endpoint.name, epoch=one.watch.epoch.epoch, at=at, to=receiver.name)
             for one in due
             if one.watch.epoch is not None
         ]
-
-    watch.log.append(decide)
-    note(f"told {settings.kind}: {len(due)} endpoint{'s' * (len(due) != 1)} changed")
+        watch.log.append(lambda _, fresh=fresh: fresh)  # type: ignore[misc]
+        note(f"{done}: {len(due)} endpoint{'s' * (len(due) != 1)} changed")
+    return able

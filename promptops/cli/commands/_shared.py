@@ -53,6 +53,15 @@ def say(text: str = "") -> None:
     sys.stdout.write(terminal(text) + "\n")
 
 
+def say_prose(text: str) -> None:
+    """Write one line of prose, broken at words where a terminal is narrower."""
+    from promptops.reporting.lines import Line, wrapped
+
+    width = columns()
+    for line in wrapped([Line(text)], width) if width else [Line(text)]:
+        say(line.text)
+
+
 def note(text: str = "") -> None:
     """Write one line about the result to standard error, harmless to a terminal."""
     from promptops.reporting.safe import terminal
@@ -72,6 +81,13 @@ def emit_json(document: Any) -> None:
     for piece in json_pieces(document):
         sys.stdout.write(json_document(piece))
     sys.stdout.write("\n")
+
+
+def columns() -> int | None:
+    """How wide the terminal behind standard output is; None where there is none, and lines stay whole."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def colour() -> bool:

@@ -42,6 +42,7 @@ from promptops.errors import UsageError
 
 if TYPE_CHECKING:
     from promptops.cli.commands._drift_night import Night
+    from promptops.core.nightly.events import EpochBegun
     from promptops.runner.nightly.night import Nightly, Seen
     from promptops.runner.resuming import Resume
     from promptops.runner.session import Session
@@ -107,7 +108,10 @@ def check(
     ] = "all",
     state: StateOption = None,
     require_state: Annotated[
-        bool, typer.Option("--require-state", help="No log is a lost one: for jobs that keep it.")
+        bool,
+        typer.Option(
+            "--require-state", help="For jobs: no log is a lost one, and an alarm has to be told to somebody."
+        ),
     ] = False,
     samples: Annotated[
         int | None,
@@ -168,6 +172,7 @@ def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Tellin
     """One visit; returns its exit code."""
     from promptops.cli.commands._drift_dataset import check_datasets
     from promptops.cli.commands._drift_night import Night, follow, tell
+    from promptops.runner.nightly.telling import check_receivers
 
     watch = watched(session, names, wanted.state, required=wanted.required) if wanted.tier != "3" else None
     if watch is None:
@@ -175,12 +180,14 @@ def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Tellin
         if wanted.tier != "3":
             note("notice: the nightly watch has not begun here: promptops drift accept begins it")
         return _report(None, [], Night(results=results), as_json=wanted.as_json)
+    if wanted.required:
+        check_receivers(watch.settings.webhook, environ())
     seen = watch.visit()
     night = follow(session, watch, seen, wish, telling) if wanted.tier == "all" else Night()
     seen = [replace(after, read=before.read) for before, after in zip(seen, watch.look(), strict=True)]
     code = _report(watch, seen, night, as_json=wanted.as_json)
-    tell(watch, seen, night)
-    return code
+    able = tell(watch, seen, night)
+    return code if able or not wanted.required else UsageError.exit_code
 
 
 def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
@@ -247,7 +254,6 @@ def accept(
 
     Nothing is asked; the readings of the calibration come next. Writes the log, and `prompts/drift.json` for git.
     """
-    from promptops.runner.nightly.places import write_mark
     from promptops.runner.session import Session
 
     if not reason.strip():
@@ -262,16 +268,30 @@ def accept(
     assert watch is not None
     names = [endpoint.name for endpoint in endpoints_of(session, selectors or ())]
     begun = watch.accept(names, reason=reason)
-    path = write_mark(session.project, begun)
+    marked = _marked(session, begun)
     if as_json:
         emit_json([event.model_dump(mode="json") for event in begun])
     else:
         for event in begun:
             note(f"{event.endpoint}: epoch {event.epoch} begins")
-        note(f"wrote {watch.log.place} and {session.project.relative(path)}: commit the latter")
+        note(f"wrote {watch.log.place}")
+        note(marked)
         note(
             "next: promptops drift calibrate, hourly for three days (promptops schedule writes the job), or with --stay"
         )
+
+
+def _marked(session: Session, begun: Sequence[EpochBegun]) -> str:
+    """Write the mark for git; says what is to be done with it. A job that may not write there has `--require-state`."""
+    from promptops.errors import StoreError
+    from promptops.runner.nightly.places import mark_path, write_mark
+
+    where = session.project.relative(mark_path(session.project))
+    try:
+        write_mark(session.project, begun)
+    except StoreError as error:
+        return f"notice: {where} was not written, and only --require-state knows that the watch has begun: {error}"
+    return f"wrote {where}: commit it, unless this is a job (it has --require-state)"
 
 
 @app.command(

@@ -17,7 +17,7 @@ from promptops.cli.commands._asking import (
     parse_mode,
     parse_pin,
 )
-from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say
+from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say_prose
 from promptops.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def estimate(
 
         check_batches(session, [target for target, _ in found])
     if as_json:
-        emit_json([_json(target, expected, _prompts(session, target, online=online)) for target, expected in found])
+        emit_json([_json(session, *one, _prompts(session, one[0], online=online)) for one in found])
         return
     for target, expected in found:
         _show(target, expected, session, online=online)
@@ -83,27 +83,36 @@ def _prompts(session: Session, target: Target, *, online: bool) -> Prompts | Non
 
 
 def _show(target: Target, expected: Estimate, session: Session, *, online: bool) -> None:
-    from promptops.reporting.estimates import money_words, prompts_words, tokens_words
+    from promptops.cli.commands._canary_estimate import canary_estimate
+    from promptops.models import Caps
+    from promptops.reporting.estimates import asking_words, money_words, prompts_words, tokens_words
     from promptops.reporting.outlook import outlook_lines
 
     each = f"{target.samples} sample{'s' * (target.samples != 1)} each"
-    say(f"{target.name} on {target.pin}: {len(target.cases)} cases, {each}")
+    cases = f"{len(target.cases)} case{'s' * (len(target.cases) != 1)}"
+    say_prose(f"{target.name} on {target.pin}: {cases}, {each}")
     if not target.cases:
-        say("  no dataset: nothing to ask, nothing to compare")
+        say_prose("  no dataset: nothing to ask, nothing to compare")
         return
     asked = f"{expected.requests} requests" if expected.requests else "nothing to ask"
     recorded = f", {expected.recorded} recorded" if expected.recorded else ""
     time = f", about {duration(expected.seconds)}" if expected.seconds is not None else ""
     money = f", {tokens_words(expected)}, {money_words(expected)}" if expected.requests else ""
-    say(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
+    say_prose(f"  run --mode {session.mode}: {asked}{recorded}{money}{time}")
     if (prompts := _prompts(session, target, online=online)) is not None:
-        say(f"  {prompts_words(prompts)}")
-    for line in outlook_lines(_outlook(target), requests=2 * len(target.cases) * target.samples, delta=_delta(target)):
-        say(line)
+        say_prose(f"  {prompts_words(prompts)}")
+    requests = 2 * len(target.cases) * target.samples
+    if (canary := canary_estimate(session, target)) is not None:
+        comparison, asked_by_it = canary
+        time = f", about {duration(asked_by_it.seconds)}" if asked_by_it.seconds is not None else ""
+        say_prose(f"  canary against {comparison.baseline.version}: {asking_words(asked_by_it, Caps())}{time}")
+        requests = asked_by_it.requests
+    for line in outlook_lines(_outlook(target), requests=requests, delta=_delta(target)):
+        say_prose(line)
     from promptops.reporting.outlook import metric_outlook_lines
 
     for line in metric_outlook_lines(_metrics(target), clusters=_clusters(target)):
-        say(line)
+        say_prose(line)
 
 
 def _metrics(target: Target) -> list[MetricOutlook]:
@@ -162,7 +171,10 @@ def detectability(target: Target) -> dict[str, Any]:
     }
 
 
-def _json(target: Target, expected: Estimate, prompts: Prompts | None) -> dict[str, Any]:
+def _json(session: Session, target: Target, expected: Estimate, prompts: Prompts | None) -> dict[str, Any]:
+    from promptops.cli.commands._canary_estimate import canary_estimate
+
+    canary = canary_estimate(session, target) if target.cases else None
     return {
         "prompt": target.prompt,
         "version": target.version,
@@ -171,5 +183,5 @@ def _json(target: Target, expected: Estimate, prompts: Prompts | None) -> dict[s
         **to_builtins(expected),
         "unpriced": list(expected.unpriced),
         "prompts": None if prompts is None else to_builtins(prompts),
-        "canary": detectability(target),
+        "canary": {**detectability(target), "asks": canary and to_builtins(canary[1])},
     }

@@ -10,11 +10,11 @@ from promptops.cli.schedules.kubernetes import kubernetes
 from promptops.cli.schedules.systemd import systemd
 
 SCHEDULERS: dict[str, Writer] = {
-    "github": Writer(github, ("cache", "branch", "artifact"), ".github/workflows/promptops-drift.yml"),
-    "gitlab": Writer(gitlab, ("cache", "artifact"), ".gitlab/promptops-drift.yml"),
+    "github": Writer(github, ("cache", "branch", "artifact", "store"), ".github/workflows/promptops-drift.yml"),
+    "gitlab": Writer(gitlab, ("cache", "artifact", "store"), ".gitlab/promptops-drift.yml"),
     "cron": Writer(cron, ("folder",)),
     "systemd": Writer(systemd, ("folder",)),
-    "kubernetes": Writer(kubernetes, ("volume",), "promptops-drift.yaml"),
+    "kubernetes": Writer(kubernetes, ("volume", "store"), "promptops-drift.yaml"),
 }
 
 __all__ = ["SCHEDULERS", "Job", "Writer"]

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from promptops.cli.schedules.job import Job
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
+from promptops.cli.schedules.job import GREEN, Job
 
 _WORDS = """\
 # Lines for `crontab -e`. Written by `promptops schedule cron`; yours to edit.
 # cron knows none of your variables: write keys into {keys} (NAME=value, mode 600).
+# What they say is in {log}.
+# cron sends a mail only of what nobody else tells: a mistake of the configuration, a bug.
 # The first time, and to accept a change: promptops drift accept --reason TEXT
 """
 
 
 def cron(job: Job) -> str:
-    """The night, and the hourly readings of the calibration: absolute paths, and `flock` so that no two run at once."""
-    night = _line(job, f"{job.minute} {job.hour}", f"drift --env {job.environment} --require-state")
-    hourly = _line(job, f"{job.calibration_minute} *", f"drift calibrate --env {job.environment}")
-    return f"{_WORDS.format(keys=_keys(job))}{night}\n{hourly}\n"
+    """The night, and the hourly readings of the calibration: absolute paths, one at a time where there is `flock`."""
+    words = _WORDS.format(keys=job.home / "drift.env", log=job.home / "drift.log")
+    night = _line(job, f"{job.minute} {job.hour}", job.night)
+    return f"{words}{night}\n{_line(job, f'{job.calibration_minute} *', job.hourly)}\n"
 
 
-def _keys(job: Job) -> Path:
-    return job.root / job.store / "drift.env"
-
-
-def _line(job: Job, when: str, arguments: str) -> str:
-    folder = job.root / job.store
-    keys = shlex.quote(str(_keys(job)))
-    command = (
-        f"cd {shlex.quote(str(job.root))} && mkdir -p {shlex.quote(str(folder))} && "
+def _line(job: Job, when: str, command: str) -> str:
+    keys, log = _quoted(job.home / "drift.env"), _quoted(job.home / "drift.log")
+    program = f"{_quoted(job.program)} {command.removeprefix('promptops ')}"
+    if job.flock is not None:  # two at once count one reading, but pay for two
+        program = f"{_quoted(Path(job.flock))} -w 3600 -E 10 {_quoted(job.home / 'drift.lock')} {program}"
+    text = (
+        f"cd {_quoted(job.root)} && mkdir -p {_quoted(job.home)} && "
         f"if [ -f {keys} ]; then set -a; . {keys}; set +a; fi && "
-        f"flock -n {shlex.quote(str(folder / 'drift.lock'))} "
-        f"{shlex.quote(str(job.program))} {arguments} >> {shlex.quote(str(folder / 'drift.log'))} 2>&1"
+        f"{{ code=0; {program} >> {log} 2>&1 || code=$?; "
+        f'case $code in {GREEN}) ;; *) echo "promptops drift ended in $code"; tail -n 20 {log} ;; esac; }}'
     )
-    return f"{when} * * * " + command.replace("%", "\\%")
+    return f"{when} * * * " + text.replace("%", "\\%")
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

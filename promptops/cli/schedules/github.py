@@ -1,8 +1,19 @@
-"""A workflow of GitHub Actions. Source: https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax"""
+"""A workflow of GitHub Actions. Source: https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax
+
+Actions are pinned to the commits of their releases: a tag can be moved.
+"""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from promptops.cli.schedules.job import GREEN, Job
+
+_CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1  # v7.0.1"
+_PYTHON = "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97  # v7.0.0"
+_RESTORE = "actions/cache/restore@27d5ce7f107fe9357f9df03efb73ab90386fccae  # v5.0.5"
+_SAVE = "actions/cache/save@27d5ce7f107fe9357f9df03efb73ab90386fccae  # v5.0.5"
+_UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f  # v7.0.0"
 
 _WORKFLOW = """\
 # The nightly drift check. Written by `promptops schedule github`; yours to edit.
@@ -15,13 +26,10 @@ on:
   workflow_dispatch:
     inputs:
       accept:
-        description: Begin a new epoch, for this reason (empty; only check)
+        description: "Begin a new epoch, for this reason (empty: only check)"
         default: ""
 permissions:
-  contents: {contents}
-  issues: write
-  actions: read
-concurrency: promptops-drift
+{permissions}concurrency: promptops-drift  # one at a time
 jobs:
   drift:
     runs-on: ubuntu-latest
@@ -30,138 +38,194 @@ jobs:
       run:
         working-directory: {folder}
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
+      - uses: {checkout}
+{credentials}      - uses: {setup}
         with:
           python-version: "{python}"
-      - run: pip install "{requirement}"
-{restore}      # For a local/ model: install pytest-promptops[local] and run `promptops models pull NAME` here.
-      - id: drift
+      - id: install
+        name: Install
+        continue-on-error: true  # a package mirror that is out is no red job
+        run: |
+          for wait in 20 60 180 0; do
+            {install} && exit 0
+            sleep "$wait"
+          done
+          exit 1
+{restore}      - id: drift
         name: promptops drift
+        if: {ready}
         env:
           ACCEPT: ${{{{ inputs.accept }}}}
-          NIGHT: ${{{{ github.event.schedule != '{calibration} * * * *' }}}}
-          PROMPTOPS_DRIFT_STATE: {state}
+          CALIBRATE: ${{{{ github.event.schedule == '{calibration} * * * *' }}}}
+{state}          PROMPTOPS_ISSUES_TOKEN: ${{{{ github.token }}}}  # an alarm opens one issue; another is a comment on it
 {env}        run: |
+{guard}          if [ -n "$ACCEPT" ]; then promptops drift accept --env {environment} --reason "$ACCEPT"; fi
           code=0
-          if [ -n "$ACCEPT" ]; then promptops drift accept --env {environment} --reason "$ACCEPT"; fi
-          if [ "$NIGHT" = true ]; then
-            promptops drift --env {environment} --require-state > drift.txt 2>&1 || code=$?
+          if [ "$CALIBRATE" = true ]; then
+            {hourly} > drift.txt 2>&1 || code=$?
           else
-            promptops drift calibrate --env {environment} > drift.txt 2>&1 || code=$?
+            {night} > drift.txt 2>&1 || code=$?
           fi
-          cat drift.txt
           echo "code=$code" >> "$GITHUB_OUTPUT"
-          alarms=$(promptops drift status --env {environment} --json 2>/dev/null \\
-            | python -c 'import json, sys; w = json.load(sys.stdin)["watch"]; \\
-          print("\\n".join(sorted(x["endpoint"] + " " + x["alarm"]["at"] for x in w if x["alarm"])))' || true)
-          echo "key=$(printf %s "$alarms" | sha256sum | cut -c1-16)" >> "$GITHUB_OUTPUT"
-          {{ echo '```text'; head -c 60000 drift.txt | sed 's/```/` ` `/g'; echo '```'; }} > drift.md
-          cat drift.md >> "$GITHUB_STEP_SUMMARY"
+          cat drift.txt
+          {{ echo '```text'; head -c 900000 drift.txt | sed 's/```/` ` `/g'; echo '```'; }} >> "$GITHUB_STEP_SUMMARY"
           case $code in
-            {green}) ;;           # stable, changed, not measured, undecided: told below
-            *) exit "$code" ;;    # configuration, or a bug
+            {green}) ;;           # stable, changed, not measured, undecided
+            *) exit "$code" ;;    # a mistake of the configuration, an alarm that nobody is told of, or a bug
           esac
-{save}      - name: A served model changed
-        if: steps.drift.outputs.code == '1'
-        env:
-          GH_TOKEN: ${{{{ github.token }}}}
-          KEY: ${{{{ steps.drift.outputs.key }}}}
+{save}      - name: Not measured, or undecided
+        if: steps.drift.outcome == 'skipped' || steps.drift.outputs.code == '10' || steps.drift.outputs.code == '11'
         run: |
-          # One issue: the same alarm is said once, another one is a comment.
-          title="promptops drift: a served model answers differently"
-          printf '\\n<!-- promptops-drift %s -->\\n' "$KEY" >> drift.md
-          gh issue list --state open --limit 200 --json number,body,comments > issues.json
-          open=$(jq -r '[.[] | select(.body | contains("<!-- promptops-drift "))][0].number // empty' issues.json)
-          if [ -z "$open" ]; then
-            gh issue create --title "$title" --body-file drift.md
-          elif ! jq -e --arg key "promptops-drift $KEY " --argjson n "$open" '.[] | select(.number == $n)
-            | [.body, .comments[].body] | any(contains($key))' issues.json > /dev/null; then
-            gh issue comment "$open" --body-file drift.md
-          fi
-      - name: Not measured, or undecided
-        if: steps.drift.outputs.code == '10' || steps.drift.outputs.code == '11'
-        run: echo "::warning title=promptops drift::not measured (10) or undecided (11), see the summary"
+          echo "::warning title=promptops drift::not measured (10), undecided (11) or not run: see the steps above"
 """
 
-_CACHE = (
-    """\
-      - uses: actions/cache/restore@v4  # the log: where the cache is lost, the check says so and ends in 10
+
+class _Keep(Struct, frozen=True):
+    """One way to keep the log: the steps before and after, and what they may do."""
+
+    restore: str = ""
+    save: str = ""
+    permissions: tuple[str, ...] = ()
+    contents: str = "read"
+    state: str = ""
+
+
+_KEPT = "always() && steps.drift.outputs.code != ''"
+
+_WAYS = {
+    "cache": _Keep(
+        state="{state}",
+        restore="""\
+      - uses: {action_restore}
         with:
           path: {path}
           key: promptops-drift-none
-          restore-keys: promptops-drift-
+          restore-keys: promptops-drift-  # the newest; where it is lost, the check says so and ends in 10
 """,
-    """\
-      - uses: actions/cache/save@v4
-        if: always() && steps.drift.outputs.code != ''
+        save="""\
+      - uses: {action_save}
+        if: {kept}
         with:
           path: {path}
           key: promptops-drift-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
 """,
-)
-
-_BRANCH = (
-    """\
-      - name: The log, from a branch of its own
+    ),
+    "branch": _Keep(
+        state="${{{{ runner.temp }}}}/promptops-drift",
+        contents="write",
+        restore="""\
+      - id: log
+        name: The log, from a branch of its own
+        continue-on-error: true  # where git is out nothing is measured, and nothing is pushed
         run: |
-          git config user.name promptops && git config user.email promptops@users.noreply.github.com
-          if git fetch origin promptops-drift; then
-            git worktree add "$GITHUB_WORKSPACE/.promptops-drift" -B promptops-drift origin/promptops-drift
+          log="$RUNNER_TEMP/promptops-drift" code=0
+          git ls-remote --exit-code origin refs/heads/promptops-drift > /dev/null || code=$?
+          if [ "$code" = 0 ]; then
+            git fetch --quiet --depth 1 origin promptops-drift:promptops-drift
+            git worktree add "$log" promptops-drift
+          elif [ "$code" = 2 ]; then  # there is no such branch
+            git worktree add --detach --no-checkout "$log"
+            git -C "$log" checkout --quiet --orphan promptops-drift
           else
-            git worktree add --orphan -b promptops-drift "$GITHUB_WORKSPACE/.promptops-drift"
+            exit "$code"
           fi
 """,
-    """\
+        save="""\
       - name: Keep the log
-        if: always() && steps.drift.outputs.code != ''
-        working-directory: .promptops-drift
+        if: {kept}
         run: |
-          git add state.jsonl state.head
-          git diff --cached --quiet || git commit -m "Drift, run $GITHUB_RUN_ID"
-          git push origin promptops-drift
+          cd "$RUNNER_TEMP/promptops-drift"
+          git add --all
+          if git diff --cached --quiet; then exit 0; fi
+          before=$(git rev-parse --quiet --verify HEAD || true)
+          git -c user.name=promptops -c user.email=promptops@users.noreply.github.com \\
+            commit --quiet -m "Drift, run $GITHUB_RUN_ID"
+          for wait in 5 20 60; do
+            git push --quiet origin promptops-drift && exit 0
+            sleep "$wait"
+          done
+          if ! there=$(git ls-remote origin refs/heads/promptops-drift); then
+            echo "::warning title=promptops drift::git is out: this run is not in the log"
+          elif [ "${{there%%[[:space:]]*}}" != "$before" ]; then
+            echo "::warning title=promptops drift::somebody else pushed the log meanwhile: this run is not in it"
+          else
+            echo "::error title=promptops drift::the branch promptops-drift cannot be pushed: is it protected?"
+            exit 1
+          fi
 """,
-)
-
-_ARTIFACT = (
-    """\
-      - name: The log, of the last run that kept one
+    ),
+    "artifact": _Keep(
+        state="{state}",
+        permissions=("actions: read",),
+        restore="""\
+      - id: log
+        name: The log, of the last run that kept one
+        continue-on-error: true  # where GitHub is out nothing is measured
         env:
           GH_TOKEN: ${{{{ github.token }}}}
         run: |
-          last=$(gh api "repos/$GITHUB_REPOSITORY/actions/artifacts?name=promptops-drift&per_page=1" \\
-            --jq '[.artifacts[] | select(.expired | not)][0].workflow_run.id // empty')
+          # Of this branch of this repository: a pull request from elsewhere may upload what it likes.
+          last=$(gh api "repos/$GITHUB_REPOSITORY/actions/artifacts?name=promptops-drift&per_page=50" --jq '
+            [.artifacts[] | select(.expired | not) | .workflow_run
+            | select(.head_branch == env.GITHUB_REF_NAME and .head_repository_id == .repository_id)][0].id // empty')
           if [ -n "$last" ]; then gh run download "$last" --name promptops-drift --dir {state}; fi
 """,
-    """\
-      - uses: actions/upload-artifact@v4
-        if: always() && steps.drift.outputs.code != ''
+        save="""\
+      - uses: {action_upload}
+        if: {kept}
         with:
           name: promptops-drift
           path: {path}
           include-hidden-files: true
+          if-no-files-found: ignore
           retention-days: 90
 """,
-)
+    ),
+    "store": _Keep(),
+}
 
 
 def github(job: Job) -> str:
     """The text of the workflow."""
-    restore, save = {"cache": _CACHE, "branch": _BRANCH, "artifact": _ARTIFACT}[job.keep]
-    state = "${{ github.workspace }}/.promptops-drift" if job.keep == "branch" else job.state
-    path = job.state if job.folder == "." else f"{job.folder}/{job.state}"
+    way = _WAYS[job.keep]
+    permissions = [f"contents: {way.contents}", "issues: write", *way.permissions]
+    filled = {
+        "state": job.state,
+        "path": job.place,
+        "kept": _KEPT,
+        "action_restore": _RESTORE,
+        "action_save": _SAVE,
+        "action_upload": _UPLOAD,
+    }
+    ready = ["steps.install.outcome == 'success'"]
+    ready += ["steps.log.outcome == 'success'"] if "id: log" in way.restore else []
+    state = way.state.format(**filled)
     return _WORKFLOW.format(
         hour=job.hour,
         minute=job.minute,
         calibration=job.calibration_minute,
-        contents="write" if job.keep == "branch" else "read",
+        permissions="".join(f"  {line}\n" for line in permissions),
+        credentials="" if way.contents == "write" else "        with:\n          persist-credentials: false\n",
+        checkout=_CHECKOUT,
+        setup=_PYTHON,
         folder=job.folder,
         python=job.python,
-        requirement=job.requirement,
-        restore=restore.format(state=job.state, path=path),
-        save=save.format(state=job.state, path=path),
-        state=state,
+        install=job.install,
+        restore=way.restore.format(**filled),
+        save=way.save.format(**filled),
+        ready=" && ".join(ready),
+        state=f"          PROMPTOPS_DRIFT_STATE: {state}\n" if state else "",
+        guard=_guard(job),
         env="".join(f"          {key}: ${{{{ secrets.{key} }}}}\n" for key in job.keys),
         environment=job.environment,
+        night=job.night,
+        hourly=job.hourly,
         green=GREEN,
     )
+
+
+def _guard(job: Job) -> str:
+    """A secret that is not set is empty: the log would be looked for where it never was."""
+    if "PROMPTOPS_DRIFT_STATE" not in job.keys:
+        return ""
+    return '          : "${PROMPTOPS_DRIFT_STATE:?set the secret PROMPTOPS_DRIFT_STATE}"\n'

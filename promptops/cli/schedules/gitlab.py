@@ -1,8 +1,11 @@
-"""A job of GitLab CI, to be included and scheduled. Source: https://docs.gitlab.com/ci/yaml/, https://docs.gitlab.com/api/issues/"""
+"""A job of GitLab CI, to be included and scheduled.
+
+Sources: https://docs.gitlab.com/ci/yaml/, https://docs.gitlab.com/api/job_artifacts/.
+"""
 
 from __future__ import annotations
 
-from promptops.cli.schedules.job import GREEN, Job
+from promptops.cli.schedules.job import Job
 
 _JOB = """\
 # The nightly drift check. Written by `promptops schedule gitlab`; yours to edit.
@@ -10,85 +13,102 @@ _JOB = """\
 #   {minute} {hour} * * *   with the variable PROMPTOPS_DRIFT=night
 #   {calibration} * * * *   with PROMPTOPS_DRIFT=calibrate, for three days
 # The first time, and to accept a change: run a pipeline by hand with PROMPTOPS_DRIFT=night and ACCEPT=<the reason>.
-# Variables, masked: {keys}; PROMPTOPS_GITLAB_TOKEN (scope api) opens the issue.
+# Variables, masked: {keys}.
+# PROMPTOPS_ISSUES_TOKEN is a project access token (Reporter, scope api): an alarm opens one issue, another one is a
+# comment on it.
 promptops-drift:
   image: {image}
   rules:
     - if: $PROMPTOPS_DRIFT
-  resource_group: promptops-drift
+  resource_group: promptops-drift  # one at a time
   timeout: 90m
   interruptible: false
-  variables:
-    PROMPTOPS_DRIFT_STATE: {state}
-{cache}  before_script:
-    - pip install --quiet "{requirement}"
-    - apt-get update -qq && apt-get install -y -qq curl jq unzip > /dev/null
-  script:
+  retry:
+    max: 2
+    when: [runner_system_failure, api_failure, scheduler_failure]
+  allow_failure:
+    exit_codes: [10, 11]  # not measured, undecided: a warning, never red
+{variables}{cache}  before_script:
     - cd {folder}
+    - |
+      for wait in 20 60 180 0; do
+        if {install}; then break; fi
+        if [ "$wait" = 0 ]; then echo "Nothing was measured: the package mirror is out."; exit 10; fi
+        sleep "$wait"
+      done
+  script:
 {restore}    - |
+{guard}      if [ -n "$ACCEPT" ]; then promptops drift accept --env {environment} --reason "$ACCEPT"; fi
       code=0
-      if [ -n "$ACCEPT" ]; then promptops drift accept --env {environment} --reason "$ACCEPT"; fi
       if [ "$PROMPTOPS_DRIFT" = calibrate ]; then
-        promptops drift calibrate --env {environment} > drift.txt 2>&1 || code=$?
+        {hourly} || code=$?
       else
-        promptops drift --env {environment} --require-state > drift.txt 2>&1 || code=$?
-      fi
-      cat drift.txt
-      {{ echo '```text'; head -c 60000 drift.txt | sed 's/```/` ` `/g'; echo '```'; }} > drift.md
-      if [ "$code" = 1 ] && [ -n "$PROMPTOPS_GITLAB_TOKEN" ]; then
-        # One issue: while it is open, nothing is opened.
-        issues="$CI_API_V4_URL/projects/$CI_PROJECT_ID/issues"
-        token="PRIVATE-TOKEN: $PROMPTOPS_GITLAB_TOKEN"
-        open=$(curl -fsS --header "$token" "$issues?state=opened&labels=promptops-drift" | jq length)
-        if [ "$open" = 0 ]; then
-          curl -fsS --header "$token" --data-urlencode "title=promptops drift: a served model answers differently" \\
-            --data-urlencode "labels=promptops-drift" --data-urlencode "description@drift.md" "$issues" > /dev/null
-        fi
+        {night} || code=$?
       fi
       case $code in
-        {green}) ;;           # stable, changed, not measured, undecided: said above
-        *) exit "$code" ;;    # configuration, or a bug
+        {green}) ;;           # {said}
+        *) exit "$code" ;;    # 2 is a mistake of the configuration, or an alarm that nobody is told of
       esac
-  artifacts:
-    when: always
-    expire_in: 90 days
-    paths: [{path_of_folder}drift.txt, {path_of_state}]
-"""
+{artifacts}"""
 
 _CACHE = """\
   cache:  # the log: where the cache is lost, the check says so and ends in 10
     key: promptops-drift
-    paths: [{path_of_state}]
+    paths: [{place}]
     when: always
 """
 
-_ARTIFACT = """\
+_RESTORE = """\
     - |
-      url="$CI_API_V4_URL/projects/$CI_PROJECT_ID/jobs/artifacts/$CI_COMMIT_REF_NAME/download?job=promptops-drift"
-      if curl -fsS --header "JOB-TOKEN: $CI_JOB_TOKEN" -o last.zip "$url"; then
-        unzip -qo last.zip "{path_of_state}/*" -d "$CI_PROJECT_DIR"; rm last.zip
-      fi
+      # The log, of the newest run that kept one.
+      url="$CI_API_V4_URL/projects/$CI_PROJECT_ID/jobs/artifacts/${{CI_COMMIT_REF_NAME//\\//%2F}}/download"
+      got=$(curl -sS --retry 3 --location --output last.zip --write-out '%{{http_code}}' \\
+        --header "Authorization: Bearer $PROMPTOPS_ISSUES_TOKEN" \\
+        "$url?job=promptops-drift&search_recent_successful_pipelines=true") || got=000
+      case $got in
+        200) python -m zipfile -e last.zip "$CI_PROJECT_DIR" ;;
+        404) echo "No run of this branch kept a log yet." ;;
+        401|403) echo "PROMPTOPS_ISSUES_TOKEN may not read artifacts."; exit 2 ;;
+        *) echo "Nothing was measured: GitLab answers $got."; exit 10 ;;
+      esac
+      rm -f last.zip
+"""
+
+_ARTIFACTS = """\
+  artifacts:
+    when: always
+    expire_in: 90 days
+    paths: [{place}]
 """
 
 
 def gitlab(job: Job) -> str:
     """The text of the file to include."""
-    below = "" if job.folder == "." else f"{job.folder}/"
-    state = f"{below}{job.state}"
+    artifact, kept = job.keep == "artifact", job.keep in {"cache", "artifact"}
     return _JOB.format(
         path=".gitlab/promptops-drift.yml",
         minute=job.minute,
         hour=job.hour,
         calibration=job.calibration_minute,
-        keys=", ".join(job.keys),
-        image=job.image or "python:3.12-slim",
-        state=job.state,
-        cache=_CACHE.format(path_of_state=state) if job.keep == "cache" else "",
-        restore=_ARTIFACT.format(path_of_state=state) if job.keep == "artifact" else "",
-        requirement=job.requirement,
+        keys=", ".join((*job.keys, "PROMPTOPS_ISSUES_TOKEN")),
+        image=job.image or f"python:{job.python}",
+        variables=f"  variables:\n    PROMPTOPS_DRIFT_STATE: {job.state}\n" if kept else "",
+        cache=_CACHE.format(place=job.place) if job.keep == "cache" else "",
+        restore=_RESTORE.format() if artifact else "",
+        artifacts=_ARTIFACTS.format(place=job.place) if artifact else "",
+        install=job.install,
         folder=job.folder,
         environment=job.environment,
-        green=GREEN,
-        path_of_state=state,
-        path_of_folder=below,
+        guard=_guard(job),
+        night=job.night,
+        hourly=job.hourly,
+        # Artifacts are found by pipelines that succeeded, and by jobs that did.
+        green="0|1|10|11" if artifact else "0|1",
+        said="stable; changed, which the issue tells" + ("; not measured, undecided" if artifact else ""),
     )
+
+
+def _guard(job: Job) -> str:
+    if "PROMPTOPS_DRIFT_STATE" not in job.keys:
+        return ""
+    return '      : "${PROMPTOPS_DRIFT_STATE:?set the variable PROMPTOPS_DRIFT_STATE}"\n'

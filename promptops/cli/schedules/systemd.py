@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from promptops.cli.schedules.job import GREEN, Job
 
 _UNITS = """\
 # Units for systemd. Written by `promptops schedule systemd`; yours to edit.
-# Put each into ~/.config/systemd/user/ under its name, keys into {root}/{store}/drift.env (NAME=value, mode 600), then:
+# Put each into ~/.config/systemd/user/ under its name, keys into {keys} (NAME=value, mode 600), then:
 #   systemctl --user daemon-reload
 #   systemctl --user enable --now promptops-drift.timer promptops-calibrate.timer
 #   loginctl enable-linger
 # The first time, and to accept a change: promptops drift accept --reason TEXT
+# What they say: journalctl --user -u promptops-drift
 
 # --- promptops-drift.service
 [Unit]
 Description=promptops drift: do served models still answer as they did?
 
 [Service]
-Type=oneshot
-WorkingDirectory={root_value}
-EnvironmentFile=-{root_value}/{store_value}/drift.env
-ExecStart={program} drift --env {environment} --require-state
+{service}
+ExecStart={program} {night}
 # changed, not measured, undecided: told by the webhook and the journal, no failed unit
 SuccessExitStatus={codes}
 TimeoutStartSec=2h
@@ -41,11 +42,10 @@ WantedBy=timers.target
 Description=promptops drift calibrate: readings while it is calibrated
 
 [Service]
-Type=oneshot
-WorkingDirectory={root_value}
-EnvironmentFile=-{root_value}/{store_value}/drift.env
-ExecStart={program} drift calibrate --env {environment}
+{service}
+ExecStart={program} {hourly}
 SuccessExitStatus={codes}
+TimeoutStartSec=1h
 
 # --- promptops-calibrate.timer
 [Unit]
@@ -61,13 +61,14 @@ WantedBy=timers.target
 
 def systemd(job: Job) -> str:
     """Two services and two timers, each under its name."""
+    keys = job.home / "drift.env"
+    service = f"Type=oneshot\nWorkingDirectory={_value(job.root)}\nEnvironmentFile=-{_value(keys)}"
     return _UNITS.format(
-        root=job.root,
-        root_value=_value(str(job.root)),
-        store=job.store,
-        store_value=_value(job.store),
-        program=_quoted(str(job.program)),
-        environment=job.environment,
+        keys=keys,
+        service=service,
+        program=_quoted(job.program),
+        night=job.night.removeprefix("promptops "),
+        hourly=job.hourly.removeprefix("promptops "),
         hour=job.hour,
         minute=job.minute,
         calibration=job.calibration_minute,
@@ -75,12 +76,12 @@ def systemd(job: Job) -> str:
     )
 
 
-def _value(path: str) -> str:
+def _value(path: Path) -> str:
     """A path that is a whole value: `%` begins a specifier, blanks are fine."""
-    return path.replace("%", "%%")
+    return str(path).replace("%", "%%")
 
 
-def _quoted(path: str) -> str:
+def _quoted(path: Path) -> str:
     """A path that is the first word of a command line."""
     escaped = _value(path).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return f'"{escaped}"'

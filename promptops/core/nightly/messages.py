@@ -1,8 +1,10 @@
 """What a webhook is told of an alarm: one message for all endpoints of a night, in the shape that each receiver wants.
 
 Sources: Slack, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (`text`, `blocks`, three
-characters escaped); Microsoft Teams, https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors
-(a message with one Adaptive Card, at most 28 KB).
+characters escaped) and https://docs.slack.dev/reference/block-kit/composition-objects/text-object (3,000 characters,
+`verbatim`: what looks like an address is no link); Microsoft Teams,
+https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors (a message with one Adaptive Card, at most
+28 KB).
 """
 
 from __future__ import annotations
@@ -10,13 +12,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptops.core.harmless import plain
+from promptops.core.nightly.events import Lane
+
 Kind = Literal["slack", "teams", "generic"]
 MOST_ENDPOINTS = 20  # that a message lists
 MOST_TEXT = 600  # characters of a reason
+MOST_CARD = 26_000  # bytes of a message to Teams
+_LANES = {"detector": "the detector", "fast": "the fast lane", "identity": "the replies' names", "texts": "the texts"}
+_NEXT = (
+    "Does it matter? `promptops run <prompt>@production --mode live` says which cases broke. Then accept it, with a "
+    "reason (`promptops drift accept`, or the job run by hand with one), or pin another model."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class Told:
     endpoint: str
     serves: tuple[str, ...]
     since: str
-    lane: str
+    lane: Lane
     reason: str
     epoch: int
     moved: tuple[str, ...] = ()
@@ -35,6 +47,27 @@ class Told:
 def payload(kind: Kind, told: Sequence[Told]) -> bytes:
     """Return the body of the one request that tells them all."""
     document = {"slack": _slack, "teams": _teams, "generic": _generic}[kind](told)
+    return _body(document)
+
+
+def issue(told: Sequence[Told], run: str = "") -> tuple[str, str]:
+    """Return title and Markdown of an issue; `run` is the address of the job that opens it.
+
+    What a provider said is in a fenced block that nothing inside can close: no mention, link or quick action of a
+    tracker comes out of it.
+    """
+    text = plain("\n".join(_lines(told)))
+    fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
+    words = [
+        "A pinned model that is served answers differently than it did. Nothing in this repository changed that.",
+        f"{fence}text\n{text}\n{fence}",
+        _NEXT,
+        *([f"Found by {run}"] if run else []),
+    ]
+    return plain(title(told))[:200], "\n\n".join(words)
+
+
+def _body(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
 
 
@@ -77,14 +110,23 @@ def _generic(told: Sequence[Told]) -> dict[str, Any]:
 
 def _slack(told: Sequence[Told]) -> dict[str, Any]:
     lines = [_escaped(line)[:2900] for line in _lines(told)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line}} for line in lines]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line, "verbatim": True}} for line in lines]
     heading = {"type": "header", "text": {"type": "plain_text", "text": title(told)[:150]}}
     return {"text": _escaped(title(told)), "blocks": [heading, *blocks][:50]}
 
 
 def _teams(told: Sequence[Told]) -> dict[str, Any]:
-    texts: list[dict[str, Any]] = [{"type": "TextBlock", "text": title(told), "weight": "Bolder", "wrap": True}]
-    texts += [{"type": "TextBlock", "text": _plain(line), "wrap": True} for line in _lines(told)]
+    """As many endpoints as a message may hold."""
+    for most in range(min(len(told), MOST_ENDPOINTS), 0, -1):
+        message = _card(title(told), _lines(told, most))
+        if len(_body(message)) <= MOST_CARD:
+            return message
+    return _card(title(told)[:MOST_TEXT], _lines(told, 0))
+
+
+def _card(heading: str, lines: Sequence[str]) -> dict[str, Any]:
+    texts: list[dict[str, Any]] = [{"type": "TextBlock", "text": _plain(heading), "weight": "Bolder", "wrap": True}]
+    texts += [{"type": "TextBlock", "text": _plain(line), "wrap": True} for line in lines]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -95,14 +137,16 @@ def _teams(told: Sequence[Told]) -> dict[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _lines(told: Sequence[Told]) -> list[str]:
+def _lines(told: Sequence[Told], most: int = MOST_ENDPOINTS) -> list[str]:
     lines = []
-    for one in told[:MOST_ENDPOINTS]:
+    for one in told[:most]:
         moved = "".join(f"; {words}" for words in one.moved)[:MOST_TEXT]
         served = f" ({', '.join(one.serves[:5])})" if one.serves else ""
-        lines.append(f"{one.endpoint}{served}, since {one.since}, by the {one.lane}: {one.reason[:MOST_TEXT]}{moved}")
-    if len(told) > MOST_ENDPOINTS:
-        lines.append(f"and {len(told) - MOST_ENDPOINTS} more")
+        lines.append(
+            f"{one.endpoint}{served}, since {one.since}, by {_LANES[one.lane]}: {one.reason[:MOST_TEXT]}{moved}"
+        )
+    if len(told) > most:
+        lines.append(f"and {len(told) - most} more")
     return [*lines, "Look: promptops drift history. Accept: promptops drift accept PIN --reason TEXT"]
 
 
