@@ -74,17 +74,17 @@ def test_readings_that_follow_the_hours_of_the_day_are_refused(tmp_path: Path) -
 
     class Daily(Model):
         def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
-            wave = math.sin(2 * math.pi * world.clock.now().hour / 24)
+            wave = math.sin(2 * math.pi * daily.clock.now().hour / 24)
             self.shift = 1.0 + 0.2 * (1.1 * wave + self.rng.gauss(0, 1))
             return super().__call__(probes)
 
     settings = DriftConfig(size="tiny", reference=4, calibration=60)
-    world = Watched(tmp_path, model=Daily(noise=0.001, rng=random.Random(3)), settings=settings)
-    world.calibrated()
-    seen = world.night()
+    daily = Watched(tmp_path, model=Daily(noise=0.001, rng=random.Random(3)), settings=settings)
+    daily.calibrated()
+    seen = daily.night()
     assert seen.watch.correlation is not None
     assert seen.watch.correlation.fine  # an hour says little of the next
     assert (seen.state, seen.watch.hourly) == ("unmeasurable", True)
     assert seen.why.startswith("its readings follow the hours of the day")
-    said = "\n".join(line.text for line in watch_lines([seen], world.clock.now()))
+    said = "\n".join(line.text for line in watch_lines([seen], daily.clock.now()))
     assert 'next: spacing = "24h" and calibration = 30' in said
