@@ -12,6 +12,7 @@ from promptops.models import Json
 
 _LONG: Final = 48  # bytes of a text above which its digest stands for it
 _CONTAINERS = (dict, list)
+_LEAVES: Final = frozenset((str, int, float, bool, type(None)))
 
 
 class Comparison(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Prints:
     def __init__(self, how: Comparison, *values: Json) -> None:
         self._how = how
         self._known: dict[int, tuple[bytes, int]] = {}
+        self._keys: dict[Any, bytes] = {}
         self._kept = values  # alive, so that no other object gets the identity of one of their parts
         for value in values:
             self._read(value)
@@ -65,17 +67,16 @@ class Prints:
             part = stack.pop()
             order.append(part)
             below = part.values() if isinstance(part, dict) else part
-            stack.extend([item for item in below if isinstance(item, _CONTAINERS)])
+            stack += [item for item in below if type(item) not in _LEAVES and isinstance(item, _CONTAINERS)]
         for part in reversed(order):
             if id(part) not in self._known:
                 self._known[id(part)] = self._container(part)
 
     def _container(self, part: Any) -> tuple[bytes, int]:
         known, how, weight = self._known, self._how, 0
-        items = part.values() if isinstance(part, dict) else part
         prints: list[bytes] = []
-        for item in items:
-            if isinstance(item, _CONTAINERS):
+        for item in part.values() if isinstance(part, dict) else part:
+            if type(item) not in _LEAVES and isinstance(item, _CONTAINERS):
                 token, below = known[id(item)]
                 prints.append(token)
                 weight += below
@@ -83,24 +84,34 @@ class Prints:
                 prints.append(leaf_print(item, how))
                 weight += 1
         if isinstance(part, dict):
-            prints = sorted(_key(key) + token for key, token in zip(part, prints, strict=True))
-        elif how.ignore_order:
+            keys, pairs = self._keys, zip(part, prints, strict=True)
+            prints = sorted([(keys.get(key) or self._key(key)) + token for key, token in pairs])
+            return b"{" + _digest(b"".join(prints)), max(1, weight)
+        if how.ignore_order:
             prints.sort()
-        text = b"".join([b"%d:%b" % (len(token), token) for token in prints])
-        kind = b"{" if isinstance(part, dict) else b"["
-        return kind + hashlib.blake2b(text, digest_size=16).digest(), max(1, weight)
+        return b"[" + _digest(b"".join(prints)), max(1, weight)
+
+    def _key(self, key: Any) -> bytes:
+        text = str(key).encode("utf-8", "surrogatepass")
+        made = b"%d:%b" % (len(text), text)
+        if isinstance(key, str):
+            self._keys[key] = made
+        return made
 
 
 def leaf_print(value: Any, how: Comparison) -> bytes:
-    """The print of a value that holds no others. `1` and `1.0` have one, `1` and `true` have two."""
+    """The print of a value that holds no others. `1` and `1.0` have one, `1` and `true` have two.
+
+    No print is the beginning of another, so that prints in a row can be read in one way only.
+    """
     if isinstance(value, str):
         text = (value.casefold() if how.ignore_case else value).encode("utf-8", "surrogatepass")
-        return b"s" + text if len(text) <= _LONG else b"S" + hashlib.blake2b(text, digest_size=16).digest()
+        return b"s%b\0" % text if len(text) <= _LONG and b"\0" not in text else b"S" + _digest(text)
     if value is None or isinstance(value, bool):
         return b"0" if value is None else b"+" if value else b"-"
     if isinstance(value, int | float):
-        return b"n" + _number(value, how).encode()
-    return b"?" + f"{type(value).__qualname__}:{value!r}".encode("utf-8", "surrogatepass")
+        return b"n%b\0" % _number(value, how).encode()
+    return b"?" + _digest(f"{type(value).__qualname__}:{value!r}".encode("utf-8", "surrogatepass"))
 
 
 def is_number(value: Any) -> bool:
@@ -113,16 +124,15 @@ def same_leaf(expected: Any, actual: Any, how: Comparison) -> bool:
     return leaf_print(expected, how) == leaf_print(actual, how)
 
 
-def _key(key: Any) -> bytes:
-    text = str(key).encode("utf-8", "surrogatepass")
-    return b"%d:%b" % (len(text), text)
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def _number(value: int | float, how: Comparison) -> str:
     if how.significant_digits is not None:
         return _rounded(value, how.significant_digits)
     if isinstance(value, float):
-        return hex(int(value)) if value.is_integer() else repr(value)
+        return hex(int(value)) if value.is_integer() else value.hex()
     return hex(value)
 
 

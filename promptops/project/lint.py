@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator
 
+from promptops.core import pricing
 from promptops.core.presets import contradictions
 from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
 from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CanarySettings
+from promptops.models import Usage
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
@@ -73,17 +75,30 @@ def _few_clusters(dataset: Dataset) -> str:
 def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iterator[Problem]:
     """Settings of the canary that name what is not there."""
     settings, shown = prompt.spec.canary, project.relative(prompt.folder / "prompt.yaml")
-    if settings.must_pass:
-        tags: set[str] = set()
-        ids: set[str] = set()
-        for case in dataset.cases:
-            tags.update(f"tag:{tag}" for tag in case.tags)
-            ids.add(case.id)
-        for name in settings.must_pass:
-            if name not in tags | ids:
-                yield Problem(shown, 0, f"canary.must_pass: {name!r} is no case", "a case id, or tag:NAME")
-    if {"validation", "first_pass"} & {settings.primary, *settings.guardrails} and not prompt.spec.output:
+    metrics = {settings.primary, *settings.guardrails}
+    if settings.must_pass or "distance" in metrics:
+        yield from _cases_named(settings, dataset, shown, distance="distance" in metrics)
+    if {"validation", "first_pass"} & metrics and not prompt.spec.output:
         yield Problem(shown, 0, "canary: validation is measured by an output contract", "output: schema.json")
+    if "cost" in metrics and pricing.cost(prompt.newest.pin, Usage(1, 1), project.config.prices) is None:
+        why = f"canary: the price of {prompt.newest.pin} is not known, so its cost is not measured"
+        yield Problem(shown, 0, why, "set [tool.promptops.prices]")
+
+
+def _cases_named(settings: CanarySettings, dataset: Dataset, shown: str, *, distance: bool) -> Iterator[Problem]:
+    """Must-pass cases that there are not, and cases without what `distance` compares with."""
+    names: set[str] = set()
+    bare: list[str] = []
+    for case in dataset.cases:
+        names.update((case.id, *(f"tag:{tag}" for tag in case.tags)))
+        bare += [] if case.has_expected else [case.id]
+    for name in settings.must_pass:
+        if name not in names:
+            yield Problem(shown, 0, f"canary.must_pass: {name!r} is no case", "a case id, or tag:NAME")
+    if distance and bare:
+        few = f"{', '.join(bare[:3])}{' …' * (len(bare) > 3)}"
+        why = f"canary: distance is measured to what is expected; cases that expect nothing count as lost: {few}"
+        yield Problem(shown, 0, why, "write expected: for each case", "warning")
 
 
 def _too_few(cases: int, settings: CanarySettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
@@ -16,7 +17,7 @@ from promptops.runner.canary_result import CanaryResult, Flip, telling
 
 _STYLES: dict[str, Style] = {"pass": "good", "regress": "bad", "inconclusive": "warn", "unmeasurable": "warn"}
 _BROKE, _FIXED, _DIFFERENCES, _SHORT = 10, 5, 6, 40
-_WIDTH = 80
+_WIDTH, _REASONS = 80, 5
 
 
 def canary_lines(
@@ -196,16 +197,21 @@ def _text(judgement: Judgement) -> str:
 
 
 def _unmeasured(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
-    for case in decision.missing[:5]:
-        sides = (("baseline", result.baseline[case]), ("candidate", result.candidate[case]))
-        for name, found in sides:
-            failure = next((j.sample.failure for j in found.judgements if j.sample.failure), None)
+    """Why cases were not measured: each reason once, with the first case that it stopped and how many more."""
+    why: defaultdict[str, list[str]] = defaultdict(list)
+    for case in decision.missing:
+        for name, side in (("baseline", result.baseline), ("candidate", result.candidate)):
+            judgements = side[case].judgements if case in side else ()
+            failure = next((j.sample.failure for j in judgements if j.sample.failure), None)
             if failure is not None:
                 hint = f"; next: {one_line(failure.hint, 300)}" if failure.hint else ""
-                yield Line(f"  {one_line(case)}: {name} not measured: {one_line(failure.message)}{hint}", "warn")
-    if len(decision.missing) > 5:
-        more = len(decision.missing) - 5
-        yield Line(f"  … and {more} more case{'s' * (more != 1)} not measured", "warn")
+                why[f"{name} not measured: {one_line(failure.message)}{hint}"].append(case)
+    for words, cases in islice(why.items(), _REASONS):
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+        yield Line(f"  {one_line(cases[0])}{more}: {words}", "warn")
+    if len(why) > _REASONS:
+        rest = set().union(*list(why.values())[_REASONS:])
+        yield Line(f"  … and {len(rest)} more case{'s' * (len(rest) != 1)} not measured", "warn")
 
 
 def _ending(

@@ -125,11 +125,11 @@ def _asked(seen: Seen, now: datetime) -> str:
     if watch.chosen.tier == "1a":
         cold = "at temperature 0: a changed temperature does not show (a new epoch asks at 1 where it may)"
         tier = f"log probabilities of one token, {'and which one comes' if watch.chosen.drawn else cold}"
-    inputs = f", {watch.chosen.varying} of {len(watch.chosen.texts)} vary" if watch.chosen.tier == "1b" else ""
+    inputs = f", {watch.chosen.varying} of {len(watch.chosen.texts)} nearly a tie" if watch.chosen.tier == "1b" else ""
     last = f"; read {watch.last.at}" if watch.last is not None else ""
     due = "now" if watch.due(now) else f"{watch.next_at(now):%Y-%m-%dT%H:%M:%SZ}"
     return (
-        f"tier {watch.chosen.tier}: {tier}{inputs}, {watch.size.requests(watch.chosen.tier)} requests a reading"
+        f"tier {watch.chosen.tier}: {tier}{inputs}, {watch.requests} requests a reading"
         f"{last}; next due {due}; {money(watch.cost)} so far"
     )
 
@@ -214,10 +214,9 @@ def night_lines(texts: Sequence[TextsTaken], factors: Mapping[str, Sequence[Fact
             lines.append(Line(f"texts of {one_line(taken.endpoint)}: {count} kept as the baseline of tier 2", "dim"))
         elif taken.p is not None:
             moved = taken.p <= TEXTS_LEVEL
-            said = "they come from another distribution" if moved else "no difference is seen"
-            lines.append(
-                Line(f"texts of {one_line(taken.endpoint)}: {said} (p = {taken.p:.2g})", "bad" if moved else "plain")
-            )
+            said = "they come from another distribution" if moved else "not shown to differ"
+            said += f" (p = {taken.p:.2g}; it takes {TEXTS_LEVEL:.2g})"
+            lines.append(Line(f"texts of {one_line(taken.endpoint)}: {said}", "bad" if moved else "plain"))
     styles: dict[str, Style] = {"moved": "bad", "did not move": "good"}
     alike: dict[tuple[Factor, ...], list[str]] = {}
     for endpoint, found in factors.items():

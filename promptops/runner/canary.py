@@ -75,6 +75,8 @@ class Comparison(Struct, frozen=True, dict=True):
                 yield f"canary: {setting.name} is measured by an output contract: name one, output: schema.json"
             if setting.name == "cost" and (pins := list(self._unpriced())):
                 yield f"canary: the price of {pins[0]} is not known, so its cost is not: set [tool.promptops.prices]"
+            if setting.name == "distance" and not any(case.has_expected for case in self.candidate.cases):
+                yield "canary: distance is measured to what is expected, and no case expects anything: write expected:"
             if setting.name == "judge" and not self._gates:
                 yield from self._unjudged()
 

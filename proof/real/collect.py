@@ -19,16 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
 
-from proof.real.openings import LOOKED_AT, OPENINGS, PROBES, chat, opening
+from proof.real.openings import LOOKED_AT, OPENINGS, OTHERS, PROBES, chat, opening
 from proof.real.requantise import QUANTISATIONS, requantise
 
 DATA = Path(__file__).parent.parent / "data"
 FIRST, WRITTEN = "first_tokens.json.gz", "texts.json.gz"
-CANDIDATES, POOL = 3000, 200
-"""Words tried for a near tie, and how many of the closest are asked of every variant."""
 TOP, TOP_BORDER = 100, 10
 """Log probabilities kept of a probe and of a border input."""
 TOKENS, BASE_TEXTS, TEXTS = 50, 22, 12
@@ -112,33 +109,8 @@ def served(path: Path, *, slots: int) -> Iterator[Served]:
         del server
 
 
-def candidates(model: Path) -> list[str]:
-    """`CANDIDATES` words out of the model's own vocabulary, each one token."""
-    import gguf
-
-    words = gguf.GGUFReader(model).fields["tokenizer.ggml.tokens"].contents()
-    plain = sorted({word for word in words if word.isascii() and word.isalpha() and 2 <= len(word) <= 12})
-    return Random("border").sample(plain, CANDIDATES)
-
-
-def ask_base(model: Path) -> dict[str, Any]:
-    """Candidates of the shipped file, and of the closest which words they are."""
-    found = {}
-    with served(model, slots=1) as server:
-        for word in candidates(model):
-            found[word] = server.first(chat(word), 6)[0]
-    close = sorted(found, key=lambda word: found[word][0][1] - found[word][1][1])[:POOL]
-    return {"candidates": found, "pool": close}
-
-
-def ask_first(path: Path, variant: Variant, pool: Sequence[str]) -> dict[str, Any]:
-    """The first tokens of one variant, for the pool of near ties."""
-    with served(path, slots=1) as server:
-        return {word: server.first(chat(word, variant.system), TOP_BORDER)[0] for word in pool}
-
-
 def ask_probes(path: Path, variant: Variant) -> dict[str, Any]:
-    """The same for what `promptops drift` asks: its probes, and the inputs among which it looks for near ties."""
+    """First tokens of what `promptops drift` asks: its probes, and the inputs among which it looks for near ties."""
     with served(path, slots=1) as server:
         probes = {text: server.first(chat(text, variant.system), TOP) for text in PROBES}
         looked = {text: server.first(chat(text, variant.system), TOP_BORDER) for text in LOOKED_AT}
@@ -148,6 +120,12 @@ def ask_probes(path: Path, variant: Variant) -> dict[str, Any]:
         "probe_tokens": sum(count for _, count in probes.values()) / len(probes),
         "looked_tokens": sum(count for _, count in looked.values()) / len(looked),
     }
+
+
+def ask_others(path: Path, variant: Variant) -> dict[str, Any]:
+    """First tokens of as many inputs of the same kind, which nothing was chosen on."""
+    with served(path, slots=1) as server:
+        return {text: server.first(chat(text, variant.system), TOP_BORDER)[0] for text in OTHERS}
 
 
 def ask_texts(path: Path, variant: Variant) -> dict[str, Any]:
@@ -177,27 +155,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=DATA, help="folder of what is kept")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
-    base = _once(options.work / "base.json", lambda: ask_base(options.model))
     files = {variant.name: _file(options.model, options.work, variant) for variant in VARIANTS}
     firsts, texts = {}, {}
     for variant in VARIANTS:
         if variant.temperature == 1.0:
             path, kept = files[variant.name], options.work / f"probes {variant.name}.json"
             firsts[variant.name] = _once(kept, partial(ask_probes, path, variant))
-            kept = options.work / f"border {variant.name}.json"
-            firsts[variant.name]["border"] = _once(kept, partial(ask_first, path, variant, base["pool"]))
+            kept = options.work / f"others {variant.name}.json"
+            firsts[variant.name]["others"] = _once(kept, partial(ask_others, path, variant))
     for variant in VARIANTS:
         kept = options.work / f"texts {variant.name}.json"
         texts[variant.name] = _once(kept, partial(ask_texts, files[variant.name], variant))
-        write(options.out, base, firsts, texts)
+        write(options.out, firsts, texts)
     return 0
 
 
-def write(out: Path, base: dict[str, Any], firsts: dict[str, Any], texts: dict[str, Any]) -> None:
+def write(out: Path, firsts: dict[str, Any], texts: dict[str, Any]) -> None:
     """Two compressed JSON files, the same bytes from the same samples."""
     pieces = {token: piece for one in texts.values() for token, piece in one["pieces"].items()}
     out.mkdir(parents=True, exist_ok=True)
-    _compressed(out / FIRST, {"candidates": len(base["candidates"]), "first": firsts})
+    _compressed(out / FIRST, {"first": firsts})
     _compressed(
         out / WRITTEN,
         {

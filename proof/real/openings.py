@@ -8,10 +8,11 @@ LT_PROBE = "x"
 """What Log Probability Tracking asks."""
 _FIRST = ("a", "I", "so", "no", "my", "red", "ten", "it", "up", "two", "on", "be", "or", "we", "go", "if")
 _SECOND = ("sea", "?", "old", ":", "yes", "we", "9", "and", "cat", "or", "not", "then", "x")
-LOOKED_AT = tuple(
-    f"{word} {_SECOND[(place + shift) % len(_SECOND)]}" for shift in range(7) for place, word in enumerate(_FIRST)
-)[:100]
-"""Inputs among which it looks for near ties, where there are no log probabilities."""
+_PAIRS = tuple(
+    f"{word} {_SECOND[(place + shift) % len(_SECOND)]}" for shift in range(13) for place, word in enumerate(_FIRST)
+)
+LOOKED_AT, OTHERS = _PAIRS[:100], _PAIRS[100:200]
+"""Inputs among which it looks for near ties, where there are no log probabilities; and others of that kind."""
 
 OPENINGS = (
     "The river rose in the night, and by morning the lower street was",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from promptops.core.nightly import profiles
+from promptops.core.nightly.profiles import Profile
 from promptops.core.nightly.surprise import SURPRISE
+from promptops.core.nightly.watch import ALL_INPUTS
 from promptops.core.statistics.rank_detector import RankDetector
 from proof.real.endpoint import SAME, Change, Endpoint
 from proof.real.openings import PROBES
@@ -17,14 +20,31 @@ from proof.real.samples import FirstToken, Floats
 
 Bools = npt.NDArray[np.bool_]
 
-REFERENCE, CALIBRATION = 8, 40
+REFERENCE, CALIBRATION = 8, 60
 """Readings that make the reference, and further ones that nights are ranked among: what `promptops drift` does."""
 STANDARD, TINY = 30, 10
 """Calls of each probe in a night: 3 blocks of 10 for five probes, or 10 calls of one."""
-INPUTS, ANSWERS = 20, 10
-"""Border inputs, and calls of each in a night."""
-LOOKS, TRIED = 4, 20
-"""Calls of each input from which the border inputs are chosen: as `promptops drift` does, and for near ties."""
+LOOKS, LOOK_AT = 4, 0.1
+"""Calls of each input from which the border inputs are chosen, and their temperature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """`inputs` out of `among`, `calls` of each in a night; `shares`: as it was, ties looked for at temperature 0."""
+
+    inputs: int
+    calls: int
+    among: int = 100
+    shares: bool = False
+
+
+BORDER = {
+    "1b": Border(15, 12),
+    "1b tiny": Border(10, 1, 20),
+    "1b, other": Border(15, 12),
+    "1b, before": Border(20, 10, shares=True),
+}
+"""Tier 1b; the same on inputs that nothing was chosen on; what it was before: epochs that began so go on with it."""
 
 Numbers = Callable[[Change], dict[str, float]]
 """One night's number of each probe, under a change."""
@@ -101,33 +121,27 @@ def expected(calls: Floats) -> tuple[Floats, Floats]:
     return means, variances
 
 
-def border_inputs(endpoint: Endpoint, tables: Mapping[str, FirstToken], tries: int) -> Numbers:
-    """Tier 1b: of 20 inputs, the most even ones at temperature 0, how far the share of the token that led has moved.
+def border_inputs(endpoint: Endpoint, tables: Mapping[str, FirstToken], plan: Border) -> Numbers:
+    """Tier 1b: of the most even inputs at temperature 0, how far their first tokens are from the reference.
 
-    One number: the mean absolute difference over the inputs.
+    One number for all of them, by the functions of the nightly watch.
     """
-    tried = {word: endpoint.answers(table, word, SAME, tries) for word, table in tables.items()}
-    order = list(tables)
-    chosen = sorted(order, key=lambda word: (_most(tried[word]), order.index(word)))[:INPUTS]
-    before = {word: endpoint.answers(tables[word], word, SAME, REFERENCE * ANSWERS) for word in chosen}
-    tops = {word: max(sorted(set(said)), key=said.count) for word, said in before.items()}
-    shares = {word: before[word].count(top) / len(before[word]) for word, top in tops.items()}
+    number = profiles.share_distance if plan.shares else profiles.deviance
+    look = SAME if plan.shares else Change("a look", temperature=LOOK_AT)
 
-    def numbers(change: Change) -> dict[str, float]:
-        moved = 0.0
-        for word, top in tops.items():
-            now = endpoint.answers(tables[word], word, change, ANSWERS)
-            moved += abs(now.count(top) / ANSWERS - shares[word])
-        return {"all inputs": moved / len(tops)}
+    def asked(words: Iterable[str], change: Change, count: int) -> dict[str, list[str]]:
+        return {word: [str(token) for token in endpoint.answers(tables[word], word, change, count)] for word in words}
 
-    return numbers
+    chosen = profiles.border_inputs(asked([*tables][: plan.among], look, LOOKS), most=plan.inputs)
+    reference = _profiles(asked(chosen, SAME, REFERENCE * plan.calls))
+    return lambda change: {ALL_INPUTS: number(reference, _profiles(asked(chosen, change, plan.calls)))}
+
+
+def _profiles(answers: Mapping[str, Sequence[str]]) -> dict[str, Profile]:
+    return {word: profiles.shares_of(said) for word, said in answers.items()}
 
 
 def _shown(calls: Floats) -> Bools:
     """The tokens that are among the likeliest in one call at least."""
     found: Bools = (calls > calls.min(axis=1, keepdims=True)).any(axis=0)
     return found
-
-
-def _most(answers: Sequence[int]) -> int:
-    return max(answers.count(token) for token in set(answers))

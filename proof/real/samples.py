@@ -37,16 +37,15 @@ class FirstToken:
 class Samples:
     """Everything that was collected.
 
-    `looked` are the inputs among which `promptops drift` looks for near ties, `border` the nearest of `candidates`
-    words; `texts` by variant, opening and number: token by token.
+    `looked` are the inputs among which `promptops drift` looks for near ties, `others` as many more; `texts` by
+    variant, opening and number: token by token.
     """
 
     probes: dict[str, FirstToken]
     looked: dict[str, FirstToken]
-    border: dict[str, FirstToken]
+    others: dict[str, FirstToken]
     texts: dict[str, list[list[list[int]]]]
     pieces: dict[int, str]
-    candidates: int
     probe_tokens: float
     looked_tokens: float
     text_tokens: float
@@ -62,10 +61,9 @@ def load() -> Samples:
     return Samples(
         probes={text: _table(first, "probes", text) for text in first[BASE]["probes"]},
         looked={text: _table(first, "looked", text) for text in first[BASE]["looked"]},
-        border={word: _table(first, "border", word) for word in first[BASE]["border"]},
+        others={text: _table(first, "others", text) for text in first[BASE]["others"]},
         texts=written["texts"],
         pieces={int(token): piece for token, piece in written["pieces"].items()},
-        candidates=raw["candidates"],
         probe_tokens=float(first[BASE]["probe_tokens"]),
         looked_tokens=float(first[BASE]["looked_tokens"]),
         text_tokens=float(written["prompt_tokens"][BASE]),

@@ -293,3 +293,13 @@ def test_latency_of_a_recorded_baseline_decides_nothing(
     if code:
         assert "its latency is of another hour" in capsys.readouterr().err
         assert world.server.count == before
+
+
+def test_distance_to_nothing_is_refused_before_anything_is_asked(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(world, "primary: distance")
+    before = world.server.count
+    assert run(["canary", "greet@v2"]) == 2
+    assert "no case expects anything" in capsys.readouterr().err
+    assert world.server.count == before

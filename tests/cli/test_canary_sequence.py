@@ -209,9 +209,11 @@ def test_what_was_left_is_counted_in_no_other_comparison(world: World, capsys: p
 def test_an_outage_in_the_middle_is_no_attempt(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.serve()
     world.behaviour.down = {f"c{n}" for n in range(20)}
-    code, found = canary(capsys)
-    assert (code, found["verdict"], found["evidence"]) == (10, "unmeasurable", None)
+    assert run(["canary", "greet@v2"]) == 10
+    out = capsys.readouterr().out
     assert not world.evidence("v2")
+    assert out.count("c0 and 19 more: baseline not measured: ") == 1
+    assert "no evidence was written: not enough was measured; the same command asks again for what is missing" in out
 
 
 def test_of_two_at_once_the_second_shows_more_or_goes_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:

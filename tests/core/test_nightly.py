@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
+import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptops.core.nightly.attribution import judging_factor, route_and_pin, version_factor
 from promptops.core.nightly.messages import Kind, Told, payload, signature
 from promptops.core.nightly.profiles import (
     border_inputs,
     calls_of,
+    deviance,
     distance,
     mean_profile,
     profile_of,
@@ -48,6 +53,34 @@ def test_the_distance_of_shares_is_that_of_the_top_token_over_all_inputs() -> No
     reference = {"x": shares_of(["a"] * 8 + ["b"] * 2), "y": shares_of(["c"] * 10)}
     now = {"x": shares_of(["a"] * 3 + ["b"] * 7), "y": shares_of(["c"] * 10)}
     assert share_distance(reference, now) == pytest.approx(0.25)
+
+
+def test_the_deviance_is_twice_the_log_likelihood_ratio_by_hand() -> None:
+    """Counts of the reference 6, 2 and none of anything else, a half more for each, of 9.5; tonight 1, 2 and 1."""
+    reference = {"x": mean_profile([shares_of(["a", "a", "b", "a"]), shares_of(["a", "b", "a", "a"])])}
+    now = {"x": shares_of(["b", "a", "c", "b"])}
+    expected = 2 * (math.log(0.25 / (6.5 / 9.5)) + 2 * math.log(0.5 / (2.5 / 9.5)) + math.log(0.25 / (0.5 / 9.5)))
+    assert deviance(reference, now) == pytest.approx(expected)
+
+
+def test_a_deviance_weighs_what_was_never_seen_more_than_a_tie_that_leans() -> None:
+    reference = {"tie": shares_of(["a", "b"] * 40), "steady": shares_of(["c"] * 80)}
+    same = {"tie": shares_of(["a", "b"] * 5), "steady": shares_of(["c"] * 10)}
+    leans = {**same, "tie": shares_of(["a"] * 6 + ["b"] * 4)}
+    new = {**same, "steady": shares_of(["c"] * 9 + ["d"])}
+    assert 0 < deviance(reference, same) < deviance(reference, leans) < deviance(reference, new)
+
+
+def test_a_deviance_of_equal_counts_is_equal_to_the_last_bit_in_any_order() -> None:
+    said = ["a"] * 5 + ["b"] * 4 + ["c"] * 3
+    reference = {f"x{n}": shares_of(said * 8) for n in range(15)}
+    orders = [random.Random(n).sample(said, len(said)) for n in range(50)]
+    assert len({deviance(reference, {name: shares_of(order) for name in reference}) for order in orders}) == 1
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1), st.lists(st.sampled_from("abcd"), min_size=1))
+def test_a_deviance_is_never_below_nought(before: list[str], now: list[str]) -> None:
+    assert deviance({"x": shares_of(before)}, {"x": shares_of(now)}) >= 0
 
 
 def test_what_is_no_log_probability_is_left_out() -> None:

@@ -84,3 +84,16 @@ def test_few_clusters_and_settings_that_name_nothing_are_told(tmp_path: Path) ->
         "canary.must_pass: 'c99' is no case",
         "canary: validation is measured by an output contract",
     ]
+
+
+def test_metrics_that_nobody_could_measure_are_told(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    yaml = "canary: {delta: 0.3, guardrails: {cost: {}, distance: {}}}\n"
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
+    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, **({"expected": "x"} if n else {})} for n in range(40)]
+    project.dataset("p", rows)
+    told = [(problem.message, problem.level) for problem in undecided(project.project, ["p"])]
+    assert told == [
+        ("canary: distance is measured to what is expected; cases that expect nothing count as lost: c0", "warning"),
+        ("canary: the price of test/model-1 is not known, so its cost is not measured", "error"),
+    ]

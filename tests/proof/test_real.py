@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from promptops.config import DriftConfig
 from promptops.core.nightly import profiles, sizes, surprise
 from promptops.core.nightly.surprise import SURPRISE
+from promptops.core.nightly.watch import ALL_INPUTS
+from promptops.runner.nightly import choosing
 from proof.real import bench, ours, page, theirs
 from proof.real.endpoint import CHANGES, LEVELS, SAME, SHOWN, Change, Endpoint
-from proof.real.openings import LOOKED_AT, OPENINGS, PROBES
+from proof.real.openings import LOOKED_AT, OPENINGS, OTHERS, PROBES
 from proof.real.samples import BASE, load
 from proof.tasks import done
 
@@ -72,15 +75,15 @@ def test_the_noise_is_as_large_as_it_says(sigma: float) -> None:
 
 
 def test_a_tenth_of_the_calls_is_a_tenth() -> None:
-    word = next(iter(load().border))
-    table = load().border[word]
+    word = next(iter(load().looked))
+    table = load().looked[word]
     change = Change("10 %", "Q2_K", 0.1)
     found = endpoint(0.0)._noisy(word, table, change, 4000)
     other = (np.abs(found - found[0]).sum(axis=1) > 1e-6).mean()
     assert min(other, 1 - other) == pytest.approx(0.1, abs=0.02)
 
 
-@pytest.mark.parametrize("tier", bench.TIERS)
+@pytest.mark.parametrize("tier", bench.SEEDS)
 def test_without_a_change_there_is_nothing_to_tell(tier: str) -> None:
     """The level after a night is as likely above as below that of another endpoint."""
     levels = [bench.watch(load(), tier, 0.05, number).future(SAME, 1, 1)[0][0] for number in range(40)]
@@ -108,6 +111,13 @@ def test_the_surprise_is_standard_unless_the_temperature_is_another(temperature:
     found = [numbers(Change("temperature", temperature=temperature))[SURPRISE] for _ in range(200)]
     assert np.mean(found) == pytest.approx(mean, abs=0.4)
     assert np.std(found) == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_deviance_without_noise_is_that_of_calls_that_are_all_alike() -> None:
+    """A steady input was asked 96 times: of 97 in all, with a half for it and a half for anything else."""
+    numbers = ours.border_inputs(endpoint(0.0), load().looked, ours.BORDER["1b"])
+    assert numbers(SAME)[ALL_INPUTS] == pytest.approx(15 * 2 * 12 * np.log(97 / 96.5))
+    assert numbers(Change("gross", "Q2_K"))[ALL_INPUTS] > 2 * 12 * np.log(97 / 0.5)
 
 
 def test_the_surprise_is_that_of_the_nightly_watch() -> None:
@@ -200,9 +210,16 @@ def test_the_bench_asks_what_the_nightly_watch_asks() -> None:
     standard, tiny = sizes.SIZES["standard"], sizes.SIZES["tiny"]
     assert sizes.PROMPTS == PROBES
     assert sizes.candidates(len(LOOKED_AT)) == LOOKED_AT
+    assert sizes.candidates(200) == (*LOOKED_AT, *OTHERS)
     assert (standard.prompts, standard.blocks * standard.calls) == (len(PROBES), ours.STANDARD)
     assert (tiny.prompts, tiny.blocks * tiny.calls) == (1, ours.TINY)
-    assert (standard.inputs, standard.repeats, sizes.TOP) == (ours.INPUTS, ours.ANSWERS, SHOWN)
+    assert sizes.TOP == SHOWN
+    looked = choosing.LOOKED_AT["standard"], choosing.LOOKED_AT["tiny"]
+    for name, size, among in zip(("1b", "1b tiny"), (standard, tiny), looked, strict=True):
+        plan = ours.BORDER[name]
+        assert (plan.inputs, plan.calls, plan.among) == (size.inputs, size.repeats, among)
+    assert (DriftConfig().reference, DriftConfig().calibration) == (ours.REFERENCE, ours.CALIBRATION)
+    assert (choosing.LOOKS, choosing.LOOK_AT) == (ours.LOOKS, ours.LOOK_AT)
 
 
 def test_the_number_of_a_night_is_the_distance_of_the_nightly_watch() -> None:

@@ -205,6 +205,21 @@ def test_a_large_run_is_estimated_by_a_part_of_its_cases_and_says_so(
     assert rendered == [f"c{number:03}" for number in range(0, 100, 8)]
 
 
+def test_what_is_left_of_a_live_run_is_counted_and_not_guessed_from_a_part(
+    files: TemporaryProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first so many are there: a part of the plan, wherever it is taken, has another share of them."""
+    files.dataset("greet", [{"id": f"c{n:03}", "inputs": {"text": f"{n:03}"}} for n in range(100)])
+    monkeypatch.setattr(estimates, "_PART", 7)
+    asking = session(files, "live", samples=1)
+    target = asking.target("greet", "v1")
+
+    def left(plan: Iterable[Planned]) -> Iterator[Planned]:
+        return (planned for planned in plan if int(planned.key.case[1:]) >= 11)
+
+    assert (estimate_run(asking, [target]).requests, estimate_run(asking, [target], left).requests) == (100, 89)
+
+
 def test_a_session_asks_at_the_concurrency_of_its_providers(files: TemporaryProject) -> None:
     files.provider("test", "http://127.0.0.1:1/v1", concurrency=7)
     assert session(files, "live").concurrency([session(files).target("greet", "v1")]) == 7

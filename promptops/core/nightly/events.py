@@ -22,6 +22,7 @@ class Tokens(Strict):
 
     tokens: dict[str, float]
     floor: float = 0.0
+    calls: Count = 0
 
 
 class Served(Strict):
@@ -58,6 +59,8 @@ class ProbesChosen(Strict):
     """Which tier the endpoint allows, found at the first reading, and the texts that are asked from then on.
 
     `drawn`: tier 1a at temperature 1, with the surprise of the tokens that come; otherwise at temperature 0 without it.
+    `repeats`: tier 1b asks each text so often, and its number is the deviance; 0: an epoch from before that, which goes
+    on with the share of the top token.
     """
 
     kind: Literal["probes"] = "probes"
@@ -69,6 +72,7 @@ class ProbesChosen(Strict):
     top: Count = 0
     varying: Count = 0
     drawn: bool = False
+    repeats: Count = 0
     cost: float | None = 0.0
 
 

@@ -32,19 +32,10 @@ class Size:
         """How many blocks a reading consists of."""
         return self.blocks if tier == "1a" else 1
 
-    def probes_of(self, tier: Tier) -> tuple[int, int]:
-        """How many texts a block asks, and how often each."""
-        return (self.prompts, self.calls) if tier == "1a" else (self.inputs, self.repeats)
-
-    def requests(self, tier: Tier) -> int:
-        """Requests of one reading."""
-        texts, calls = self.probes_of(tier)
-        return texts * calls * self.blocks_of(tier)
-
 
 SIZES: Final[Mapping[SizeName, Size]] = {
     "tiny": Size(prompts=1, blocks=1, calls=10, inputs=10, repeats=1, texts=5, samples=5, words=20),
-    "standard": Size(prompts=5, blocks=3, calls=10, inputs=20, repeats=10, texts=25, samples=10, words=50),
+    "standard": Size(prompts=5, blocks=3, calls=10, inputs=15, repeats=12, texts=25, samples=10, words=50),
 }
 
 PROMPTS: Final = ("Say a word", "x", "The", "1, 2,", "Why?")

@@ -30,8 +30,8 @@ from promptops.core.nightly.events import (
     TextsTaken,
 )
 from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, thinning
-from promptops.core.nightly.profiles import Profile, distance, mean_profile, share_distance
-from promptops.core.nightly.sizes import SIZES, Size, Tier
+from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
+from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
 
 KEPT: Final = 730  # values of a probe that tonight is ranked among: two years
@@ -42,7 +42,12 @@ EARLY: Final = 1800.0
 FAST_TIMES: Final = 5.0
 FAST_FROM: Final = 5  # calibration readings before the fast lane is open
 FAST_FLOORS: Final[Mapping[Tier, float]] = {"1a": 0.01, "1b": 0.04}
-"""The least distance that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by."""
+"""The least number that counts as gross: nats, and share. An endpoint without any noise has no deviation to go by.
+
+A deviance is above it in any case.
+"""
+REPEATS_BEFORE: Final[Mapping[SizeName, int]] = {"tiny": 1, "standard": 10}
+"""How often tier 1b asked each text in an epoch that does not say it."""
 BEFORE: Final = 0.01
 """The share of its threshold up to which the detector's level says nothing yet."""
 TEXTS_LEVEL: Final = 0.1 / 53
@@ -119,7 +124,7 @@ class Watch:
         self.served = event.served if self.served is None else _together(self.served, event.served)
         if event.role == "reference":
             for probe, tokens in event.profiles.items():
-                self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor))
+                self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor, tokens.calls))
         elif event.role == "calibration":
             self.calibration.append(event.values)
             self._moments.append(parse_moment(event.at))
@@ -186,6 +191,20 @@ class Watch:
         return SIZES[self.epoch.size]
 
     @property
+    def calls(self) -> int:
+        """How often a block asks each text; only where probes were chosen."""
+        assert self.chosen is not None and self.epoch is not None
+        if self.chosen.tier == "1a":
+            return self.size.calls
+        return self.chosen.repeats or REPEATS_BEFORE[self.epoch.size]
+
+    @property
+    def requests(self) -> int:
+        """Requests of one reading; only where probes were chosen."""
+        assert self.chosen is not None
+        return len(self.chosen.texts) * self.calls * self.size.blocks_of(self.chosen.tier)
+
+    @property
     def target(self) -> int:
         """Calibration readings that are wanted: more where they hang together and only every so-manieth counts."""
         assert self.epoch is not None
@@ -236,7 +255,8 @@ class Watch:
             return {}
         reference = self.reference()
         if self.chosen.tier == "1b":
-            return {ALL_INPUTS: share_distance(reference, profiles)}
+            number = deviance if self.chosen.repeats else share_distance
+            return {ALL_INPUTS: number(reference, profiles)}
         return {probe: distance(reference[probe], found) for probe, found in profiles.items()}
 
     def gross(self, block: Mapping[str, float]) -> dict[str, float]:

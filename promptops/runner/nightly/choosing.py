@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LOOKED_AT: Final = {"tiny": 20, "standard": 100}
 """Inputs among which the border is looked for, each asked `LOOKS` times."""
 LOOKS: Final = 4
+LOOK_AT: Final = 0.1
+"""The temperature of these looks: an endpoint that repeats itself at 0 shows there which inputs are nearly a tie."""
 FEWER: Final = 5
 """Log probabilities to ask for where `TOP` are too many."""
 
@@ -50,7 +52,9 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
     assert epoch is not None
     samples: list[Sample] = []
 
-    def chosen(tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False) -> ProbesChosen:
+    def chosen(
+        tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False, repeats: int = 0
+    ) -> ProbesChosen:
         cost = total_cost(0.0, samples)
         return ProbesChosen(
             endpoint=endpoint.name,
@@ -61,6 +65,7 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             top=top,
             varying=varying,
             drawn=drawn,
+            repeats=repeats,
             cost=cost,
         )
 
@@ -77,8 +82,11 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
             raise NotAskedError(failure, "nothing came back")
         if replies and not drawn:
             break
-    found = _look(watch, endpoint, config, ask)
+    found = _look(watch, endpoint, config, ask, LOOK_AT)
     samples += found
+    if all(sample.failure is not None and sample.failure.kind == "request" for sample in found):
+        found = _look(watch, endpoint, config, ask, 0.0)
+        samples += found
     answers: dict[str, list[str]] = {}
     for sample in found:
         if sample.reply is not None:
@@ -91,7 +99,8 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
         raise NotAskedError(
             None, "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
         )
-    return chosen("1b", inputs, varying=sum(len(set(answers[text])) > 1 for text in inputs))
+    varying = sum(len(set(answers[text])) > 1 for text in inputs)
+    return chosen("1b", inputs, varying=varying, repeats=watch.size.repeats)
 
 
 def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[tuple[Mapping[str, Json], bool]]:
@@ -108,9 +117,9 @@ def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[
             yield {**params, "top_logprobs": top}, warm
 
 
-def _look(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked) -> list[Sample]:
+def _look(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, temperature: float) -> list[Sample]:
     assert watch.epoch is not None
-    params = _pairs(dict(probe_params(endpoint.pin, config) or {}))
+    params = _pairs(dict(probe_params(endpoint.pin, config, temperature=temperature) or {}))
     inputs = candidates(LOOKED_AT[watch.epoch.size])
     return ask([Probe(endpoint.pin, text, look, params) for look in range(LOOKS) for text in inputs])
 

@@ -52,10 +52,11 @@ class Taking:
         watch = self.watch
         assert watch.chosen is not None
         first = (watch.readings + 1) * _PLACES + len(self.blocks) * 1_000
-        _, calls = watch.size.probes_of(watch.chosen.tier)
         params = tuple(sorted(self.params.items(), key=lambda item: item[0]))
         return [
-            Probe(self.endpoint.pin, text, first + call, params) for call in range(calls) for text in watch.chosen.texts
+            Probe(self.endpoint.pin, text, first + call, params)
+            for call in range(watch.calls)
+            for text in watch.chosen.texts
         ]
 
     def add(self, samples: Sequence[Sample]) -> None:
@@ -69,8 +70,7 @@ class Taking:
                 answers[sample.key.case].append(sample.reply)
                 self.replies.append((sample.key.case, sample.reply))
         failures = [sample.failure for sample in samples if sample.failure is not None]
-        _, calls = self.watch.size.probes_of(self.watch.chosen.tier)
-        profiles = {text: self._profile(found, calls) for text, found in answers.items()}
+        profiles = {text: self._profile(found, self.watch.calls) for text, found in answers.items()}
         whole = {text: profile for text, profile in profiles.items() if profile is not None}
         if len(whole) < len(profiles):
             said = failures[0].message if failures else "replies without log probabilities"
@@ -161,7 +161,10 @@ class Taking:
             cost=self.cost,
         )
         if role == "reference":
-            kept = {text: Tokens(tokens=dict(found.tokens), floor=found.floor) for text, found in profiles.items()}
+            kept = {
+                text: Tokens(tokens=dict(found.tokens), floor=found.floor, calls=found.calls)
+                for text, found in profiles.items()
+            }
             return reading.model_copy(update={"profiles": kept})
         distances = [self.watch.distances(block) for block in self.blocks]
         blocks = {probe: [block[probe] for block in distances] for probe in distances[0]}

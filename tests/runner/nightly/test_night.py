@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from promptops.config import DriftConfig
 from promptops.core.nightly.attribution import Factor
+from promptops.core.nightly.events import ProbesChosen
 from promptops.core.nightly.sizes import PROMPTS
 from promptops.core.nightly.surprise import SURPRISE
+from promptops.core.nightly.watch import ALL_INPUTS
 from promptops.models import Sample
 from promptops.reporting.nightly import watch_lines
 from promptops.runner.nightly.asking import Probe
+from promptops.runner.nightly.choosing import choose
 from promptops.runner.nightly.experiments import _asked
 from promptops.runner.nightly.night import Seen
 from promptops.store.drift_log import DriftLog, FolderLog, StoreLog
@@ -193,17 +197,62 @@ def test_an_answer_that_ends_at_once_is_no_outage(tmp_path: Path) -> None:
 
 
 def test_without_log_probabilities_border_inputs_are_watched(tmp_path: Path) -> None:
-    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    settings = DriftConfig(size="standard", reference=8, calibration=40)
     world = Watched(tmp_path, model=Model(logprobs=False), settings=settings).calibrated()
     seen = world.night(3)
     assert seen.watch.chosen is not None
-    assert (seen.state, seen.watch.chosen.tier, seen.watch.chosen.varying) == ("stable", "1b", 20)
+    assert (seen.state, seen.watch.chosen.tier, seen.watch.chosen.varying) == ("stable", "1b", 15)
+    assert (seen.watch.requests, seen.watch.chosen.repeats) == (180, 12)
     world.model.shift = 1.0
     nights = 1
-    while (seen := world.night()).state != "changed" and nights < 9:
+    while (seen := world.night()).state != "changed" and nights < 12:
         nights += 1
     assert seen.state == "changed"
-    assert nights <= 6
+    assert nights <= 10  # eight in one of fifty
+
+
+def test_an_epoch_from_before_the_deviance_goes_on_with_the_share_of_the_top_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def before(*args: Any) -> ProbesChosen:
+        return choose(*args).model_copy(update={"repeats": 0})
+
+    monkeypatch.setattr("promptops.runner.nightly.night.choose", before)
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    world = Watched(tmp_path, model=Model(logprobs=False), settings=settings).calibrated()
+    asked = world.model.asked
+    seen = world.night()
+    assert (world.model.asked - asked, seen.watch.requests) == (150, 150)  # ten times each
+    assert seen.watch.last is not None
+    assert 0 < seen.watch.last.values[ALL_INPUTS] < 1
+
+
+def test_a_reply_that_is_missing_moves_no_deviance(tmp_path: Path) -> None:
+    """Of twelve answers to a tie eleven come in some readings: the number is that of eleven."""
+
+    class Losing(Model):
+        def _answer(self, probe: Probe) -> Sample:
+            found = super()._answer(probe)
+            return replace(found, reply=None) if self.asked % 29 == 0 else found
+
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    world = Watched(tmp_path, model=Losing(logprobs=False), settings=settings).calibrated()
+    seen = world.night(4)
+    assert seen.state == "stable"
+    calls = [profile.calls for profile in seen.watch.reference().values()]
+    assert 15 * 88 < sum(calls) < 15 * 96
+    assert seen.watch.last is not None
+    assert seen.watch.last.values[ALL_INPUTS] < 60  # 15 degrees of freedom
+
+
+def test_without_log_probabilities_a_gross_swap_is_found_the_same_night(tmp_path: Path) -> None:
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    world = Watched(tmp_path, model=Model(logprobs=False), settings=settings).calibrated()
+    world.night(2)
+    world.model.said = ("oui", "non")
+    seen = world.night()
+    assert seen.watch.alarm is not None
+    assert (seen.state, seen.watch.alarm.lane) == ("changed", "fast")
 
 
 def test_who_serves_is_a_notice_and_another_model_a_change(tmp_path: Path) -> None:
@@ -305,3 +354,25 @@ def test_a_hundred_nights_without_a_change_raise_no_alarm(tmp_path: Path, draw: 
     world = Watched(tmp_path, model=model, clock=SimulatedClock(BEGIN)).calibrated()
     seen = world.night(100)
     assert (seen.state, seen.watch.alarm, len(seen.watch.nights)) == ("stable", None, 100)
+
+
+def test_near_ties_are_found_where_a_model_repeats_itself_and_where_it_takes_no_temperature_but_nought(
+    tmp_path: Path,
+) -> None:
+    """Every fourth input is nearly a tie, which shows above temperature 0 alone."""
+
+    class Steady(Model):
+        def _answer(self, probe: Probe) -> Sample:
+            found, warm = super()._answer(probe), bool(dict(probe.params)["temperature"])
+            tie = warm and sum(probe.text.encode()) % 4 == 0
+            text = self.draws.choice(self.said) if tie else self.said[0]
+            return found if found.reply is None else replace(found, reply=replace(found.reply, text=text))
+
+    settings = DriftConfig(size="standard", reference=8, calibration=30)
+    for cold in (False, True):
+        world = Watched(tmp_path / str(cold), model=Steady(logprobs=False, cold=cold), settings=settings)
+        world.watch.accept(world.pins, reason="the first")
+        (seen,) = world.watch.visit()
+        assert seen.watch.chosen is not None
+        ties = [sum(text.encode()) % 4 == 0 for text in seen.watch.chosen.texts]
+        assert (sum(ties) == seen.watch.chosen.varying == 15) is not cold

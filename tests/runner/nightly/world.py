@@ -25,12 +25,14 @@ TOKENS = {"yes": -0.6, "no": -1.1, "well": -2.4, "maybe": -3.5}
 class Model:
     """Answers probes: `shift` moves its log probabilities, `noise` is their standard deviation.
 
-    `temperature` is what it samples at when it is asked for 1; `cold`: it refuses to be asked for that.
+    Without `logprobs` it says one of two words of `said`. `temperature` is what it samples at when it is asked for 1;
+    `cold`: it refuses to be asked for that.
     """
 
     shift: float = 0.0
     noise: float = 0.05
     logprobs: bool = True
+    said: tuple[str, str] = ("yes", "no")
     served: str = "model-1"
     fingerprint: str | None = "fp-1"
     tokens: int = 9
@@ -57,7 +59,7 @@ class Model:
         usage = Usage(self.tokens, 1)
         if not self.logprobs:
             own = random.Random(f"{probe.text} {self.shift}").random()
-            text = "yes" if self.rng.random() < own else "no"
+            text = self.said[self.rng.random() >= own]
             reply = Reply(text, "length", usage, self.served, fingerprint=self.fingerprint)
             return Sample(key, digest, reply=reply, cost=0.00001, attempts=attempts)
         night: list[dict[str, Json]] = [
