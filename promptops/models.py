@@ -323,7 +323,8 @@ class Difference(Struct, frozen=True):
     """One path at which two values differ, in DeepDiff's words: `root['time']`, `values_changed`.
 
     `path` is where it stands in what was expected, for an item that was added where it stands in the output.
-    `actual_path` is its place in the output, where that is another: lists were aligned.
+    `actual_path` is its place in the output, where that is another: lists were aligned. `record` names the record of a
+    list in which it stands, where that has an `id`, `key` or `name`: `id 17`.
     """
 
     path: str
@@ -331,6 +332,7 @@ class Difference(Struct, frozen=True):
     expected: Json = None
     actual: Json = None
     actual_path: str = ""
+    record: str = ""
 
 
 class CheckResult(Struct, frozen=True):

@@ -16,6 +16,9 @@ MIN_LABELS: Final = 50
 FLOOR: Final = 0.4
 """The lower end of kappa's interval has to reach this; from there on agreement is called moderate."""
 
+NONE: Final = "no verdict"
+"""What a judge said whose answer is not what it was asked for: never agreement."""
+
 Pairs = Mapping[tuple[str, str], int]
 """How often (what people said, what the judge said) came together."""
 
@@ -105,6 +108,8 @@ def table_lines(pairs: Pairs, labels: Sequence[str]) -> list[str]:
     width = max(8, *(len(label) for label in labels))
     lines = [f"{'people':<{width}}  " + "  ".join(f"{label:>{width}}" for label in labels) + "   <- judge"]
     for one in labels:
+        if one == NONE:
+            continue  # people always say something
         row = "  ".join(f"{pairs.get((one, other), 0):>{width}}" for other in labels)
         lines.append(f"{one:<{width}}  {row}")
     return lines

@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from promptops.core.align import paired
+from promptops.core.align_in_order import IDS
 from promptops.core.comparison import Comparison, Prints, is_number, parse_exclude
 from promptops.core.paths import without
 from promptops.core.subsets import MAX_DEPTH, Fitting
@@ -22,6 +23,7 @@ MAX_TOLD: Final = 1_000
 MAX_TEXT: Final = 2_000  # characters of a text that is shown whole
 _LEAVES = 200  # of a pair that DeepDiff compares at once
 _LEVELS = 20
+_NAME = 40  # characters of what names a record
 
 _KINDS = (
     "type_changes",
@@ -89,6 +91,7 @@ class _Telling(Struct):
     prints: Prints
     fitting: Fitting
     found: list[tuple[Steps, Difference]] = field(default_factory=list)
+    records: dict[Steps, str] = field(default_factory=dict)
 
     def pair(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
         """Tell where two values differ; `at` is the path of the first, `there` that of the second."""
@@ -114,6 +117,8 @@ class _Telling(Struct):
     def _lists(self, expected: list[Any], actual: list[Any], at: Steps, there: Steps) -> None:
         pairs = paired(expected, actual, self.how, self.prints, self.fitting)
         for one, other in pairs:
+            if not self._same(expected[one], actual[other]):
+                self.records[*at, one] = _record(expected[one])
             self.pair(expected[one], actual[other], (*at, one), (*there, other))
         for side, items, path, used in (
             ("removed", expected, at, {one for one, _ in pairs}),
@@ -181,8 +186,10 @@ class _Telling(Struct):
             self._leaf(expected, actual, at, there)
 
     def _alone(self, kind: str, value: Any, at: Steps) -> None:
-        sides = (value, None) if kind.endswith("_removed") else (None, value)
-        self._tell(at, Difference(_worded(at), kind, *sides))
+        expected, actual = (value, None) if kind.endswith("_removed") else (None, value)
+        record = _record(value) if kind.startswith("iterable_") else ""
+        record = record or self._record_of(at, kind)
+        self._tell(at, Difference(_worded(at), kind, expected, actual, record=record))
 
     def _leaf(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
         alike = type(expected) is type(actual) or (is_number(expected) and is_number(actual))
@@ -190,11 +197,30 @@ class _Telling(Struct):
             expected, actual = _cut(expected, actual)
         kind = "values_changed" if alike else "type_changes"
         elsewhere = _worded(there) if there != at else ""
-        self._tell(at, Difference(_worded(at), kind, expected, actual, elsewhere))
+        self._tell(at, Difference(_worded(at), kind, expected, actual, elsewhere, self._record_of(at, kind)))
+
+    def _record_of(self, at: Steps, kind: str) -> str:
+        """The innermost record around a place in what was expected; what was added stands elsewhere."""
+        if kind.endswith("_added"):
+            return ""
+        return next((found for end in range(len(at), 0, -1) if (found := self.records.get(at[:end]))), "")
 
     def _tell(self, at: Steps, difference: Difference) -> None:
         if len(self.found) < MAX_TOLD:
             self.found.append((at, difference))
+
+
+def _record(item: Any) -> str:
+    """What a record is called in a list, in words."""
+    for name in IDS if isinstance(item, dict) else ():
+        value = item.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return f"{name} {value[:_NAME]!r}" if isinstance(value, str) else f"{name} {_number(value)}"
+    return ""
+
+
+def _number(value: int) -> str:
+    return str(value) if abs(value) < 10**_NAME else "of many digits"
 
 
 def _worded(steps: Steps) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptops.core.calibration import agreement_of
 from promptops.core.closure import build_closure
 from promptops.core.digest import sha256_of, version_digest
-from promptops.core.judging import Asked, Judge, judges_named
+from promptops.core.judging import THRESHOLD, Asked, Judge, judges_named
 from promptops.errors import Problem, ProblemsError
 from promptops.formats import Calibration, Closure
 from promptops.project.files import parse_json, read_text
@@ -38,10 +38,10 @@ def load_judge(project: Project, asked: Asked) -> Judge:
     closure = _closure(project, asked)
     digest = version_digest(closure)
     found = load_calibration(project, closure.prompt, closure.version)
-    if found is None:
-        return Judge(closure, digest, f"not calibrated: promptops judge calibrate {closure.prompt}")
-    if why := _unbound(project, asked, digest, found):
-        return Judge(closure, digest, f"{why}: promptops judge calibrate {closure.prompt}")
+    why = "not calibrated" if found is None else _unbound(project, asked, digest, found)
+    if found is None or why:
+        by = f" --threshold {asked.threshold:g}" if not asked.compares and asked.threshold != THRESHOLD else ""
+        return Judge(closure, digest, f"{why}: promptops judge calibrate {asked.name}{by}")
     advises = agreement_of(counts_of(found)).advises
     return Judge(closure, digest, advises, sha256_of(found.model_dump(mode="json")))
 

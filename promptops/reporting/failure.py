@@ -92,10 +92,10 @@ def _labelled(label: str, text: str, style: Style = "plain") -> Iterator[Line]:
 
 
 def where(difference: Difference) -> str:
-    """The path of a difference, and the place in the output where that is another one."""
-    if not difference.actual_path:
-        return difference.path
-    return f"{difference.path} (in the output {difference.actual_path})"
+    """The path of a difference, with the record of a list in which it stands, and another place in the output."""
+    elsewhere = f"in the output {difference.actual_path}" if difference.actual_path else ""
+    beside = ", ".join(filter(None, (difference.record, elsewhere)))
+    return f"{difference.path} ({beside})" if beside else difference.path
 
 
 def sides(difference: Difference, limit: int = 200) -> tuple[str, str]:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from promptops.core.calibration import Agreement, agreement_of, confusion
+from promptops.core.calibration import NONE, Agreement, agreement_of, confusion
+from promptops.core.checks.base import quoted
 from promptops.core.judging import Asked, Grade, Judge, grade_of, judging_keys, plan_judging
 from promptops.core.plan import Planned
 from promptops.core.statistics.prediction_powered import PoweredMean, powered_mean
 from promptops.errors import UsageError
 from promptops.formats import Calibration, Confusion
-from promptops.models import Reply, Sample, SampleKey
+from promptops.models import Json, Reply, Sample, SampleKey
 from promptops.project.judges import calibration_path, load_calibration, load_judge, load_judges
 from promptops.project.labels import CHOICES, GRADES, Label, Labels, labels_path, load_labels
 from promptops.project.stored import render_json
@@ -22,11 +24,11 @@ from promptops.runner.background import EventStream
 from promptops.runner.engine import EngineSettings
 from promptops.runner.events import Event, SampleDone
 from promptops.runner.replay import replayed
+from promptops.runner.resuming import StoredRun
 from promptops.runner.session import Session
 from promptops.store.atomic import write_text
+from promptops.store.runs import UNMEASURABLE
 
-NONE = "no verdict"
-"""What a judge said whose answer is not what it was asked for: never agreement."""
 _LABELS = "labels"
 _WORTH: Mapping[str, float] = {"pass": 1.0, "fail": 0.0, "first": 1.0, "tie": 0.5, "second": 0.0}
 
@@ -113,9 +115,16 @@ class Calibrated:
         )
 
 
-def calibrate(session: Session, asked: Asked, *, progress: Callable[[Event], None] = lambda _: None) -> Calibrated:
+def calibrate(
+    session: Session,
+    asked: Asked,
+    *,
+    progress: Callable[[Event], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Calibrated:
     """Ask a judge about every row of its labels, in the session's mode; answers are recorded as other samples are.
 
+    What was answered before a kill is not asked again; `tell` hears where a calibration goes on.
     Raises `UsageError` where there is nothing to compare with, and what is wrong with the files.
     """
     labels = load_labels(session.project, asked.prompt)
@@ -126,7 +135,11 @@ def calibrate(session: Session, asked: Asked, *, progress: Callable[[Event], Non
         )
     asked = replace(asked, compares=labels.compares)
     judge = load_judge(session.project, asked)
-    answers = _ask(session, judge, asked, labels.rows, progress)
+    with _stored(session, judge, labels) as stored:
+        answers = _ask(session, judge, asked, labels.rows, stored, progress, tell)
+        if stored is not None:
+            complete = all(answer.failure is None for answer in answers.values())
+            stored.finish("pass" if complete else UNMEASURABLE)
     grades: dict[str, Grade] = {}
     unread: dict[str, str] = {}
     unasked: dict[str, str] = {}
@@ -140,7 +153,7 @@ def calibrate(session: Session, asked: Asked, *, progress: Callable[[Event], Non
         try:
             grades[row.case.id] = grade_of(asked, texts)
         except ValueError as error:
-            unread[row.case.id] = str(error)
+            unread[row.case.id] = f"{error}; it said {' / '.join(quoted(text, 80) for text in texts)}"
     costs = [answer.cost for answer in answers.values() if answer.source == "live" and answer.reply is not None]
     known = [cost for cost in costs if cost is not None]
     cost = sum(known) if len(known) == len(costs) else None
@@ -157,21 +170,38 @@ def keep(session: Session, calibrated: Calibrated, at: str) -> str:
     return session.project.relative(path)
 
 
+class Use(Struct, frozen=True):
+    """A judge as the checks of one prompt ask it."""
+
+    prompt: str
+    asked: Asked
+    judge: Judge
+
+
 def judges_in_use(session: Session, prompts: Iterable[str] | None = None) -> dict[tuple[str, str], tuple[str, ...]]:
     """(judge and version, its pin) → the prompts whose checks name it, of `prompts` (None: all).
+
+    Raises what is wrong with the files of a prompt or its judges.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for use in uses_of_judges(session, prompts):
+        users = found.setdefault((use.judge.name, str(use.judge.pin)), [])
+        users += [] if use.prompt in users else [use.prompt]
+    return {key: tuple(users) for key, users in sorted(found.items())}
+
+
+def uses_of_judges(session: Session, prompts: Iterable[str] | None = None) -> Iterator[Use]:
+    """Every judge that a check of `prompts` (None: all) names, as it asks it: with its threshold, or comparing.
 
     Raises what is wrong with the files of a prompt or its judges.
     """
     from promptops.project.datasets import dataset_of
     from promptops.project.prompts import load_readable
 
-    found: dict[tuple[str, str], list[str]] = {}
     for name in session.project.prompt_names() if prompts is None else prompts:
         source = load_readable(session.project, name)
-        for judge in load_judges(session.project, source, dataset_of(session.project, source)).values():
-            users = found.setdefault((judge.name, str(judge.pin)), [])
-            users += [] if name in users else [name]
-    return {key: tuple(users) for key, users in sorted(found.items())}
+        for asked, judge in load_judges(session.project, source, dataset_of(session.project, source)).items():
+            yield Use(name, asked, judge)
 
 
 def _key(judge: Judge, row: Label) -> SampleKey:
@@ -183,7 +213,9 @@ def _ask(
     judge: Judge,
     asked: Asked,
     rows: Sequence[Label],
+    stored: StoredRun | None,
     progress: Callable[[Event], None],
+    tell: Callable[[str], None],
 ) -> dict[SampleKey, Sample]:
     plan = [
         planned
@@ -192,6 +224,10 @@ def _ask(
     ]
     target = session.target(judge.closure.prompt, judge.closure.version)
     settings = replace(session.engine_settings([target]), planned=len(plan), follow=None)
+    if stored is not None:
+        settings = stored.settings(settings)
+        if stored.there:
+            tell(f"going on with run {stored.id}: {stored.there:,} of {len(plan):,} answers are there")
     found: dict[SampleKey, Sample] = {}
     with _events(plan, settings, replays=session.mode == "replay") as events:
         for event in events:
@@ -199,6 +235,21 @@ def _ask(
             if isinstance(event, SampleDone):
                 found[event.sample.key] = event.sample
     return found
+
+
+@contextmanager
+def _stored(session: Session, judge: Judge, labels: Labels) -> Iterator[StoredRun | None]:
+    """A run in the store: what a calibration that was cut short was answered is not asked again. None in a replay."""
+    if session.mode == "replay":
+        yield None
+        return
+    key = {"judge": judge.digest, "labels": labels.digest}
+    plan: dict[str, Json] = {"mode": session.mode, "targets": [judge.name]}
+    stored = StoredRun.begin(session, "judge", [], plan=plan, command=f"judge calibrate {judge.name}", key=key)
+    try:
+        yield stored
+    finally:
+        stored.close()
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from promptops.cli.commands._drift_daemon import keep_watch, said
-from promptops.errors import StoreError
+from promptops.cli.commands._drift_daemon import Due, keep_watch, said
+from promptops.errors import StoreError, UsageError
+from promptops.store.drift_log import UnreachableLog
 from promptops.testing import Answer, LoopbackServer
 from tests.cli.test_drift_watch import Behaviour, Night
 from tests.runner.nightly.tracker import tracking
@@ -159,6 +162,16 @@ def test_a_job_whose_webhook_has_no_address_is_red_before_the_night(
     assert night.drift(days=0) == 0  # by hand, where nobody needs to be told
 
 
+@pytest.mark.parametrize(("status", "ends"), [(401, 2), (404, 2), (503, 10)])
+def test_a_job_is_red_for_a_key_that_is_refused_or_a_model_that_is_gone(
+    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, status: int, ends: int
+) -> None:
+    begin(night)
+    monkeypatch.setattr(Behaviour, "__call__", lambda self, asked: Answer(status=status))
+    assert night.drift("--require-state", days=1) == ends
+    assert night.drift(days=1) == 10  # to whoever looks it says so
+
+
 def test_an_epoch_begins_where_the_mark_cannot_be_written(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     (night.files.path / "prompts/drift.json").mkdir()
     assert night.drift("accept", "--reason", "in a container") == 2  # what is there is no mark
@@ -189,10 +202,61 @@ def test_an_error_of_one_visit_does_not_end_the_daemon(capsys: pytest.CaptureFix
     def broken() -> int:
         raise StoreError("the disk is full")
 
-    said(broken)()
-    said(lambda: 1 // 0)()
-    said(lambda: 10)()
+    said(broken)
+    said(lambda: 1 // 0)
+    said(lambda: 10, first=True)
     errors = capsys.readouterr().err
     assert "this visit failed: the disk is full" in errors
     assert "this visit failed: ZeroDivisionError" in errors
     assert "visited; exit code 10" in errors
+
+
+def test_a_mistake_of_the_configuration_ends_the_daemon_at_its_start_and_an_outage_does_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def mistaken() -> int:
+        raise UsageError("no such environment")
+
+    def out() -> int:
+        raise UnreachableLog("the server is out")
+
+    with pytest.raises(UsageError, match="no such environment"):
+        said(mistaken, first=True)
+    said(out, first=True)
+    assert "this visit failed: the server is out" in capsys.readouterr().err
+
+
+def test_sigterm_ends_the_daemon_cleanly_and_gives_the_signal_back(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("apscheduler")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def visit() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    keep_watch(visit, lambda: 0, hour=3, minute=17)
+    assert capsys.readouterr().err.endswith("stopped\n")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_visit_that_waits_already_does_not_wait_twice() -> None:
+    def night() -> int:
+        return 0
+
+    def hourly() -> int:
+        return 0
+
+    due = Due()
+    for visit in (hourly, night, hourly, night):
+        due.put(visit)
+    assert [due.get(), due.get()] == [hourly, night]
+    due.put(hourly)
+    assert due.get() == hourly
+
+
+def test_a_daemon_that_can_tell_nobody_says_so_before_it_asks(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.files.config('[tool.promptops.drift.webhook]\nkind = "slack"')
+    count = night.server.count
+    assert night.drift("--watch") == 2
+    assert "the webhook cannot be called: $PROMPTOPS_WEBHOOK_URL is not set" in capsys.readouterr().err
+    assert night.server.count == count

@@ -244,6 +244,35 @@ def test_who_judges_what_is_listed(files: TemporaryProject, capsys: pytest.Captu
     assert capsys.readouterr().out.startswith("polite@v1  test/model-1  asked by greet\n  advises: not calibrated")
 
 
+def test_each_way_in_which_a_judge_is_asked_is_listed(
+    files: TemporaryProject, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels(files)
+    body = "{% user %}{{ text }}{% enduser %}"
+    yaml = "checks:\n  - judge: {prompt: polite, threshold: 0.7}\n  - judge: {prompt: better, against: expected}\n"
+    files.prompt("strict", versions={"v1": body}, yaml=yaml)
+    rows = [{"id": f"l{n}", "first": f"a{n}", "second": f"b{n}", "label": "tie"} for n in range(60)]
+    files.write("fixtures/better/labels.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    model.judgement = "I cannot help with that."
+    assert run(["judge", "calibrate", "better"]) == 0
+    assert (
+        "  l0, l1, l2 and 57 more: it is not JSON, or not JSON alone; it said 'I cannot help with that.'"
+        in capsys.readouterr().out
+    )
+    model.judgement = None
+    assert run(["judge", "calibrate", "polite"]) == 0
+    assert "by the labels alone" in capsys.readouterr().out
+    assert run(["judge", "list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "better@v1  test/model-1  asked by strict, comparing",
+        "  advises: kappa 0.00 (0.00 to 0.06) is not shown to be 0.4 or more",
+        "polite@v1  test/model-1  asked by greet",
+        "  gates",
+        "polite@v1  test/model-1  asked by strict, threshold 0.7",
+        "  advises: calibrated at threshold 0.5, asked at 0.7: promptops judge calibrate polite --threshold 0.7",
+    ]
+
+
 def test_a_judge_that_is_not_there_is_a_problem_with_a_line(
     files: TemporaryProject, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -182,10 +182,14 @@ def test_a_log_in_a_branch_of_its_own_is_begun_kept_and_never_overwritten(
         show = ["git", "--git-dir", str(remote), "show", "promptops-drift:state.jsonl"]
         return subprocess.run(show, text=True, capture_output=True, check=False).stdout
 
-    assert (job(1).returncode, kept()) == (0, "")  # nothing to keep yet
+    assert job(1).returncode == 0  # nothing to keep yet
+    refs = subprocess.run(["git", "--git-dir", str(remote), "branch"], text=True, capture_output=True, check=True)
+    assert "promptops-drift" not in refs.stdout
     assert job(2, line="one").returncode == 0
     assert job(3, line="two").returncode == 0
     assert kept() == "one\ntwo\n"
+    listed = ["git", "--git-dir", str(remote), "ls-tree", "-r", "--name-only", "promptops-drift"]
+    assert subprocess.run(listed, text=True, capture_output=True, check=True).stdout == "state.jsonl\n"
     racer = tmp_path / "racer"
     race = (
         f"git clone -q -b promptops-drift file://{remote} {racer}; "

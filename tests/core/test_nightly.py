@@ -136,6 +136,12 @@ def test_datasets_take_turns_within_the_money(
     assert (turn.chosen, turn.waiting, turn.unpriced) == (chosen, waiting, unpriced)
 
 
+def test_where_no_night_is_remembered_every_dataset_has_its_turn_all_the_same() -> None:
+    costs = dict.fromkeys(["a@v1", "b@v1", "c@v1"], 0.2)
+    turns = [turn_of(costs, {}, dollars=0.5, night=night).chosen for night in range(3)]
+    assert turns == [("a@v1", "b@v1"), ("b@v1", "c@v1"), ("c@v1", "a@v1")]
+
+
 @pytest.mark.parametrize(
     ("far", "routes", "neighbours", "route", "pin"),
     [

@@ -1,54 +1,99 @@
-"""`promptops drift watch`: a small daemon for those without a scheduler."""
+"""`promptops drift --watch`: a small daemon for those without a scheduler."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptops.cli.commands._shared import note
 from promptops.errors import MissingExtra, PromptopsError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 HOUR: Final = 3600.0  # seconds
-_MADE_UP_FOR: Final = 6 * 3600
-"""Seconds for which a visit that the machine slept through is made up for."""
+_MISTAKE: Final = PromptopsError.exit_code
 
 
 def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int], *, hour: int, minute: int) -> None:
-    """Visit now, then every night at a time of the machine's own clock, and calibrate every hour; until Ctrl-C.
+    """Visit now, then every night at a time of the machine's own clock, and calibrate hourly; until Ctrl-C or SIGTERM.
 
-    One at a time, and a visit that was missed (the machine slept) is made up for once. An error of one visit is said,
-    and the next comes all the same. Raises `MissingExtra`.
+    One at a time, and what was missed (the machine slept) is made up for once, however late: a visit reads only what is
+    due. An error of one visit is said, and the next comes all the same; but a mistake of the configuration ends the
+    first one, so that whoever starts this hears of it. Raises `MissingExtra`.
     """
     try:
         from apscheduler.schedulers.background import BackgroundScheduler
     except ImportError:
         raise MissingExtra("watch", "the daemon") from None
-    due: SimpleQueue[Callable[[], None]] = SimpleQueue()
-    due.put(said(visit))
-    scheduler: Any = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": _MADE_UP_FOR})
-    scheduler.add_job(lambda: due.put(said(visit)), "cron", hour=hour, minute=minute)
-    scheduler.add_job(lambda: due.put(said(calibrate)), "interval", seconds=HOUR)
-    note(f"watching: a night at {hour:02}:{minute:02}, calibration every hour; Ctrl-C ends it")
-    scheduler.start()
-    try:
-        while True:
-            due.get()()  # in this thread, which Ctrl-C reaches: the scheduler only says when
-    finally:
-        scheduler.shutdown(wait=False)
-
-
-def said(visit: Callable[[], int]) -> Callable[[], None]:
-    """A visit that never raises: what went wrong is said, and the daemon lives."""
-
-    def once() -> None:
+    due = Due()
+    scheduler: Any = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
+    scheduler.add_job(lambda: due.put(visit), "cron", hour=hour, minute=minute)
+    scheduler.add_job(lambda: due.put(calibrate), "interval", seconds=HOUR)
+    with _until_terminated():
+        note(f"watching: a night at {hour:02}:{minute:02}, calibration every hour; Ctrl-C ends it")
+        said(visit, first=True)
+        scheduler.start()
         try:
-            code = visit()
-        except PromptopsError as error:
-            note(f"this visit failed: {error}")
-        except Exception as error:
-            note(f"this visit failed: {type(error).__name__}: {error}")
-        else:
-            note(f"visited; exit code {code}")
+            while True:
+                said(due.get())  # in this thread, which signals reach: the scheduler only says when
+        finally:
+            scheduler.shutdown(wait=False)
 
-    return once
+
+class Due:
+    """What is to be done next, in its order; what waits already is not put there twice."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Callable[[], int]] = SimpleQueue()
+        self._waiting: set[Callable[[], int]] = set()
+
+    def put(self, visit: Callable[[], int]) -> None:
+        """Have it done when what came before is done."""
+        if visit not in self._waiting:
+            self._waiting.add(visit)
+            self._queue.put(visit)
+
+    def get(self) -> Callable[[], int]:
+        """Wait for the next one."""
+        visit = self._queue.get()
+        self._waiting.discard(visit)
+        return visit
+
+
+def said(visit: Callable[[], int], *, first: bool = False) -> None:
+    """Visit and say what came of it, also what went wrong; only a mistake of the configuration ends the `first` one."""
+    try:
+        code = visit()
+    except PromptopsError as error:
+        if first and error.exit_code == _MISTAKE:
+            raise
+        note(f"this visit failed: {error}")
+    except Exception as error:
+        note(f"this visit failed: {type(error).__name__}: {error}")
+    else:
+        note(f"visited; exit code {code}")
+
+
+@contextmanager
+def _until_terminated() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C would (what was measured is kept), but is no interruption: exit 0."""
+    terminated = False
+
+    def stop(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not terminated:
+            raise
+        note("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)

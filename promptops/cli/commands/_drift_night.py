@@ -85,7 +85,8 @@ def _in_turn(
     if not names or not watch.settings.dataset_budget:
         return []
     targets = {target.name: target for target in drift_targets(session, names)}
-    today = f"{watch.clock.now():%Y-%m-%d}"
+    now = watch.clock.now()
+    today = f"{now:%Y-%m-%d}"
     last = {f"{n.prompt}@{n.version}": n.night for n in stored_nights(session.project, ())}
     costs: dict[str, float | None] = {}
     for name, target in targets.items():
@@ -93,7 +94,7 @@ def _in_turn(
             expected = estimate(session, session.plan([target]), [target])
             costs[name] = expected.worst_case if expected.expected is None else expected.expected
     first = {name for one in alarmed for name in one.endpoint.serves}
-    turn = turn_of(costs, last, dollars=watch.settings.dataset_budget, first=first)
+    turn = turn_of(costs, last, dollars=watch.settings.dataset_budget, first=first, night=now.toordinal())
     night.waiting, night.unpriced = turn.waiting, turn.unpriced
     if turn.unpriced:
         note(f"notice: no price is known for {', '.join(turn.unpriced)}: not asked by rotation, only by --tier 3")

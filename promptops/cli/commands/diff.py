@@ -19,6 +19,8 @@ EXAMPLES = (
     "promptops diff booking@v2 booking@v3 --outputs",
 )
 
+_SHOWN = 20  # differences of one case in the terminal
+
 
 def diff(
     old: Annotated[str, typer.Argument(metavar="A", help="A version: booking@v2 or booking@production.")],
@@ -109,6 +111,7 @@ def _outputs(project: Project, prompt: str, before: str, after: str, case: str |
                     "old": d.expected,
                     "new": d.actual,
                     "new_path": d.actual_path or d.path,
+                    "record": d.record,
                 }
                 for d in found
             ]
@@ -123,19 +126,29 @@ def _value(result: CaseResult) -> Any:
 
 
 def _show_outputs(rows: list[dict[str, Any]], before: str, after: str, *, as_json: bool) -> None:
-    import json
-
     if as_json:
         emit_json({"old": before, "new": after, "cases": rows})
         return
     for row in rows:
         say(f"{row['case']}: {row['old']} -> {row['new']}, distance {row['distance']:.2g}")
-        for item in row["differences"]:
-            old, new = (json.dumps(item[side], ensure_ascii=False)[:200] for side in ("old", "new"))
-            path = item["path"] if item["new_path"] == item["path"] else f"{item['path']} (now {item['new_path']})"
-            say(f"    {path}: {old} -> {new}")
+        for item in row["differences"][:_SHOWN]:
+            now = f"now {item['new_path']}" if item["new_path"] != item["path"] else ""
+            beside = ", ".join(filter(None, (item["record"], now)))
+            say(f"    {item['path']}{f' ({beside})' if beside else ''}: {_change(item)}")
+        if (more := len(row["differences"]) - _SHOWN) > 0:
+            say(f"    and {more:,} more: --case {row['case']} --json has them")
     say(f"{len(rows)} recorded outputs differ between {before} and {after}")
     finish(0)
+
+
+def _change(item: dict[str, Any]) -> str:
+    """What became of a part; what stands on one side only is not taken for null."""
+    import json
+
+    old, new = (json.dumps(item[side], ensure_ascii=False)[:200] for side in ("old", "new"))
+    if item["kind"].endswith("_removed"):
+        return f"{old} is gone"
+    return f"{new} is new" if item["kind"].endswith("_added") else f"{old} -> {new}"
 
 
 def _print(line: str) -> None:

@@ -163,8 +163,11 @@ def check(
         return
     from promptops.cli.commands._drift_daemon import keep_watch
     from promptops.cli.commands.schedule import time_of_day
+    from promptops.runner.nightly.telling import check_receivers
 
     hour, minute = time_of_day(at)
+    drift_settings = current_project().config.drift
+    check_receivers(drift_settings.webhook if drift_settings is not None else None, environ())
     keep_watch(lambda: visit(wish), lambda: _calibrate(names, env, wanted), hour=hour, minute=minute)
 
 
@@ -187,7 +190,13 @@ def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Tellin
     seen = [replace(after, read=before.read) for before, after in zip(seen, watch.look(), strict=True)]
     code = _report(watch, seen, night, as_json=wanted.as_json)
     able = tell(watch, seen, night)
-    return code if able or not wanted.required else UsageError.exit_code
+    return code if not wanted.required or (able and not any(map(_mistaken, seen))) else UsageError.exit_code
+
+
+def _mistaken(seen: Seen) -> bool:
+    """Whether an endpoint was not read for what no night mends: its key is missing or refused, its model is gone."""
+    missed = seen.watch.missed
+    return seen.state == "unmeasurable" and missed is not None and missed.failure in {"auth", "not_found"}
 
 
 def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
@@ -240,7 +249,7 @@ def calibrate(
     short_help="Begin a new epoch: what is answered from now on is right.",
     epilog="\b\nExamples:\n"
     "  $ promptops drift accept --reason 'the first epoch'\n"
-    "  $ promptops drift accept booking@production --reason 'announced, and no case is worse'",
+    "  $ promptops drift accept booking@production --reason 'announced'",
 )
 def accept(
     selectors: SelectorsArgument = None,

@@ -20,6 +20,8 @@ from promptops.cli.commands._asking import (
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from promptops.runner.calibrating import Calibrated
 
 EXAMPLES = (
@@ -37,7 +39,8 @@ app = typer.Typer(
     epilog="\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in EXAMPLES),
 )
 
-_LISTED = 10
+_LISTED = 10  # reasons
+_NAMED = 3  # labels of one reason
 
 
 @app.command(
@@ -89,7 +92,8 @@ def calibrate(
         budget_requests=budget_requests,
     )
     session = Session(project, parse_mode(mode, "new", "replay", "record"), os.environ, chosen)
-    found = measure(session, judging.parse_asked({"prompt": name, "threshold": threshold}))
+    wish = judging.parse_asked({"prompt": name, "threshold": threshold})
+    found = measure(session, wish, tell=(lambda _: None) if quiet else note)
     if not quiet and found.requests:
         cost = "unknown" if found.cost is None else f"${found.cost:.4f}"
         note(f"asked {found.requests} requests, cost {cost}")
@@ -112,24 +116,34 @@ def calibrate(
 )
 def list_(*, as_json: JsonOption = False) -> None:
     """List the judges that checks name: their pins, who asks them, and whether they gate."""
-    from promptops.core.judging import Asked
-    from promptops.project.judges import load_judge
-    from promptops.runner.calibrating import judges_in_use
+    from promptops.core.judging import THRESHOLD
+    from promptops.runner.calibrating import uses_of_judges
     from promptops.runner.session import Session
 
-    project = current_project()
-    used = judges_in_use(Session(project, "replay", os.environ))
-    rows: list[dict[str, Any]] = []
-    for (name, pin), users in used.items():
-        prompt, _, version = name.partition("@")
-        graded, compared = (load_judge(project, Asked(prompt, version, compares=way)) for way in (False, True))
-        advises = "" if not (graded.advises and compared.advises) else graded.advises
-        rows.append({"judge": name, "pin": pin, "used_by": list(users), "gates": not advises, "advises": advises})
+    found: dict[tuple[str, bool, float], dict[str, Any]] = {}
+    for use in uses_of_judges(Session(current_project(), "replay", os.environ)):
+        asked, judge = use.asked, use.judge
+        row = found.setdefault(
+            (judge.name, asked.compares, asked.threshold),
+            {
+                "judge": judge.name,
+                "pin": str(judge.pin),
+                "compares": asked.compares,
+                "threshold": asked.threshold,
+                "used_by": [],
+                "gates": not judge.advises,
+                "advises": judge.advises,
+            },
+        )
+        row["used_by"] += [] if use.prompt in row["used_by"] else [use.prompt]
+    rows = [found[key] for key in sorted(found)]
     if as_json:
         emit_json({"judges": rows})
         return
     for row in rows:
-        say(f"{row['judge']}  {row['pin']}  asked by {', '.join(row['used_by'])}")
+        how = ", comparing" if row["compares"] else ""
+        how += f", threshold {row['threshold']:g}" if row["threshold"] != THRESHOLD else ""
+        say(f"{row['judge']}  {row['pin']}  asked by {', '.join(row['used_by'])}{how}")
         say("  gates" if row["gates"] else f"  advises: {row['advises']}")
     if not rows:
         say("no check names a judge")
@@ -140,8 +154,8 @@ def _unmeasurable(found: Calibrated, *, as_json: bool) -> None:
         emit_json({**_document(found), "written": None})
     else:
         say(f"{found.judge.name} has no answer for {len(found.unasked)} of {len(found.labels.rows)} labels:")
-        for name, why in list(found.unasked.items())[:_LISTED]:
-            say(f"  {name}: {why}")
+        for line in _reasons(found.unasked):
+            say(line)
         say(f"nothing was written; promptops judge calibrate {found.judge.name} asks for what is missing")
     finish(10)
 
@@ -155,7 +169,7 @@ def _lines(found: Calibrated) -> list[str]:
     lines += [f"  {line}" for line in table_lines(found.counts, found.words)]
     if found.unread:
         lines.append(f"no verdict in {len(found.unread)} answers, which counts as disagreement:")
-        lines += [f"  {name}: {why}" for name, why in list(found.unread.items())[:_LISTED]]
+        lines += _reasons(found.unread)
     if found.labels.compares and found.grades:
         pairs = len(found.grades)
         share = found.flips / pairs
@@ -163,10 +177,26 @@ def _lines(found: Calibrated) -> list[str]:
     if rate is not None:
         low, high = rate.interval
         what = "the first is preferred" if found.labels.compares else "people would pass"
-        lines.append(f"{what}: {rate.value:.1%} ({low:.1%} to {high:.1%}), by labels and judge together (PPI++)")
-        lines.append(f"  weight that the judge earned: {rate.trust:.2f}")
+        spread = f"{what}: {rate.value:.1%} ({low:.1%} to {high:.1%})"
+        if more := len(found.labels.rows) - len(found.labelled):
+            lines.append(f"{spread}, by labels and judge together (PPI++)")
+            lines.append(f"  of {more} outputs only the judge spoke; weight that it earned: {rate.trust:.2f}")
+        else:
+            lines += [f"{spread}, by the labels alone", "  outputs without a label would let the judge narrow it"]
     lines.append(f"it advises: {agreement.advises}" if agreement.advises else "it gates")
     return lines
+
+
+def _reasons(found: Mapping[str, str]) -> list[str]:
+    """Each reason once, with the first labels that it holds for."""
+    by: dict[str, list[str]] = {}
+    for name, why in found.items():
+        by.setdefault(why, []).append(name)
+    lines = []
+    for why, names in list(by.items())[:_LISTED]:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        lines.append(f"  {', '.join(names[:_NAMED])}{more}: {why}")
+    return [*lines, f"  and {len(by) - _LISTED:,} other reasons: --json has all"] if len(by) > _LISTED else lines
 
 
 def _kappa(found: Calibrated) -> str:

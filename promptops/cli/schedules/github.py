@@ -126,6 +126,7 @@ _WAYS = {
           elif [ "$code" = 2 ]; then  # there is no such branch
             git worktree add --detach --no-checkout "$log"
             git -C "$log" checkout --quiet --orphan promptops-drift
+            git -C "$log" rm -r --quiet --force --ignore-unmatch .
           else
             exit "$code"
           fi

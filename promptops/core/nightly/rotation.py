@@ -16,15 +16,22 @@ class Turn:
 
 
 def turn_of(
-    costs: Mapping[str, float | None], last: Mapping[str, str], *, dollars: float, first: Collection[str] = ()
+    costs: Mapping[str, float | None],
+    last: Mapping[str, str],
+    *,
+    dollars: float,
+    first: Collection[str] = (),
+    night: int = 0,
 ) -> Turn:
     """Return whose turn it is: `costs` in US dollars by name (None: no price is known), `last` when each was asked.
 
-    Those of `first` (an alarm) go before all others, then those never asked, then the longest ago. One that does not
-    fit is passed over for a cheaper one behind it. What costs nothing always fits. One of `first` is asked without a
-    known price, too: whether an alarm matters to its cases is worth what the run's own budget allows.
+    Those of `first` (an alarm) go before all others, then those never asked, then the longest ago. Among equals another
+    one is the first each `night` (a number that grows by one): some jobs remember no night. One that does not fit is
+    passed over for a cheaper one behind it. What costs nothing always fits. One of `first` is asked without a known
+    price, too: whether an alarm matters to its cases is worth what the run's own budget allows.
     """
-    order = sorted(costs, key=lambda name: (name not in first, last.get(name, ""), name))
+    places = {name: (place - night) % len(costs) for place, name in enumerate(sorted(costs))}
+    order = sorted(costs, key=lambda name: (name not in first, last.get(name, ""), places[name]))
     left, chosen = dollars, []
     for name in order:
         cost = costs[name] if costs[name] is not None or name not in first else 0.0
