@@ -218,4 +218,5 @@ def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySetti
         return f"shown to be not worse by {margin} after {used}, {flips} (by betting, valid at any time)"
     if trial.seen < trial.units.cases:
         return f"stopped after {used}, {flips}: nothing was shown by then ({spent})"
-    return f"neither worse ({flips}, {spent}) nor shown to be not worse by {margin} (p = {p:.2g})"
+    shown = f"p = {p:.2g}, where a PASS takes at most {level:.2g}"
+    return f"neither worse ({flips}, {spent}) nor shown to be not worse by {margin} ({shown})"
