@@ -19,7 +19,7 @@ SHORTEST_SECRET = 8  # characters; anything shorter would tear ordinary words ap
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all `*_API_KEY` variables, of what AWS requests are signed by, and of a drift job's secrets."""
+    """Return the values of all `*_API_KEY` variables, of what signs AWS requests, and of a drift job's secrets."""
     named = (value for name, value in sorted(environ.items()) if name.endswith("_API_KEY") or name in _MORE_SECRETS)
     return tuple(value for value in named if value)
 
