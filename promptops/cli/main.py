@@ -12,11 +12,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from promptops.cli.boundary import CLICK_ERROR, interrupted, report_bug, report_error, secretless, silence_output
+from promptops.cli.completing import VARIABLE, complete_values, mend_words
 from promptops.cli.table import COMMANDS, Entry
 from promptops.errors import PromptopsError
 from promptops.startup import collect_rarely, end_at_once, leave_out_httpx_command_line
 
 EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
+
+
+_completed = [""]  # what a shell that asks has in front of the part of a word that it replaces
 
 
 class LazyCommand(TyperCommand):
@@ -37,6 +41,8 @@ class LazyCommand(TyperCommand):
             app.command(self.entry.name, epilog=_examples(module), context_settings=settings)(function)
         command = typer.main.get_command(app)
         command.name = self.entry.name
+        if VARIABLE in os.environ:  # a shell asks what fits
+            complete_values(command, prefix=_completed[0])
         return command
 
 
@@ -109,6 +115,7 @@ def root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit the process with the code of DESIGN's table."""
+    _completed[0] = mend_words(os.environ)
     collect_rarely()
     end_at_once()
     leave_out_httpx_command_line()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from promptops.core.model_choice import Choice, Row
@@ -16,22 +18,42 @@ from promptops.runner.compare import ComparisonResult, gone_words
 
 _STYLES: dict[str, Style] = {"pass": "good", "inconclusive": "warn", "unmeasurable": "warn"}
 _SHOWN: dict[str, Style] = {"not worse": "good", "worse": "bad", "undecided": "warn", "unmeasurable": "warn"}
-_HEAD = ("model", "quality", "95% interval", "$ per 1,000", "p50", "p95", "valid", "")
+_HEAD = ("model", "quality", "95% interval", "$/1,000", "p50", "p95", "valid")
+_WIDTH = 80  # columns of a terminal that nobody made larger
+_SHORTEST = 12  # letters of a name: shorter it says nothing
+_NEVER_CUT = ("next: ", "  [tool.", "    next: ")  # what people copy
 
 
 def compare_lines(result: ComparisonResult, today: date, *, next_step: str = "") -> list[Line]:
-    """All lines of a comparison, safe for a terminal; `today` tells which models were shut down."""
-    return [
+    """All lines of a comparison, safe for a terminal and at most 80 wide; `today` tells which models were shut down."""
+    rows = [row for row in result.choice.rows if row.quality is not None]
+    cells = [_cells(row) for row in rows]
+    names = _names([row.pin for row in result.choice.rows], _WIDTH - 3 - _figures_width(cells))
+    told = [
         Line(one_line(_title(result), 400), "title"),
         Line(""),
-        *_table(result.choice),
+        *_table(result.choice, rows, cells, names),
+        *_legend(result.choice, names),
         *_unmeasured(result, today),
         Line(""),
-        *_against(result.choice),
+        *_against(result.choice, names),
         *_notes(result),
         Line(""),
         *_ending(result.choice, next_step),
     ]
+    return [part for line in told for part in _wrapped(line)]
+
+
+def _wrapped(line: Line) -> Iterator[Line]:
+    """A line of words as lines of 80 columns; what is copied into a shell or a file stays one."""
+    if len(line.text) <= _WIDTH or line.text.startswith(_NEVER_CUT):
+        yield line
+        return
+    indent = " " * (len(line.text) - len(line.text.lstrip()) + 2)
+    for part in textwrap.wrap(
+        line.text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ):
+        yield Line(part, line.style)
 
 
 def _title(result: ComparisonResult) -> str:
@@ -44,41 +66,76 @@ def _title(result: ComparisonResult) -> str:
     return f"{comparison.current.name} on {models} models, {asked}{each}{partial} (mode {comparison.session.mode})"
 
 
-def _table(choice: Choice) -> Iterator[Line]:
-    rows = [(row, _cells(row)) for row in choice.rows if row.quality is not None]
-    cells = [_HEAD, *(cells for _, cells in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
-    yield Line(f"  {_aligned(_HEAD, widths)}", "dim")
-    for row, line in rows:
+def _figures_width(cells: Sequence[Sequence[str]]) -> int:
+    """How wide the columns behind the name are, with the gaps before them."""
+    return sum(2 + width for width in _widths(cells))
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    rows = [_HEAD[1:], *cells]
+    return [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
+
+
+def _names(pins: Sequence[str], width: int) -> dict[str, str]:
+    """What each pin is called in a table with so many columns: long ones lose their middle, none its own name."""
+    shown = {pin: clipped_name(one_line(pin, 120), max(_SHORTEST, width)) for pin in pins}
+    used = Counter(shown.values())
+    numbers = {pin: f"~{number}" for number, pin in enumerate(pins, start=1) if used[shown[pin]] > 1}
+    return {pin: name[: len(name) - len(numbers.get(pin, ""))] + numbers.get(pin, "") for pin, name in shown.items()}
+
+
+def _table(
+    choice: Choice, rows: Sequence[Row], cells: Sequence[tuple[str, ...]], names: Mapping[str, str]
+) -> Iterator[Line]:
+    widths = [max([len(_HEAD[0]), *(len(names[row.pin]) for row in rows)]), *_widths(cells)]
+    yield Line(f"   {_aligned(_HEAD, widths)}", "dim")
+    for row, line in zip(rows, cells, strict=True):
         style: Style = "good" if row.pin == choice.enough else "plain"
-        yield Line(f"  {_aligned(line, widths)}", style)
+        marks = f"{'P' if row.pareto else ' '}{'>' if row.current else ' '}"
+        yield Line(f"{marks} {_aligned((names[row.pin], *line), widths)}", style)
+
+
+def _legend(choice: Choice, names: Mapping[str, str]) -> Iterator[Line]:
+    """What the marks mean, and the whole of each name that was shortened."""
+    if choice.current.quality is not None:
+        yield Line(f"  > {one_line(choice.current.pin, 120)} (current)", "dim")
+    if any(row.pareto for row in choice.rows):
+        yield Line("  P Pareto: no other model here is as good or better for as much or less", "dim")
+    for pin, name in names.items():
+        if name != one_line(pin, 120):
+            yield Line(f"  {name} = {one_line(pin, 120)}", "dim")
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Names and remarks to the left, figures to the right."""
-    first, *rest, last = (
-        cell.ljust(width) if place in (0, len(cells) - 1) else cell.rjust(width)
+    """The name to the left, figures to the right."""
+    first, *rest = (
+        cell.rjust(width) if place else cell.ljust(width)
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
-    return "  ".join([first, *rest, last]).rstrip()
+    return "  ".join([first, *rest]).rstrip()
 
 
 def _cells(row: Row) -> tuple[str, ...]:
+    """The figures of a row, without its name."""
     low, high = row.interval or (0.0, 1.0)
     figures = row.model.figures
     assert figures is not None
     mark = "" if figures.latency_source == "live" else "*"
     valid = figures.validation_rate
     return (
-        one_line(row.pin, 120) + (" (current)" if row.current else ""),
         f"{row.quality or 0.0:.1%}",
         f"{100 * low:.1f} to {100 * high:.1f}",
         dollars(row.cost),
         "" if figures.p50 is None else seconds(figures.p50) + mark,
         "" if figures.p95 is None else seconds(figures.p95) + mark,
         "-" if valid is None else f"{valid:.1%}",
-        "Pareto" if row.pareto else "",
     )
+
+
+def clipped_name(pin: str, most: int) -> str:
+    """A name of at most `most` letters: what tells models apart stands at both ends."""
+    half = (most - 1) // 2
+    return pin if len(pin) <= most else f"{pin[:half]}…{pin[-half:]}"
 
 
 def dollars(cost: float | None) -> str:
@@ -130,18 +187,28 @@ def why_unmeasured(row: Row) -> tuple[str, str]:
     return f"{kinds}: {figures.first_failure.message}", figures.first_failure.hint
 
 
-def _against(choice: Choice) -> Iterator[Line]:
+def _against(choice: Choice, names: Mapping[str, str]) -> Iterator[Line]:
     compared = [row for row in choice.rows if row.against is not None and row.against.pairs]
     if not compared:
         return
     tested = sum(row.against is not None for row in choice.rows)
-    holm = f" over {tested} models (Holm)" if tested > 1 else ""
+    holm = f", over all {tested} models together (Holm)" if tested > 1 else ""
     current, plan = one_line(choice.current.pin, 120), choice.plan
-    yield Line(f"against {current}: not worse by {100 * plan.margin:g} points? at error {plan.alpha:g}{holm}", "title")
+    yield Line(
+        f"against {current}: not worse by {100 * plan.margin:g} points? "
+        f"wrong in at most {100 * plan.alpha:g}% of comparisons{holm}",
+        "title",
+    )
     for row in compared:
         if row.against is not None:
-            told = f"  {row.against.shown:<12}  {one_line(row.pin, 120)}: {against_words(row.against, plan.alpha)}"
-            yield Line(told, _SHOWN[row.against.shown])
+            told = f"{names[row.pin]}: {against_words(row.against, plan.alpha)}"
+            style = _SHOWN[row.against.shown]
+            for place, part in enumerate(_cut(told, _WIDTH - 16)):
+                yield Line(f"  {'' if place else row.against.shown:<12}  {part}", style)
+
+
+def _cut(text: str, width: int) -> Iterable[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def against_words(against: Against, alpha: float) -> str:

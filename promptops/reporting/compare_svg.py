@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from promptops.core.model_choice import Choice, Row
-from promptops.reporting.compare import dollars, enough_words
+from promptops.reporting.compare import clipped_name, dollars, enough_words
 from promptops.reporting.safe import clipped, html
 from promptops.runner.compare import ComparisonResult
 
@@ -173,7 +173,7 @@ def _labels(points: Sequence[_Point]) -> Iterator[str]:
     """Names beside their points, moved up or down until none covers another."""
     taken = [(point.y + 4, point.x - 10, point.x + 10) for point in points]
     for point in sorted(points, key=lambda point: (point.y, point.x)):
-        name = clipped_name(point.row.pin)
+        name = clipped_name(point.row.pin, _LONGEST)
         width = _WIDE * len(name)
         left = point.x + 12 + width > WIDTH - 8
         x = max(4.0, point.x - 12 - width) if left else point.x + 12
@@ -195,12 +195,6 @@ def _free(wanted: float, start: float, end: float, taken: Sequence[tuple[float, 
         if inside and all(abs(y - other) >= _LINE or end < left or start > right for other, left, right in taken):
             return y
     return wanted
-
-
-def clipped_name(pin: str) -> str:
-    """A name that fits beside its point: what tells models apart stands at both ends."""
-    half = (_LONGEST - 1) // 2
-    return pin if len(pin) <= _LONGEST else f"{pin[:half]}…{pin[-half:]}"
 
 
 def _legend() -> Iterator[str]:

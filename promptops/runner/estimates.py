@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,7 +15,7 @@ from promptops.core.plan import Planned
 from promptops.core.pricing import output_bound
 from promptops.core.reask import worst_turns
 from promptops.core.stats import median
-from promptops.models import Pin, PlannedSample, Reply, Sample
+from promptops.models import Pin, PlannedSample, Reply, Sample, Usage
 from promptops.runner.session import Session
 from promptops.runner.targets import Target
 
@@ -171,7 +172,30 @@ def _by_recordings(session: Session, targets: Sequence[Target], requests: int) -
     expected = sum(costs) / len(costs) * requests if len(costs) == len(samples) else None
     if session.batch or not latencies:
         return expected, None
-    return expected, median(latencies) * requests / session.concurrency(targets)
+    used = [(usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in _usages(samples)]
+    waiting = _held_back(session, targets, requests, sum(used) / len(used))
+    return expected, max(waiting, median(latencies) * requests / session.concurrency(targets))
+
+
+def _usages(samples: Iterable[Sample]) -> Iterator[Usage]:
+    return (sample.reply.usage for sample in samples if sample.reply)
+
+
+def _held_back(session: Session, targets: Sequence[Target], requests: int, tokens: float) -> float:
+    """Seconds that the limits of the providers alone take: in any minute so many requests, or tokens.
+
+    Each provider has the share of the requests that its targets have of all samples.
+    """
+    samples: Counter[str] = Counter()
+    for target in targets:
+        samples[target.pin.provider] += len(target.cases) * target.samples
+    minutes = [0]
+    for provider, count in samples.items():
+        config = session.project.config.providers.get(provider)
+        asked = math.ceil(requests * count / samples.total())
+        limits = [(asked, config.rpm), (asked * tokens, config.tpm)] if config else []
+        minutes += [math.ceil(amount / limit) - 1 for amount, limit in limits if limit]
+    return 60.0 * max(minutes)
 
 
 def _cost(session: Session, sample: Sample) -> float | None:

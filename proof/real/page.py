@@ -59,7 +59,6 @@ def goals(cells: Sequence[Cell], costs: Sequence[Cost]) -> Iterator[tuple[str, s
         ("the same on inputs that it was not chosen on", cells, "1b, other", 0.90),
         (f"AUC after one night, {EIGHT_BIT}, tier 1a", [c for c in cells if c.change == EIGHT_BIT], "1a", 0.95),
         (f"AUC after one night, {EIGHT_BIT}, tier 1b", [c for c in cells if c.change == EIGHT_BIT], "1b", 0.95),
-        ("the same on other inputs", [c for c in cells if c.change == EIGHT_BIT], "1b, other", 0.95),
     ):
         reached = mean_auc(own, method)
         yield f"real model: {what}", f"≥ {shown(least)}", shown(reached), reached >= least
@@ -110,23 +109,26 @@ Texts were collected {_collected(cells)}; means of 2 and MET are over these and 
 
 {table(["promise", "target", "reached", "met"], _goal_rows(cells, costs))}
 The number of the tokens that come was added after the first run of this bench, to close a gap that it had shown: tier
-1a asked at temperature 0 then and reached {_cold(cells)}. Log probabilities are given before sampling and do not show a
-temperature, and a coin's .5 in two of fourteen changes leaves .929 at most to reach. The number's rules were fixed
-before its first figure, and nothing else was changed; the target had been seen, though, so that its "yes" is no
-independent confirmation. One more number also dilutes the others, most where it is one of two: tiny is no better after
+1a asked at temperature 0 then and reached .908, with 40 readings of calibration (with the {ours.CALIBRATION} that all
+have now it is {_cold(cells)}). Log probabilities are given before sampling and do not show a temperature, and a coin's
+.5 in two of fourteen changes leaves .929 at most to reach. The number's rules were fixed before its first figure, and
+nothing else was changed; the target had been seen, though, so that its "yes" is no independent confirmation. One more
+number also dilutes the others, most where it is one of two: tiny is no better after
 one night than it was, better after seven, and its alarms come up to a night or two later (small changes of a tenth of
 the calls: later still).
 
-The number of tier 1b was changed after the first run, too. What was there before reached .895, .928 for eight bits, and
-cost $2.20. The deviance, and fewer inputs asked more often, were chosen on half of the changes and on noise from other
-seeds than here. The first figures of the other half were as good, but for one: .70 for eight bits at low noise. An
-endpoint that hardly varies does not show at temperature 0 which of its inputs are nearly a tie, and those that had been
-taken instead, because something must be, were not. So they are looked for at temperature
-{shown(ours.LOOK_AT)} since. Eight bits count among the changes it was chosen on now, and all changes were tried once
-more on a hundred inputs that were collected after that. Nothing was changed after these figures:
+The number of tier 1b was changed after the first run, too. What was there before reached .895, and .928 for eight bits,
+with 40 readings of calibration, and cost $2.20. The deviance, and fewer inputs asked more often, were chosen on half of
+the changes and on noise from other seeds than here. The first figures of the other half were as good, but for one: .70
+for eight bits at low noise. An endpoint that hardly varies does not show at temperature 0 which of its inputs are
+nearly a tie, and those that had been taken instead, because something must be, were not. So they are looked for at
+temperature {shown(ours.LOOK_AT)} since. Eight bits count among the changes it was chosen on now, and all changes were
+tried once more on a hundred inputs that were collected after that. Nothing was changed after these figures, in which
+all have {ours.CALIBRATION} readings of calibration:
 
 {_by_half(cells)}
-Chosen on: {", ".join(DEVELOPED)}.
+The last column is what to expect of inputs that nobody chose for: where it is below the one before it, that one had
+luck. Chosen on: {", ".join(DEVELOPED)}.
 
 What else was tried made no difference that could be told from noise: Pearson's chi-squared, a second round of looks,
 steady inputs beside the ties, unequal calls. Total variation over all tokens was between the two. {border.inputs}
@@ -191,6 +193,7 @@ def _by_half(cells: Sequence[Cell]) -> str:
     parts = (
         ("chosen on", [cell for cell in cells if cell.change in DEVELOPED]),
         ("not chosen on", [cell for cell in cells if cell.change not in DEVELOPED]),
+        ("eight bits alone", [cell for cell in cells if cell.change == EIGHT_BIT]),
     )
     methods = ("1b, before", "1b", "1b, other")
     rows = [

@@ -87,13 +87,31 @@ def test_the_cheapest_that_is_shown_to_be_not_worse_is_enough(world: World, caps
     out, err = capsys.readouterr()
     assert "asking 360 requests" in err
     assert "count@v1 on 3 models, 120 cases (mode new)" in out
-    assert "acme/large-1 (current)   100.0%  96.9 to 100.0       0.2800" in out
-    assert "not worse     acme/small-1: +0.0 points" in out
-    assert "worse         acme/tiny-1: -50.0 points" in out
+    assert " > acme/large-1   100.0%  96.9 to 100.0   0.2800" in out
+    assert max(map(len, out.splitlines())) <= 80
+    out = " ".join(out.split())
+    assert "not worse acme/small-1: +0.0 points" in out
+    assert "worse acme/tiny-1: -50.0 points" in out
     assert "enough: acme/small-1, the cheapest that is shown to be not worse by 5 points: $0.0280 per 1,000" in out
     assert "instead of $0.2800 (-90 %)" in out
     assert "next: promptops models --successor --prompt count --to acme/small-1" in out
-    assert out.rstrip().splitlines()[-2] == "verdict: PASS"
+    assert "verdict: PASS next:" in out
+
+
+def test_long_names_lose_their_middle_stay_distinct_and_are_explained(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = [f"acme/{'a-name-without-end-' * 4}{kind}-but-alike-to-the-last-letter" for kind in ("one", "two")]
+    run(["compare", "count", "--models", ",".join(pins), "--limit", "4"])
+    lines = capsys.readouterr().out.splitlines()
+    table = [line for line in lines if "100.0%" in line and " to " in line and "points" not in line]
+    assert [len(line) <= 80 for line in table] == [True] * 3
+    names = [line[3:].split()[0] for line in table]
+    assert len(set(names)) == 3
+    assert [name[-2:] for name in names if "…" in name] == ["~2", "~3"] or all("~" in name for name in names[1:])
+    joined = " ".join(" ".join(lines).split())
+    for pin in pins:
+        assert f"= {pin}" in joined
 
 
 def test_the_document_has_everything_the_verdict_rests_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:

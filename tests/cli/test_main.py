@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from promptops.cli.commands._shared import colour
 from promptops.cli.main import run
 from promptops.cli.table import COMMANDS
 from promptops.testing import TemporaryProject
@@ -42,6 +43,26 @@ def test_every_command_is_there_and_its_help_shows_an_example(
         shown = capsys.readouterr().out
         assert f"promptops {name}" in shown
         assert f"$ promptops {name}" in shown or "Commands:" in shown
+
+
+BELOW: dict[str, tuple[str, ...]] = {
+    "cache": ("stats", "clear"),
+    "drift": ("check", "accept", "calibrate", "status", "history"),
+    "judge": ("calibrate", "list"),
+    "models": ("pull", "list"),
+}
+EVERY = [[entry.name] for entry in COMMANDS] + [[name, inner] for name, found in BELOW.items() for inner in found]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_help_fits_80_columns_and_shows_an_example(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert f"$ promptops {words[0]}" in shown
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,3 +176,18 @@ def test_a_key_among_the_arguments_is_not_shown_again(
     monkeypatch.setenv("ACME_API_KEY", key)
     assert run([argument.format(key=key) for argument in arguments]) == 2
     assert key not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_colour_is_for_terminals_that_can_and_people_who_want_it(
+    environ: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TERM": "xterm", "NO_COLOR": "", **environ}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert colour() is coloured
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert colour() is False

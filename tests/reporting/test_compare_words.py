@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptops.core.statistics.against import Plan, stand_against
-from promptops.reporting.compare import against_words, dollars
-from promptops.reporting.compare_svg import clipped_name
+from promptops.reporting.compare import against_words, clipped_name, dollars
 
 
 def words(before: str, after: str) -> str:
@@ -41,7 +40,7 @@ def test_a_tiny_cost_keeps_its_digits() -> None:
 
 
 def test_a_long_name_keeps_both_ends() -> None:
-    name = clipped_name("openrouter/" + "a" * 60 + "-2026-01-01")
+    name = clipped_name("openrouter/" + "a" * 60 + "-2026-01-01", 44)
     assert len(name) <= 44
     assert name.startswith("openrouter/")
     assert name.endswith("-2026-01-01")

@@ -38,10 +38,22 @@ class CheckUnlessNamed(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the name in that was left out. Help on a word that is no command is the list of commands."""
+        if not args and ctx.resilient_parsing:  # a shell asks what may come here
+            return super().parse_args(ctx, args)
         if not args or (args[0] not in self.commands and args[0] not in HELP):
             wants_help = bool(args) and not args[0].startswith("-") and any(part in HELP for part in args)
             args = [HELP[1]] if wants_help else ["check", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offer the commands, and what `check` takes."""
+        check = self.commands["check"]
+        inner = check.make_context("check", [], parent=ctx, resilient_parsing=True)
+        found = [*super().shell_complete(ctx, incomplete), *check.shell_complete(inner, incomplete)]
+        if not incomplete.startswith("-"):
+            for param in check.params:
+                found += param.shell_complete(inner, incomplete) if param.param_type_name == "argument" else []
+        return found
 
 
 def worst(states: Sequence[str]) -> str:

@@ -91,8 +91,8 @@ def columns() -> int | None:
 
 
 def colour() -> bool:
-    """Whether standard output may be coloured: a terminal, and no `NO_COLOR`."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Whether standard output may be coloured: a terminal that can, and no `NO_COLOR`."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def finish(code: int) -> None:

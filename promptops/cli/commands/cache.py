@@ -29,7 +29,11 @@ app = typer.Typer(
 )
 
 
-@app.command("stats", short_help="Say where the cache is and what it holds.")
+@app.command(
+    "stats",
+    short_help="Say where the cache is and what it holds.",
+    epilog="\b\nExamples:\n  $ promptops cache stats",
+)
 def stats(*, as_json: JsonOption = False) -> None:
     """Say where the cache is, how many replies it holds, how old they are and how long they are used."""
     config, cache, used = _opened()
@@ -59,7 +63,11 @@ def stats(*, as_json: JsonOption = False) -> None:
         say("  not used without --cache: pyproject.toml has no [tool.promptops.cache]")
 
 
-@app.command("clear", short_help="Delete the replies in it.")
+@app.command(
+    "clear",
+    short_help="Delete the replies in it.",
+    epilog="\\b\\nExamples:\\n  $ promptops cache clear",
+)
 def clear(*, as_json: JsonOption = False) -> None:
     """Remove every reply from the cache; of a Redis nothing else is touched."""
     _, cache, _ = _opened()

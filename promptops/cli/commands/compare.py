@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from promptops.runner.session import Session
 
 EXAMPLES = (
-    "promptops compare booking --models openai/gpt-4.1-nano-2025-04-14,mistral/mistral-small-2603",
-    "promptops compare booking@v3 --models acme/small --mode live --samples 3 --svg compare.svg",
-    "promptops compare booking --models acme/small,acme/large --max-cost 2 --json",
+    "promptops compare booking --models openai/gpt-4.1-nano-2025-04-14",
+    "promptops compare booking@v3 --models acme/s,acme/m --svg compare.svg",
+    "promptops compare booking --models acme/s --mode live --samples 3",
+    "promptops compare booking --models acme/s,acme/l --max-cost 2 --json",
 )
 
 

@@ -249,7 +249,7 @@ def calibrate(
     short_help="Begin a new epoch: what is answered from now on is right.",
     epilog="\b\nExamples:\n"
     "  $ promptops drift accept --reason 'the first epoch'\n"
-    "  $ promptops drift accept booking@production --reason 'announced, and no case is worse'",
+    "  $ promptops drift accept booking@production --reason 'announced'",
 )
 def accept(
     selectors: SelectorsArgument = None,

