@@ -11,21 +11,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import convert, to_builtins
 
-from promptops.core.statistics.planning import Outlook
-from proof import attempts, guardrails, nightly, passing, power, regress, sizes
+from proof import attempts, choosing, families, guardrails, nightly, passing, power, regress, sizes
 from proof.pages import Found, goals, pages
 from proof.rates import Rate
 from proof.real import bench as real
 from proof.tasks import Task, run_all
 
-KINDS: dict[str, Callable[..., Any]] = {
+KINDS: dict[str, type] = {
     "regress": regress.Cell,
     "exact": passing.Exact,
     "passing": passing.Cell,
@@ -34,9 +33,11 @@ KINDS: dict[str, Callable[..., Any]] = {
     "years": nightly.Year,
     "delays": nightly.Delay,
     "correlated": Rate,
-    "families": guardrails.Cell,
+    "families": families.Family,
+    "trials": guardrails.Cell,
     "typical": guardrails.Typical,
     "attempts": attempts.Attempts,
+    "choices": choosing.Cell,
     "suites": sizes.Suite,
     "margins": sizes.Margin,
     "real": real.Cell,
@@ -72,8 +73,10 @@ def tasks(*, quick: bool) -> dict[str, Sequence[Task]]:
         "delays": list(nightly.delays(quick=quick)),
         "correlated": list(nightly.correlated(quick=quick)),
         "families": list(guardrails.cells(quick=quick)),
+        "trials": list(guardrails.trials(quick=quick)),
         "typical": list(guardrails.typical_cells(quick=quick)),
         "attempts": list(attempts.cells(quick=quick)),
+        "choices": list(choosing.cells(quick=quick)),
         "suites": list(sizes.cells(quick=quick)),
         "margins": list(sizes.margins(quick=quick)),
         "real": list(real.cells(quick=quick)),
@@ -100,17 +103,7 @@ def load(text: str) -> Found:
 
 
 def _read(part: str, item: dict[str, Any]) -> Any:
-    return KINDS[part](**_values(item))
-
-
-def _values(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in item.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return Rate(**value) if set(value) == {"count", "total"} else Outlook(**value)
-    return value
+    return convert(item, KINDS[part])
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -68,7 +68,6 @@ def section(found: Sequence[Attempts]) -> str:
 Attempt k has to show its PASS at alpha / k². The levels of all attempts add up to π²/6 · alpha = {PROMISED:.4f}, which
 bounds the chance that *any* attempt passes a candidate that is worse by the margin, however the attempts hang together:
 it is not alpha, which holds for the first. By enumeration, at the margin .05: the chance at the first attempt, the
-largest share of its level that a later one uses (more than 1 would break the bound; Tango's test is approximate, so
-that is checked), and the sum over all attempts.
+largest share of its level that a later one uses, and the sum over all attempts.
 
 {table(["cases", "noise", "first attempt", "later, share of level", "any attempt, at most"], rows)}"""

@@ -1,15 +1,9 @@
-"""`python -m proof.choosing`: how often "the cheapest that is shown to be not worse" is wrong, by four rules.
-
-Simulates whole comparisons of several models by the tests of `promptops compare` and writes `docs/proof/compare.md`.
-"""
+"""How often "the cheapest that is shown to be not worse" is wrong, by four rules: comparisons of several models."""
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from statistics import NormalDist
 
@@ -18,6 +12,7 @@ from msgspec import Struct
 from promptops.core.statistics.against import Plan, p_not_worse
 from promptops.core.statistics.holm import holm
 from proof.rates import Rate, shown, table
+from proof.tasks import Task
 
 ALPHA = MARGIN = 0.05
 ROUNDS = 800
@@ -74,6 +69,24 @@ class Cell(Struct):
     rounds: int
     false: dict[str, Rate]
     found: dict[str, Rate]
+
+
+def cells(*, quick: bool) -> Iterator[Task]:
+    for truth in (WORSE[0], MIXED[0]) if quick else (*WORSE, *MIXED):
+        yield Task(f"which model is enough: {truth.name}", simulate, (truth, 20 if quick else ROUNDS))
+
+
+def goals(found: Sequence[Cell]) -> Iterator[tuple[str, str, str, bool]]:
+    """What was promised of comparisons."""
+    if found:
+        rates = [cell.false["Holm"] for cell in found]
+        loud, fine = max(rates, key=lambda rate: rate.low), all(rate.within(ALPHA) for rate in rates)
+        yield (
+            f"a false 'not worse' in a comparison, {len(rates)} cells",
+            "lower 99 % limit ≤ .05",
+            f"at most {loud}",
+            fine,
+        )
 
 
 def uncorrected(p_values: Sequence[float]) -> Claims:
@@ -157,8 +170,8 @@ def page(cells: Sequence[Cell]) -> str:
         [
             "# Which model is enough: how often is the answer wrong?",
             "",
-            f"Made by `python -m proof.choosing`: {rounds:,} whole comparisons a row, by the tests of",
-            f"`promptops compare`, margin {100 * MARGIN:g} points, alpha {ALPHA:g}. [Why Holm](../compare.md).",
+            f"Whole comparisons, {rounds:,} a row, by the tests of `promptops compare`:",
+            f"margin {100 * MARGIN:g} points, alpha {ALPHA:g}. [Why Holm](../compare.md).",
             "",
             "## At least one model is called not worse that is worse by the margin or more",
             "",
@@ -173,21 +186,3 @@ def page(cells: Sequence[Cell]) -> str:
 def _range(cell: Cell) -> str:
     rate = cell.false["Holm"]
     return f"{shown(rate.low)} to {shown(rate.high)}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m proof.choosing", description="Simulate comparisons of models.")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="comparisons a row")
-    parser.add_argument("--out", type=Path, default=Path("docs/proof/compare.md"), help="the page")
-    options = parser.parse_args(arguments)
-    cells = []
-    for truth in (*WORSE, *MIXED):
-        print(truth.name, file=sys.stderr, flush=True)
-        cells.append(simulate(truth, options.rounds))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page(cells), "utf-8")
-    return 0 if all(cell.false["Holm"].within(ALPHA) for cell in cells) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

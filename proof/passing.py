@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from promptops.core.statistics.betting import BETS
-from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan, MetricTest, Units
+from promptops.core.statistics.betting import ANYTIME_SHARE, BETS
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
+from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
 from promptops.core.statistics.tango import non_inferiority
 from proof.rates import Rate
 from proof.streams import KINDS, Kind, clusters, stream
 from proof.tasks import Task
 
 ALPHA = 0.05
-EXCESS = (0.0, 0.002, 0.01, 0.05, 0.25)
+_SIZES = (18, 20, 38, 59, 73, 100, 137, 200, 400)
+EXACT = (
+    (0.05, 0.02, _SIZES),
+    (0.05, 0.05, (*_SIZES, 777)),
+    *((0.05, margin, _SIZES) for margin in (0.1, 0.15, 0.3)),
+    *((alpha, margin, (18, 38, 73, 137, 333)) for alpha in (0.01, 0.1) for margin in (0.03, 0.05, 0.15)),
+)
+"""Alpha, margin and numbers of cases of what is enumerated."""
+EXCESS = (0.0, 0.002, 0.01, 0.05, 0.12, 0.25, 0.45)
 """Noise on top of the drop: none of it is where pass and fail are most discrete."""
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The chance of a false PASS by enumeration: `anytime` by betting before full N, `tango` of its test alone."""
+    """The chance of a false PASS by enumeration: `anytime` by betting, `at_full_n` of its test alone, `total` of both.
+
+    `tango` is what Tango's score test at four fifths of `alpha` would err alone.
+    """
 
     cases: int
     margin: float
     noise: float
     anytime: float
-    tango: float
+    at_full_n: float
     total: float
+    tango: float
+    alpha: float = ALPHA
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +59,10 @@ class Cell:
 
 
 def exact_cells(*, quick: bool) -> Iterator[Task]:
-    sizes = (20, 59) if quick else (20, 35, 50, 59, 60, 65, 75, 90, 100, 120, 150, 200, 300, 400, 1000)
-    for margin in (0.05,) if quick else (0.02, 0.05, 0.1, 0.2):
+    for alpha, margin, sizes in ((0.05, 0.05, (18, 59)),) if quick else EXACT:
         for cases in sizes:
-            for noise in EXCESS:
-                if margin + noise <= 1:
-                    name = f"false PASS, exactly: {cases} cases, margin {margin:g}, {noise:g}"
-                    yield Task(name, enumerate_pass, (cases, margin, noise))
+            name = f"false PASS, exactly: {cases} cases, margin {margin:g}, alpha {alpha:g}"
+            yield Task(name, worst, (cases, margin, alpha))
 
 
 def cells(*, quick: bool) -> Iterator[Task]:
@@ -59,6 +71,13 @@ def cells(*, quick: bool) -> Iterator[Task]:
             for noise in (0.1,) if quick else (0.02, 0.1, 0.3):
                 name = f"false PASS: {kind.name}, {cases} cases, {noise:g}"
                 yield Task(name, simulated, (kind, cases, noise, 200 if quick else 2000))
+
+
+def worst(cases: int, margin: float, alpha: float) -> Exact:
+    """The share of noise on top of the drop at which a false PASS is likeliest; `tango` at the worst for itself."""
+    found = [enumerate_pass(cases, margin, noise, alpha=alpha) for noise in EXCESS if margin + noise <= 1]
+    most = max(found, key=lambda cell: cell.total)
+    return replace(most, tango=max(cell.tango for cell in found))
 
 
 def simulated(kind: Kind, cases: int, noise: float, rounds: int) -> Cell:
@@ -91,11 +110,22 @@ def enumerate_pass(cases: int, margin: float, noise: float, *, alpha: float = AL
         won = _wealth(broke, fixed, seen, margin) >= 1 / (ANYTIME_SHARE * alpha)
         anytime += float(moved[won].sum())
         alive = np.where(won, 0.0, moved)
-    region = _tango_region(most[0], most[1], cases, margin, alpha)
     flips = broke + fixed
     chance = binom.pmf(flips, cases, worse + better) * binom.pmf(broke, flips, worse / (worse + better))
-    tango = float(chance[region & (flips <= cases)].sum())
-    return Exact(cases, margin, noise, anytime, tango, anytime + float(alive[region].sum()))
+    likely = np.flatnonzero(binom.pmf(fixed[0], cases, better) > 1e-13)
+    region, by_tango = (
+        _region(likely, most, cases, partial(test, cases, margin, alpha)) for test in (_shown, _by_tango)
+    )
+    return Exact(
+        cases,
+        margin,
+        noise,
+        anytime,
+        float(chance[region & (flips <= cases)].sum()),
+        anytime + float(alive[region].sum()),
+        float(chance[by_tango & (flips <= cases)].sum()),
+        alpha,
+    )
 
 
 def _wealth(broke: npt.NDArray[np.int64], fixed: npt.NDArray[np.int64], seen: int, margin: float) -> Floats:
@@ -108,11 +138,24 @@ def _wealth(broke: npt.NDArray[np.int64], fixed: npt.NDArray[np.int64], seen: in
     return total / sum(weight for _, weight in BETS)
 
 
-def _tango_region(most_broke: int, most_fixed: int, cases: int, margin: float, alpha: float) -> npt.NDArray[np.bool_]:
-    region = np.zeros((most_broke, most_fixed), dtype=np.bool_)
-    for fixed in range(most_fixed):
-        for broke in range(min(most_broke, cases - fixed + 1)):
-            if non_inferiority(broke, fixed, cases, margin) > (1 - ANYTIME_SHARE) * alpha:
-                break
-            region[broke, fixed] = True
+def _shown(cases: int, margin: float, alpha: float, broke: int, fixed: int) -> bool:
+    return exact_non_inferiority(broke, fixed, cases, margin, alpha=alpha, after_betting=True) <= alpha
+
+
+def _by_tango(cases: int, margin: float, alpha: float, broke: int, fixed: int) -> bool:
+    return non_inferiority(broke, fixed, cases, margin) <= (1 - ANYTIME_SHARE) * alpha
+
+
+def _region(
+    likely: npt.NDArray[np.intp], most: Sequence[int], cases: int, shown: Callable[[int, int], bool]
+) -> npt.NDArray[np.bool_]:
+    """Where a test passes: with each number of fixed cases up to so many broken, nearly as many as with one less."""
+    region, reached = np.zeros((most[0], most[1]), dtype=np.bool_), 0
+    for fixed in likely.tolist():
+        end = min(most[0], cases - fixed + 1)
+        while reached < end and shown(reached, fixed):
+            reached += 1
+        while reached > 0 and (reached > end or not shown(reached - 1, fixed)):
+            reached -= 1
+        region[:reached, fixed] = True
     return region

@@ -2,18 +2,20 @@
 
 A pure function of the outcomes of both sides, so that anybody can recompute the verdict.
 Two different questions, two different tests. *Is the candidate worse?* is McNemar's exact test: REGRESS. *Is it shown
-to be not worse?* is Tango's score test with a margin: PASS. Neither: INCONCLUSIVE, never a pass. `docs/canary.md` has
+to be not worse?* is an exact test with a margin: PASS. Neither: INCONCLUSIVE, never a pass. `docs/canary.md` has
 the reasons.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from promptops.core.statistics.fixed_power import detectable_drop, pairs_to_settle
-from promptops.core.statistics.tango import non_inferiority, pairs_for_no_flip, tango_interval
+from promptops.core.statistics.exact_pairs import exact_non_inferiority, pairs_for_no_flip
+from promptops.core.statistics.fixed_power import USUAL_NOISE, detectable_drop, pairs_to_settle
+from promptops.core.statistics.tango import tango_interval
 from promptops.core.stats import mcnemar_exact
 from promptops.formats import CanarySettings, MetricSetting
 from promptops.models import Outcome, Verdict
@@ -64,12 +66,41 @@ class MetricFinding(Struct, frozen=True):
     p_not_worse: float | None = None
 
 
+class Detects(Struct, frozen=True):
+    """What a canary over `cases` could have seen, where the share `noise` of them flips for no reason.
+
+    `looking`: it looks after every case, so that it may end in a PASS before; then `drop` is what `estimate` says, too.
+    """
+
+    cases: int
+    noise: float
+    margin: float
+    alpha: float
+    looking: bool = False
+
+    @property
+    def drop(self) -> float | None:
+        """The smallest drop in pass rate that is found 4 times in 5: reckoned when asked for, in a second or less."""
+        if not self.looking:
+            return detectable_drop(self.cases, self.noise, self.alpha)
+        from promptops.core.statistics import planning
+
+        return planning.detectable_drop(self.cases, noise=self.noise, margin=self.margin, alpha=self.alpha)
+
+
+def noise_of(counts: Counts) -> float:
+    """The share of flips that are noise: the usual one, or more where more flipped both ways (to a point, upwards)."""
+    both = 2 * min(counts.broke, counts.fixed) / counts.pairs if counts.pairs else 0.0
+    return max(USUAL_NOISE, math.ceil(100 * both - 1e-9) / 100)
+
+
 class CanaryDecision(Struct, frozen=True):
     """What a canary decided, and from what.
 
     Rates and `difference` (candidate minus baseline) are over `measured` pairs, `interval` is two-sided at
-    1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of Tango's test at the margin.
-    `detectable` is the drop in pass rate that this many pairs find 4 times in 5 (None: none at all). `broke`, `fixed`
+    1 - 2 · alpha. `p_value` is of McNemar's exact test (worse), `p_not_worse` of the exact
+    test at the margin (None: it was not made).
+    `detects` says which drop such a canary finds 4 times in 5. `broke`, `fixed`
     and `missing` name cases; `settle` says what would end an inconclusive canary. With `looks` it comes from
     `core.sequence`, and `interval` is the anytime-valid one at 1 - alpha. `metrics` has a finding of each metric where
     more than one outcome a case decides; `units` is how many clusters there are (0: cases stand for themselves).
@@ -89,12 +120,17 @@ class CanaryDecision(Struct, frozen=True):
     missing: tuple[str, ...] = ()
     same: int = 0
     improved: bool = False
-    detectable: float | None = None
+    detects: Detects | None = None
     settle: str = ""
     warnings: tuple[str, ...] = ()
     looks: Looks | None = None
     metrics: tuple[MetricFinding, ...] = ()
     units: int = 0
+
+    @property
+    def detectable(self) -> float | None:
+        """The drop in pass rate that such a canary finds 4 times in 5; None: none, or nobody reckoned."""
+        return self.detects.drop if self.detects else None
 
     @property
     def alarms(self) -> tuple[MetricFinding, ...]:
@@ -126,12 +162,11 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
     level = pass_level(settings.alpha, attempt)
     verdict, reason = _verdict(known, counts, settings, level, len(missing), gates)
     n = counts.pairs
-    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha) if n else None
     return CanaryDecision(
         verdict=verdict,
         reason=reason,
         p_value=mcnemar_exact(counts.broke, counts.fixed) if n else None,
-        p_not_worse=non_inferiority(counts.broke, counts.fixed, n, settings.delta) if n else None,
+        p_not_worse=_once(counts, settings.delta, level) if n else None,
         difference=(counts.fixed - counts.broke) / n if n else None,
         interval=tango_interval(counts.broke, counts.fixed, n, confidence=1 - 2 * settings.alpha) if n else None,
         baseline_rate=sum(base is True for base, _ in measured.values()) / n if n else None,
@@ -142,9 +177,9 @@ def decide(pairs: Pairs, settings: CanarySettings, *, attempt: int = 1, gates: S
         missing=missing,
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and n > 0 and mcnemar_exact(counts.fixed, counts.broke) <= settings.alpha,
-        detectable=detectable,
+        detects=Detects(n, noise_of(counts), settings.delta, settings.alpha) if n else None,
         settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
-        warnings=tuple(warnings_of(counts, detectable, attempt, settings, level)),
+        warnings=tuple(warnings_of(counts, attempt, settings, level)),
     )
 
 
@@ -157,8 +192,12 @@ def judge_counts(counts: Counts, settings: CanarySettings, level: float) -> Verd
         return "unmeasurable"
     if counts.broke > counts.fixed and mcnemar_exact(counts.broke, counts.fixed) <= settings.alpha:
         return "regress"
-    not_worse = non_inferiority(counts.broke, counts.fixed, counts.pairs, settings.delta)
-    return "pass" if not_worse <= level else "inconclusive"
+    return "pass" if _once(counts, settings.delta, level) <= level else "inconclusive"
+
+
+def _once(counts: Counts, margin: float, level: float) -> float:
+    """The p value of "not worse" by counts that were looked at once."""
+    return exact_non_inferiority(counts.broke, counts.fixed, counts.pairs, margin, alpha=level)
 
 
 def pass_level(alpha: float, attempt: int) -> float:
@@ -216,48 +255,48 @@ def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: fl
     if verdict == "regress":
         p = mcnemar_exact(broke, fixed)
         return f"{broke} broke and {fixed} fixed of {n}: by chance alone p = {p:.2g} (at most {settings.alpha:g})"
-    p = non_inferiority(broke, fixed, n, settings.delta)
+    p = _once(counts, settings.delta, level)
     margin = f"{100 * settings.delta:g} points"
     if verdict == "pass":
         return f"shown to be not worse by {margin}: p = {p:.2g} (at most {level:.2g}), {broke} broke, {fixed} fixed"
     return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
 
 
-def what_settles(counts: Counts, settings: CanarySettings, level: float) -> str:
-    """What would end this: how many more cases if flips go on as so far, or which margin these cases do show."""
-    ways = []
-    if total := pairs_to_settle(counts.broke, counts.fixed, counts.pairs, settings.delta, level):
+def what_settles(counts: Counts, settings: CanarySettings, level: float, *, after_betting: bool = False) -> str:
+    """What would end this: how many more cases if flips go on as so far, or which margin these cases do show.
+
+    `after_betting`: the canary looks after every case.
+    """
+    ways, numbers = [], (counts.broke, counts.fixed, counts.pairs)
+    if total := pairs_to_settle(*numbers, settings.delta, level, after_betting=after_betting):
         ways.append(f"about {total - counts.pairs} more cases")
-    margin = -tango_interval(counts.broke, counts.fixed, counts.pairs, confidence=1 - 2 * level)[0]
-    if settings.delta < margin < 0.5:
-        ways.append(f"a margin of {_up(100 * margin)} points (canary.delta)")
+    thousandths = math.ceil(-1000 * tango_interval(*numbers, confidence=1 - 2 * level)[0])
+    if 1000 * settings.delta < thousandths < 500:
+        while exact_non_inferiority(*numbers, thousandths / 1000, alpha=level, after_betting=after_betting) > level:
+            thousandths += 1  # the interval is approximate: the margin named is one that passes
+        ways.append(f"a margin of {thousandths / 10:g} points (canary.delta)")
     return ", or ".join(ways) or "more cases: these show nothing either way"
-
-
-def _up(points: float) -> float:
-    """Rounded up to a tenth, so that the margin named is one that passes."""
-    return -(-round(points * 1000) // 100) / 10
 
 
 def warnings_of(
     counts: Counts,
-    detectable: float | None,
     attempt: int,
     settings: CanarySettings,
     level: float,
     *,
     passed: bool = False,
+    after_betting: bool = False,
 ) -> list[str]:
     """What a reader has to know before believing it; a candidate that fixed enough has `passed` with few cases."""
     told, n = [], counts.pairs
-    least = pairs_for_no_flip(settings.delta, level)
+    least = pairs_for_no_flip(settings.delta, level, after_betting=after_betting)
     if 0 < n < least and not passed:
         told.append(
             f"{n} cases are too few for a PASS: without a single flip it takes {least} to show not worse by "
             f"{100 * settings.delta:g} points"
         )
-    elif n < FEW_CASES and detectable is not None:
-        told.append(f"{n} cases are few: a drop of less than {100 * detectable:.0f} points may well stay unseen")
+    elif 0 < n < FEW_CASES:
+        told.append(f"{n} cases are few: a smaller drop than it detects may well stay unseen")
     if attempt > 1:
         told.append(
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "

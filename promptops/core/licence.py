@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from promptops.core.canary import pass_level
 from promptops.core.digest import sha256_of, short_digest
 from promptops.core.metrics import decided_by
-from promptops.core.statistics.metric import ANYTIME_SHARE
 from promptops.formats import CanaryEvidence, CanarySettings, Environment, Evidence, RunEvidence, Served, Side
 
 Needs = Literal["", "run", "canary", "mend", "ack", "after"]
@@ -174,8 +173,6 @@ def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str
     if bad is record:
         return (f"{asked}: the last one says regress, and only a later pass takes that back",)
     level = pass_level(record.alpha, record.attempt + 1)
-    if record.test == "sequential":
-        level *= 1 - ANYTIME_SHARE
     said = (
         f"attempt {bad.attempt} said regress, and {record.verdict} in attempt {record.attempt} does not take that back"
     )

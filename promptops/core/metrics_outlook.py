@@ -1,26 +1,29 @@
 """What a suite can decide of each metric of a canary, before money is spent.
 
-By the power of the tests at full N: those that look after every case have it within 2 points (`docs/proof/regress.md`).
+Scores and rates by simulation of the canary's tests, each metric alone; what has no bounds by the exact power of the
+sign test at full N, which looking after every case has within 2 points (`docs/proof/power.md`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import Struct
 
 from promptops.core.metrics import title_of
-from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
-from promptops.core.statistics.tango import pairs_for_no_flip
-from promptops.core.stats import binomial_probability, fair_coin_tail, z_value
-from promptops.formats import UNBOUNDED, MetricSetting
+from promptops.core.statistics.betting import ANYTIME_SHARE
+from promptops.core.statistics.fixed_power import USUAL_NOISE
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
+from promptops.core.statistics.planning import cases_to_pass, detectable_drop
+from promptops.core.statistics.planning_units import Shape
+from promptops.core.stats import binomial_probability, fair_coin_tail
+from promptops.formats import UNBOUNDED, MetricName, MetricSetting
 
 POWER = 0.8
 SPREAD = 0.2
 """The standard deviation of a score's difference that is reckoned with: nobody knows it before it was measured."""
-FLIPS = 0.04
-"""The share of samples that pass or fail by chance, likewise."""
 _MOST = 20_000
 
 
@@ -29,7 +32,8 @@ class MetricOutlook(Struct, frozen=True):
 
     Of a metric without bounds `finds` is the share of cases beyond the margin that is a REGRESS from there on, and
     `passes` the share up to which it is a PASS. Of the others `finds` is the drop that is found, at a spread of
-    `spread`, and `needed` the units that an equal candidate needs to PASS. None: nothing is, or more than can be told.
+    `spread` (None: 4 % of single samples flip), and `needed` the cases that an equal candidate needs to PASS. None:
+    nothing is, or more than can be told.
     """
 
     title: str
@@ -42,35 +46,33 @@ class MetricOutlook(Struct, frozen=True):
 
 
 def metrics_outlook(
-    metrics: Sequence[MetricSetting], units: int, *, alpha: float, samples: int = 1, clusters: bool = False
+    metrics: Sequence[MetricSetting], cases: int, *, alpha: float, samples: int = 1, clusters: tuple[int, ...] = ()
 ) -> list[MetricOutlook]:
-    """Say it for each of `metrics`, over `units` cases (or clusters) with `samples` each.
+    """Say it for each of `metrics`, over `cases` with `samples` each, in clusters of these sizes (empty: none).
 
     The first alarm of m metrics that share an alpha needs alpha / m (Holm), so that is what is reckoned with.
     """
+    units = len(clusters) or cases
     can_pass = not clusters or units >= FEWEST_CLUSTERS
     found = []
     for setting in metrics:
-        level = alpha / sum(other.critical == setting.critical for other in metrics)
+        tests = sum(other.critical == setting.critical for other in metrics)
         title = title_of(setting, metrics)
         if setting.name in UNBOUNDED:
             passes = _share(units, (1 - ANYTIME_SHARE) * alpha, most=False) if can_pass else None
-            found.append(MetricOutlook(title, setting, units, _share(units, level, most=True), passes))
+            found.append(MetricOutlook(title, setting, units, _share(units, alpha / tests, most=True), passes))
         else:
-            found.append(_of_scores(title, setting, units, level, (1 - ANYTIME_SHARE) * alpha, samples))
+            shape = Shape(samples, clusters, spread_of(setting.name))
+            plan = partial(detectable_drop, noise=USUAL_NOISE, margin=setting.margin, alpha=alpha, shape=shape)
+            finds = plan(cases, tests=tests) if cases else None
+            needed = cases_to_pass(noise=USUAL_NOISE, margin=setting.margin, alpha=alpha, shape=shape)
+            found.append(MetricOutlook(title, setting, units, finds, needed=needed, spread=shape.spread))
     return found
 
 
-def _of_scores(
-    title: str, setting: MetricSetting, units: int, level: float, pass_level: float, samples: int
-) -> MetricOutlook:
-    """By the normal approximation."""
-    spread = math.sqrt(FLIPS / samples) if setting.name in ("pass_rate", "validation", "first_pass") else SPREAD
-    finds = (z_value(level) + z_value(1 - POWER)) * spread / math.sqrt(units) if units else None
-    least = pairs_for_no_flip(setting.margin, pass_level)
-    needed = ((z_value(pass_level) + z_value(1 - POWER)) * spread / setting.margin) ** 2
-    shown = finds if finds is not None and finds < 1 and units >= math.log2(1 / level) else None
-    return MetricOutlook(title, setting, units, shown, needed=max(least, math.ceil(needed)), spread=spread)
+def spread_of(name: MetricName) -> float | None:
+    """The standard deviation that is reckoned with; None for what passes or fails."""
+    return None if name in ("pass_rate", "validation", "first_pass") else SPREAD
 
 
 def _share(units: int, level: float, *, most: bool) -> float | None:

@@ -1,7 +1,7 @@
 """How a canary decides that looks after every case: a pure function of order and outcomes, recomputed by `verify`.
 
 The tests are those of `core.statistics.trial`: REGRESS by the exact sequential sign test, PASS by betting at any time
-or by Tango's test at full N. What was not asked because it had ended is neither missing nor counted.
+or by the exact test of pairs at full N. What was not asked because it had ended is neither missing nor counted.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Mapping, Sequence
 from promptops.core.canary import (
     CanaryDecision,
     Counts,
+    Detects,
     Looks,
     Pairs,
     baseline_passed,
     candidate_passed,
+    noise_of,
     pass_level,
     warnings_of,
     what_settles,
 )
 from promptops.core.metrics import Figures, Measured
 from promptops.core.statistics.betting import betting_interval
-from promptops.core.statistics.fixed_power import detectable_drop
-from promptops.core.statistics.metric import ANYTIME_SHARE, MetricPlan
+from promptops.core.statistics.metric import MetricPlan
 from promptops.core.statistics.sign_test import SequentialSignTest
-from promptops.core.statistics.tango import non_inferiority
 from promptops.core.statistics.trial import Trial
 from promptops.core.stats import mcnemar_exact
 from promptops.formats import CanarySettings
@@ -119,7 +119,6 @@ def _by_figures(
         missing=tuple(sorted(case for case in order[: trial.seen] if case not in counted)),
         same=n - len(broke) - len(fixed),
         improved=verdict == "pass" and trial.improved,
-        detectable=None,
         settle=by.settle(found, figures, seen, level) if verdict == "inconclusive" else "",
         warnings=tuple(by.warnings(running, found, attempt, settings)),
         looks=_looks(trial),
@@ -146,15 +145,14 @@ def _decision(
     broke = tuple(sorted(case for case, pair in measured.items() if pair == (True, False)))
     fixed = tuple(sorted(case for case, pair in measured.items() if pair == (False, True)))
     counts, n = Counts(len(broke), len(fixed), len(measured)), len(measured)
-    level = (1 - ANYTIME_SHARE) * pass_level(settings.alpha, attempt)
+    level = pass_level(settings.alpha, attempt)
     verdict: Verdict = "regress" if gates else trial.verdict or "inconclusive"
-    detectable = detectable_drop(n, min(len(broke), len(fixed)) * 2 / n, settings.alpha)
     looks = _looks(trial)
     return CanaryDecision(
         verdict=verdict,
-        reason="; ".join(gates) or _words(verdict, trial, counts, settings, level),
+        reason="; ".join(gates) or _words(verdict, trial, settings, level),
         p_value=mcnemar_exact(counts.broke, counts.fixed),
-        p_not_worse=non_inferiority(counts.broke, counts.fixed, n, settings.delta),
+        p_not_worse=_at_full_n(trial),
         difference=(counts.fixed - counts.broke) / n,
         interval=betting_interval(
             [-1] * counts.broke + [1] * counts.fixed + [0] * (n - counts.broke - counts.fixed),
@@ -168,10 +166,17 @@ def _decision(
         missing=tuple(sorted(case for case in asked[: looks.used] if case not in measured)),
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
-        detectable=detectable,
-        settle=what_settles(counts, settings, level) if verdict == "inconclusive" else "",
+        detects=Detects(len(known), noise_of(counts), settings.delta, settings.alpha, looking=True),
+        settle=what_settles(counts, settings, level, after_betting=True) if verdict == "inconclusive" else "",
         warnings=tuple(
-            warnings_of(Counts(0, 0, len(known)), detectable, attempt, settings, level, passed=trial.verdict == "pass")
+            warnings_of(
+                Counts(0, 0, len(known)),
+                attempt,
+                settings,
+                level,
+                passed=trial.verdict == "pass",
+                after_betting=True,
+            )
         ),
         looks=looks,
     )
@@ -188,6 +193,11 @@ def _difference(pair: tuple[bool | None, bool | None]) -> int:
     return bool(after) - bool(before)
 
 
+def _at_full_n(trial: Trial) -> float | None:
+    """The p value of "not worse", where every case was asked."""
+    return trial.primary.at_full_n() if trial.seen == trial.units.cases else None
+
+
 def _looks(trial: Trial) -> Looks:
     primary = trial.primary
     return Looks(trial.seen, trial.units.cases, primary.worse[0].spent, primary.betting.most, primary.passed)
@@ -202,7 +212,7 @@ def _nothing(known: Known, asked: Sequence[str], gates: Sequence[str]) -> Canary
     )
 
 
-def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySettings, level: float) -> str:
+def _words(verdict: Verdict, trial: Trial, settings: CanarySettings, level: float) -> str:
     seen = [difference for difference in trial.primary.measured if difference]
     flips = f"{sum(d < 0 for d in seen)} broke and {sum(d > 0 for d in seen)} fixed"
     used, margin = f"{trial.seen} of {trial.units.cases} cases", f"{100 * settings.delta:g} points"
@@ -211,7 +221,7 @@ def _words(verdict: Verdict, trial: Trial, counts: Counts, settings: CanarySetti
         return f"{flips} after {used}: beyond chance, however often one looks ({spent})"
     if verdict == "unmeasurable":
         return f"{trial.missing} cases could not be measured on both sides, after {used}"
-    p = non_inferiority(counts.broke, counts.fixed, counts.pairs, settings.delta)
+    p = _at_full_n(trial) or 0.0
     if verdict == "pass" and trial.primary.passed == "at full N":
         return f"shown to be not worse by {margin} at all {used}: p = {p:.2g} (at most {level:.2g}), {flips}"
     if verdict == "pass":

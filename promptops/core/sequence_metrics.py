@@ -14,9 +14,9 @@ from statistics import fmean, median, pstdev
 from promptops.core.canary import MetricFinding, pass_level
 from promptops.core.metrics import Figure, Figures, Measured, difference_of, key_of, plan_of, title_of
 from promptops.core.plan import cluster_sizes
-from promptops.core.statistics.betting import betting_interval, typical_interval
-from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
-from promptops.core.statistics.tango import pairs_for_no_flip
+from promptops.core.statistics.betting import ANYTIME_SHARE, betting_interval, typical_interval
+from promptops.core.statistics.exact_pairs import pairs_for_no_flip
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.core.statistics.trial import MOST_MISSING, Trial
 from promptops.core.stats import z_value
 from promptops.formats import UNBOUNDED, CanarySettings, MetricName, MetricSetting

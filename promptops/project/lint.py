@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core import pricing
 from promptops.core.presets import contradictions
-from promptops.core.statistics.metric import ANYTIME_SHARE, FEWEST_CLUSTERS
-from promptops.core.statistics.tango import pairs_for_no_flip
+from promptops.core.statistics.exact_pairs import pairs_for_no_flip
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.errors import Problem, ProblemsError, did_you_mean
 from promptops.formats import CanarySettings
 from promptops.models import Usage
@@ -103,7 +103,7 @@ def _cases_named(settings: CanarySettings, dataset: Dataset, shown: str, *, dist
 
 def _too_few(cases: int, settings: CanarySettings) -> str:
     """Why that many cases cannot decide; empty where they can."""
-    least = pairs_for_no_flip(settings.delta, (1 - ANYTIME_SHARE) * settings.alpha)
+    least = pairs_for_no_flip(settings.delta, settings.alpha, after_betting=True)
     if cases >= least:
         return ""
     what = "nothing at all" if cases < math.ceil(math.log2(1 / settings.alpha)) else "only REGRESS, never PASS"

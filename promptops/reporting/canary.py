@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
-from promptops.core.canary import CanaryDecision
+from promptops.core.canary import CanaryDecision, Detects
 from promptops.models import Difference, Judgement
 from promptops.reporting.canary_metrics import metric_lines
 from promptops.reporting.canary_words import cases_words, finding_words
@@ -68,8 +68,8 @@ def _figures(result: CanaryResult, decision: CanaryDecision, *, table: bool) -> 
         yield Line(f"  cases       {cases_words(decision)}")
     elif decision.measured and decision.difference is not None:
         yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
-        if decision.detectable is not None:
-            yield Line(f"  detects     {_detects(decision)}")
+        if (drop := decision.detectable) is not None and decision.detects is not None:
+            yield Line(f"  detects     {_detects(drop, decision.detects)}")
     if decision.measured:
         yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":
@@ -80,11 +80,9 @@ def _figures(result: CanaryResult, decision: CanaryDecision, *, table: bool) -> 
         yield Line(f"  broken      beyond chance, case by case: {one_line(named, 400)}", "bad")
 
 
-def _detects(decision: CanaryDecision) -> str:
-    """What so many cases find, where as many flip by chance as did here: of each way so many as of the rarer one."""
-    noise = 2 * min(len(decision.broke), len(decision.fixed)) / decision.measured
-    drop = 100 * (decision.detectable or 0.0)
-    return f"a drop of {drop:.0f} points or more, 4 times in 5, where {noise:.0%} flip by chance as here"
+def _detects(drop: float, detects: Detects) -> str:
+    """What such a canary finds, by the figure that `estimate` gives, at the usual share of flips or what came here."""
+    return f"a drop of {100 * drop:.0f} points or more, 4 times in 5, where {detects.noise:.0%} flip by chance"
 
 
 def _used(result: CanaryResult) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from promptops.core.model_choice import Choice, Row
-from promptops.core.statistics.metric import ANYTIME_SHARE
+from promptops.core.statistics.betting import ANYTIME_SHARE
 from promptops.reporting.compare import enough_words, why_unmeasured
 from promptops.runner.compare import ComparisonResult
 
@@ -38,8 +38,9 @@ def compare_json(result: ComparisonResult) -> dict[str, Any]:
             "margin": plan.margin,
             "alpha": plan.alpha,
             "anytime_share": ANYTIME_SHARE,
-            "at_full_n": "Tango" if plan.samples == 1 else "bounded mean",
-            "worse": "McNemar, exact" if plan.samples == 1 else "sign flips",
+            "at_full_n": "exact" if plan.plain else "bounded mean",
+            "worse": "McNemar, exact" if plan.plain else "sign flips",
+            "clusters": len(plan.clusters),
             "correction": "Holm",
             "models": sum(row.against is not None for row in choice.rows),
         },

@@ -22,13 +22,15 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
         sure = f"with probability {row.outlook.regress:.2f}"
         yield f"    a drop of {100 * row.drop:g} points is found {sure}{_after(row)}"
     for row in found.equal:
+        vary = f"{row.noise:.0%} flips" if found.spread is None else f"scores that vary by {found.spread:.2f}"
         yield (
-            f"    an equal candidate with {row.noise:.0%} flips is shown not worse by {100 * delta:g} points with "
+            f"    an equal candidate with {vary} is shown not worse by {100 * delta:g} points with "
             f"probability {row.outlook.passed:.2f}{_after(row)}"
         )
     if (more := found.least_cases - found.cases) > 0:
         yield f"    at least {found.least_cases} cases are needed for any PASS: add {more}"
-    wanted = [f"{cases or f'more than {MOST_SIMULATED:,}'} with {noise:.0%} flips" for noise, cases in found.needed]
+    counts = [(str(cases or f"more than {MOST_SIMULATED:,}"), noise) for noise, cases in found.needed]
+    wanted = [count if found.spread is not None else f"{count} with {noise:.0%} flips" for count, noise in counts]
     yield f"    cases for a PASS 4 times in 5: {', '.join(wanted)}"
 
 
@@ -49,8 +51,7 @@ def metric_outlook_lines(found: Sequence[MetricOutlook], *, clusters: int) -> It
             passes = "never" if one.passes is None else f"up to {one.passes:.0%}"
             yield f"    {one.title}: beyond its margin of {margin}: REGRESS {finds}, PASS {passes}"
         else:
-            finds = "no drop at all" if one.finds is None else f"a drop of {100 * one.finds:.1f} points"
-            yield (
-                f"    {one.title}: finds {finds}; PASS by {margin} takes about {one.needed} cases "
-                f"(if they vary by {one.spread:.2f})"
-            )
+            finds = "no drop at all" if one.finds is None else f"a drop of {100 * one.finds:.0f} points"
+            vary = "4% of samples flip" if one.spread is None else f"they vary by {one.spread:.2f}"
+            needed = one.needed or f"more than {MOST_SIMULATED:,}"
+            yield f"    {one.title}: finds {finds}; PASS by {margin} takes about {needed} cases (if {vary})"

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from promptops.core.model_choice import Choice, Model, choose_model
 from promptops.core.model_figures import ModelTally, asked_in_order
 from promptops.core.model_life import life_of
-from promptops.core.plan import Planned, case_order
+from promptops.core.plan import Planned, cluster_sizes, clustered_order, clusters_of
 from promptops.core.statistics.against import Plan
+from promptops.core.statistics.metric import FEWEST_CLUSTERS
 from promptops.errors import MissingExtra, ModelFileError, ProblemsError, UsageError
 from promptops.models import Case, Pin, Verdict
 from promptops.runner.background import EventStream
@@ -65,7 +66,7 @@ class ModelComparison(Struct, frozen=True, dict=True):
     def order(self) -> list[int]:
         """The places of the cases in the dataset, in the order in which they are asked."""
         places = {case.id: place for place, case in enumerate(self.current.cases)}
-        return [places[case] for case in case_order(places, self.seed)]
+        return [places[case] for case in clustered_order(places, clusters_of(self.current.cases), self.seed)]
 
     @property
     def tests(self) -> Plan:
@@ -77,7 +78,14 @@ class ModelComparison(Struct, frozen=True, dict=True):
             alpha=settings.alpha,
             samples=self.current.samples,
             seed=self.seed,
+            clusters=self._clusters,
         )
+
+    @property
+    def _clusters(self) -> tuple[int, ...]:
+        """The sizes of the clusters in the order of asking; empty: every case stands for itself."""
+        cases = self.current.cases
+        return cluster_sizes([cases[place].id for place in self.order], clusters_of(cases))
 
     def plan(self, under_way: dict[tuple[SideKey, str], Place]) -> Iterator[Planned]:
         """Every sample, case by case, the models taking turns at being the first.
@@ -96,8 +104,13 @@ class ModelComparison(Struct, frozen=True, dict=True):
         """What is worth a line before anything is asked."""
         told = [notice for target in self.targets for notice in target.notices]
         told += [words for target in self.targets if (words := gone_words(target.pin, today))]
-        if any(case.cluster for case in self.current.cases):
-            told.append("the dataset has clusters: here each case counts for itself, in a canary its cluster does")
+        if clusters := self._clusters:
+            too_few = len(clusters) < FEWEST_CLUSTERS
+            few = f", fewer than {FEWEST_CLUSTERS}: none can be shown to be not worse" if too_few else ""
+            told.append(f"the cases of a cluster count once: {len(clusters)} units{few}")
+        settings = self.current.spec.canary
+        if settings.primary != "pass_rate" or settings.guardrails:
+            told.append("models are compared by their pass rate alone: primary metric and guardrails are the canary's")
         return list(dict.fromkeys(told))
 
 

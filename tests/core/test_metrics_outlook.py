@@ -17,10 +17,10 @@ COST: Mapping[str, object] = {"guardrails": {"cost": {}}}
 
 
 def outlook(
-    settings: Mapping[str, object], units: int, *, samples: int = 1, clusters: bool = False
+    settings: Mapping[str, object], cases: int, *, samples: int = 1, clusters: tuple[int, ...] = ()
 ) -> list[MetricOutlook]:
     metrics = metric_settings(CanarySettings.model_validate(settings), samples=samples)
-    return metrics_outlook(metrics, units, alpha=0.05, samples=samples, clusters=clusters)
+    return metrics_outlook(metrics, cases, alpha=0.05, samples=samples, clusters=clusters)
 
 
 def share_of(verdict: str, beyond: float, units: int, *, alpha: float = 0.05) -> float:
@@ -61,5 +61,5 @@ def test_several_samples_find_smaller_drops() -> None:
 
 
 def test_few_clusters_never_pass() -> None:
-    assert outlook(COST, 19, clusters=True)[1].passes is None
-    assert outlook(COST, 20, clusters=True)[1].passes is not None
+    assert outlook(COST, 38, clusters=(2,) * 19)[1].passes is None
+    assert outlook(COST, 40, clusters=(2,) * 20)[1].passes is not None

@@ -8,12 +8,17 @@ from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 from scipy.stats import binomtest
 
+from promptops.core.metrics import difference_of, key_of, plan_of
 from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
-from proof import attempts, guardrails, nightly, passing, power, regress, sizes
+from promptops.core.statistics.trial import Trial
+from promptops.formats import MetricName
+from proof import attempts, choosing, families, guardrails, nightly, passing, power, regress, sizes
 from proof.__main__ import load, main
 from proof.pages import Found, goals, pages
 from proof.rates import Rate, shown, table
@@ -30,16 +35,18 @@ def found() -> Found:
             *(regress.flips(kind, 40, 0.3, 200) for kind in KINDS),
             regress.six(30, 0.4, 60),
         ],
-        exact=[passing.enumerate_pass(cases, 0.05, noise) for cases in (59, 150) for noise in (0.0, 0.1)],
+        exact=[passing.worst(59, 0.05, 0.05), passing.worst(38, 0.05, 0.1)],
         passing=[passing.simulated(kind, 100, 0.1, 60) for kind in KINDS],
         power=list(done(power.cells(quick=True))),
         coverage=[power.covered(BINARY, 0.1, 40)],
         years=[nightly.year("share of 10 answers, .9", 1, 30, 20)],
         delays=list(done(nightly.delays(quick=True))),
         correlated=[Rate(3, 4), Rate(3, 4)],
-        families=[guardrails.cell(setup, 40, 40) for setup in guardrails.SETUPS],
+        families=[families.family("cost", together, 20, 300) for together in families.TOGETHER],
+        trials=[guardrails.cell(setup, 40, 40) for setup in guardrails.SETUPS],
         typical=list(done(guardrails.typical_cells(quick=True))),
         attempts=list(done(attempts.cells(quick=True))),
+        choices=[choosing.simulate(choosing.MIXED[0], 4)],
         suites=[sizes.suite(59, 100)],
         margins=[sizes.margin_of(0.1)],
     )
@@ -99,10 +106,48 @@ def test_the_enumeration_of_a_typical_metric_is_that_of_its_tests() -> None:
     assert passed > anytime > 0
 
 
-@pytest.mark.parametrize("cases", [20, 59, 100])
-@pytest.mark.parametrize("margin", [0.05, 0.1])
-def test_a_false_pass_of_passes_and_fails_stays_below_alpha_exactly(cases: int, margin: float) -> None:
-    assert all(passing.enumerate_pass(cases, margin, noise).total <= 0.05 for noise in passing.EXCESS)
+@pytest.mark.parametrize(
+    ("cases", "margin", "alpha"), [(20, 0.05, 0.05), (100, 0.1, 0.05), (73, 0.08, 0.1), (45, 0.15, 0.01)]
+)
+def test_a_false_pass_of_passes_and_fails_stays_below_alpha_exactly(cases: int, margin: float, alpha: float) -> None:
+    assert passing.worst(cases, margin, alpha).total <= alpha
+
+
+def test_the_score_test_in_its_place_would_not(found: Found) -> None:
+    assert max(cell.tango / cell.alpha for cell in found.exact) > 1.4
+
+
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_families_at_once_end_as_trials_do_one_by_one(name: str) -> None:
+    rounds, cases = 30, 60
+    settings = families.settings_of(families.FAMILIES[name][0])
+    paths = families.draw(settings, -0.95, cases, rounds, np.random.Generator(np.random.PCG64(2)))
+    said = []
+    for row in range(rounds):
+        trial = Trial([replace(plan_of(one), deciding=False) for one in settings], cases)
+        for case in range(cases):
+            trial.add({key_of(one): float(path[case, row]) for one, path in zip(settings, paths, strict=True)})
+        said.append(trial.verdict == "regress")
+    assert families.regressed(paths).tolist() == said
+    moved = families.draw(settings, 0.0, 100, 20, np.random.Generator(np.random.PCG64(3)))
+    worse = [np.where(path > 0, -1, path) for path in moved]
+    assert families.regressed(worse).all()
+
+
+@pytest.mark.parametrize("name", ["cost", "length", "distance"])
+@pytest.mark.parametrize("margin", [0.01, "10%"])
+def test_the_signs_of_a_family_are_those_of_the_canary(name: MetricName, margin: float | str) -> None:
+    if name == "distance" and margin == "10%":
+        return
+    rng = np.random.Generator(np.random.PCG64(4))
+    before, after = rng.random((50, 1)), rng.random((50, 1))
+    after[:5] = before[:5]
+    for setting in families.settings_of({name: {"margin": margin}})[1:]:
+        pairs = zip(before[:, 0].tolist(), after[:, 0].tolist(), strict=True)
+        rooms = [difference_of(setting, pair) or 0.0 for pair in pairs]
+        if name != "distance":
+            rooms = [-1.0 if room < 0 else 1.0 for room in rooms]
+        assert families.signs(setting, before, after)[:, 0].tolist() == np.sign(rooms).tolist()
 
 
 @pytest.mark.parametrize("kind", [BINARY, *KINDS], ids=lambda kind: kind.name)

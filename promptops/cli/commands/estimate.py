@@ -111,7 +111,7 @@ def _show(target: Target, expected: Estimate, session: Session, *, online: bool)
         say_prose(line)
     from promptops.reporting.outlook import metric_outlook_lines
 
-    for line in metric_outlook_lines(_metrics(target), clusters=_clusters(target)):
+    for line in metric_outlook_lines(_metrics(target), clusters=len(_clusters(target))):
         say_prose(line)
 
 
@@ -124,21 +124,28 @@ def _metrics(target: Target) -> list[MetricOutlook]:
     metrics = metric_settings(settings, samples=target.samples)
     if is_plain(metrics, {"": ""} if clusters else {}):
         return []
-    units = clusters or len(target.cases)
-    return metrics_outlook(metrics, units, alpha=settings.alpha, samples=target.samples, clusters=bool(clusters))
+    samples, cases = target.samples, len(target.cases)
+    return metrics_outlook(metrics, cases, alpha=settings.alpha, samples=samples, clusters=clusters)
 
 
-def _clusters(target: Target) -> int:
-    """How many units the clusters of the dataset leave; 0 where every case stands for itself."""
-    units = {(case.cluster, "" if case.cluster else case.id) for case in target.cases}
-    return len(units) if len(units) < len(target.cases) else 0
+def _clusters(target: Target) -> tuple[int, ...]:
+    """The sizes of the clusters of the dataset, in an order as a canary asks; empty: there are none."""
+    from promptops.core.plan import cluster_sizes, clusters_of, in_order
+
+    return cluster_sizes([case.id for case in in_order(target.cases, 0)], clusters_of(target.cases))
 
 
 def _outlook(target: Target) -> SuiteOutlook:
-    """What a canary on this dataset can decide, by simulation of its tests."""
+    """What a canary on this dataset can decide by its primary metric, by simulation of its tests."""
+    from promptops.core.metrics import metric_settings
+    from promptops.core.metrics_outlook import spread_of
     from promptops.core.statistics.planning import suite_outlook
+    from promptops.core.statistics.planning_units import Shape
 
-    return suite_outlook(_clusters(target) or len(target.cases), margin=_delta(target), alpha=target.spec.canary.alpha)
+    settings = target.spec.canary
+    tests = sum(one.critical for one in metric_settings(settings, samples=target.samples))
+    shape = Shape(target.samples, _clusters(target), spread_of(settings.primary))
+    return suite_outlook(len(target.cases), margin=settings.delta, alpha=settings.alpha, shape=shape, tests=tests)
 
 
 def _delta(target: Target) -> float:
@@ -156,7 +163,7 @@ def detectability(target: Target) -> dict[str, Any]:
         "detectable_drop": found.detectable,
         "pass": [{"noise": row.noise, "probability": row.outlook.passed} for row in found.equal],
         "outlook": [to_builtins(row) for row in (*found.equal, *found.worse)],
-        "clusters": _clusters(target),
+        "clusters": len(_clusters(target)),
         "metrics": [
             {
                 "title": one.title,

@@ -121,15 +121,18 @@ def _difference(record: Any) -> str:
 
 
 def _detectable(record: Any) -> str:
-    """What this canary could have seen at all: a pass of few cases says little."""
-    from promptops.core.canary import decide
-    from promptops.formats import CanarySettings
+    """What this canary could have seen at all: a pass of few cases says little. Empty where figures decided."""
+    from promptops.core.canary import Counts, Detects, noise_of
 
-    pairs = {case: (pair.baseline, pair.candidate) for case, pair in record.outcomes.items()}
-    again = decide(pairs, CanarySettings(alpha=record.alpha, delta=record.delta), attempt=record.attempt)
-    if again.detectable is None:
-        return f"{again.measured} cases: too few to detect any drop reliably"
-    return f"{again.measured} cases detect a drop of {100 * again.detectable:.0f} points or more 4 times in 5"
+    if record.metrics and (record.clusters or len(record.metrics) > 1 or record.metrics[0].graded):
+        return ""
+    pairs = [(pair.baseline, pair.candidate == "pass") for pair in record.outcomes.values()]
+    counts = Counts(pairs.count(("pass", False)), pairs.count(("fail", True)), len(pairs))
+    looking = record.test == "sequential"
+    drop = Detects(len(pairs), noise_of(counts), record.delta, record.alpha, looking=looking).drop
+    if drop is None:
+        return f"{len(pairs)} cases: too few to detect any drop reliably"
+    return f"{len(pairs)} cases detect a drop of {100 * drop:.0f} points or more 4 times in 5"
 
 
 def promotion_json(done: Promotion, *, dry_run: bool) -> dict[str, Any]:

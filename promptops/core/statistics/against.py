@@ -1,9 +1,9 @@
 """Several candidates against one reference, on the same cases: which are shown to be not worse, which are worse?
 
 The test of one candidate is the canary's: "worse by the margin or more" is to be rejected, by betting at a fifth of
-alpha after any case, or at full N at the other four fifths (Tango's score test for pass and fail, the test of a bounded
-mean for several samples a case). As a p value that is `min(5 / wealth, 1.25 · p at full N)`: for one candidate it is at
-most alpha exactly where the canary says "not worse". "Worse" is asked once, when every case is there: McNemar's
+alpha after any case, or at full N at the other four fifths (an exact test for pass and fail, the test of a bounded
+mean for several samples a case). As a p value that is the smaller of 5 / wealth and p at full N: for one candidate it
+is at most alpha exactly where the canary says "not worse". "Worse" is asked once, when every case is there: McNemar's
 exact test, or sign flips.
 
 **Several candidates: Holm, over all that are asked.** Whoever takes the cheapest of those that are shown to be not
@@ -26,13 +26,13 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptops.core.statistics.betting import BettingTest, betting_interval
+from promptops.core.statistics.betting import ANYTIME_SHARE, BettingTest, betting_interval
 from promptops.core.statistics.bounded_mean import ORDERS, bounded_mean_test
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.fixed_power import pairs_to_settle
 from promptops.core.statistics.flips import sign_flip_test
 from promptops.core.statistics.holm import holm
-from promptops.core.statistics.metric import ANYTIME_SHARE
-from promptops.core.statistics.tango import non_inferiority
+from promptops.core.statistics.metric import MetricPlan, MetricTest, Units
 from promptops.core.statistics.trial import MOST_MISSING
 from promptops.core.stats import mcnemar_exact
 
@@ -47,7 +47,9 @@ class Plan(Struct, frozen=True):
     """What is fixed before the first case.
 
     `cases` are planned (N), each with `samples` (≥ 1) of it; `margin` is the drop of the pass rate that still counts
-    as not worse, `alpha` the error of each family of claims. `seed` is that of random numbers in the tests.
+    as not worse, `alpha` the error of each family of claims. `seed` is that of random numbers in the tests. `clusters`
+    are the sizes of the clusters in the order of the cases, which keeps each together (empty: none): they are the units
+    then, as in a canary.
     """
 
     cases: int
@@ -55,6 +57,12 @@ class Plan(Struct, frozen=True):
     alpha: float = 0.05
     samples: int = 1
     seed: int = 0
+    clusters: tuple[int, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether one outcome of each case decides, by the tests of pairs."""
+        return self.samples == 1 and not self.clusters
 
 
 class Against(Struct, frozen=True):
@@ -90,7 +98,7 @@ def stand_against(reference: Scores, candidates: Mapping[str, Scores], plan: Pla
     H0 of each claim "not worse": its mean difference is `-plan.margin` or less; of "worse" and "better": the two are
     exchangeable within each case.
     Guarantee: P(any false claim "not worse") ≤ alpha, and the same for "worse", over all candidates together, at
-    whatever case it was stopped; as exact as the test of one is (Tango's is asymptotic). Picking one costs nothing.
+    whatever case it was stopped; exactly. Picking one costs nothing.
     """
     seen = len(reference)
     if seen > plan.cases or any(len(scores) != seen for scores in candidates.values()):
@@ -122,10 +130,10 @@ def _alone(differences: Scores, plan: Plan, candidates: int) -> Against:
         higher=higher,
         missing=missing,
         difference=math.fsum(known) / len(known),
-        interval=betting_interval(known, confidence=1 - plan.alpha),
+        interval=_interval(differences, plan),
         p_not_worse=p_not_worse(differences, plan, candidates=candidates),
-        p_worse=_p_worse(known, plan) if full else None,
-        p_better=_p_worse([-value for value in known], plan) if full else None,
+        p_worse=_p_worse(differences, plan) if full else None,
+        p_better=_p_worse([None if value is None else -value for value in differences], plan) if full else None,
     )
 
 
@@ -168,6 +176,8 @@ def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> floa
     `differences` are those of the first cases of the plan (None: not measured). What is tested and guaranteed stands
     at `stand_against`; `candidates` is how many there are, for which the stakes of the test at full N are made.
     """
+    if plan.clusters:
+        return _clusters_not_worse(differences, plan, candidates)
     filled = [-1.0 if value is None else value for value in differences]
     betting = BettingTest(plan.margin, ANYTIME_SHARE * plan.alpha)
     for value in filled:
@@ -175,40 +185,78 @@ def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> floa
     anytime = 1 / (ANYTIME_SHARE * betting.most)
     if len(filled) < plan.cases:
         return min(1.0, anytime)
-    return min(1.0, anytime, _at_full_n(filled, plan, candidates) / (1 - ANYTIME_SHARE))
+    return min(1.0, anytime, _at_full_n(filled, plan, candidates))
 
 
 def _at_full_n(filled: Sequence[float], plan: Plan, candidates: int) -> float:
     if plan.samples == 1:
-        return non_inferiority(filled.count(-1), filled.count(1), len(filled), plan.margin)
+        broke, fixed = filled.count(-1), filled.count(1)
+        alpha = plan.alpha / candidates
+        return exact_non_inferiority(broke, fixed, len(filled), plan.margin, alpha=alpha, after_betting=True)
     level = (1 - ANYTIME_SHARE) * plan.alpha / candidates
     orders = max(1, min(ORDERS, _ROOM // len(filled)))
-    return bounded_mean_test(filled, plan.margin, alpha=level, seed=plan.seed, orders=orders)
+    alone = bounded_mean_test(filled, plan.margin, alpha=level, seed=plan.seed, orders=orders)
+    return alone / (1 - ANYTIME_SHARE)
 
 
-def _p_worse(known: Sequence[float], plan: Plan) -> float:
-    if plan.samples == 1:
+def _clusters_not_worse(differences: Scores, plan: Plan, candidates: int) -> float:
+    """By the canary's own test of clusters: only those that are complete count, and fewer than 20 show nothing."""
+    metric, units = MetricPlan("pass rate", plan.margin, graded=True), Units(plan.cases, plan.clusters)
+    test = MetricTest(metric, units, (), alpha=plan.alpha / candidates, seed=plan.seed)
+    for value in differences:
+        test.add(value)
+    anytime = 1 / (ANYTIME_SHARE * test.betting.most)
+    return min(1.0, anytime, test.at_full_n() if len(differences) == plan.cases else 1.0)
+
+
+def _p_worse(differences: Scores, plan: Plan) -> float:
+    known = [value for value in differences if value is not None]
+    if plan.plain:
         return mcnemar_exact(known.count(-1), known.count(1))
-    return sign_flip_test(known, seed=plan.seed)
+    return sign_flip_test([mean * size for mean, size in _units(differences, plan)], seed=plan.seed)
+
+
+def _interval(differences: Scores, plan: Plan) -> tuple[float, float]:
+    units = _units(differences, plan)
+    most = max(size for _, size in units)
+    means, weights = [mean for mean, _ in units], [size / most for _, size in units]
+    return betting_interval(means, confidence=1 - plan.alpha, weights=weights)
+
+
+def _units(differences: Scores, plan: Plan) -> list[tuple[float, int]]:
+    """The mean difference of what was measured of each unit, and how many cases that were."""
+    found, start = [], 0
+    for size in plan.clusters or (1,) * len(differences):
+        known = [value for value in differences[start : start + size] if value is not None]
+        start += size
+        if known:
+            found.append((math.fsum(known) / len(known), len(known)))
+    return found
 
 
 def _more_cases(one: Against, differences: Scores, plan: Plan, left: int) -> int | None:
     """About how many more cases would settle it at the level that is left to `left` undecided candidates."""
     level = (1 - ANYTIME_SHARE) * plan.alpha / max(1, left)
-    if plan.samples == 1:
-        total = pairs_to_settle(one.lower, one.higher, one.pairs, plan.margin, level, most=_MOST_CASES)
+    if plan.plain:
+        alpha, counts = plan.alpha / max(1, left), (one.lower, one.higher, one.pairs)
+        total = pairs_to_settle(*counts, plan.margin, alpha, after_betting=True, most=_MOST_CASES)
     else:
-        total = _cases_by_betting([value for value in differences if value is not None], plan.margin, level)
+        units = _units(differences, plan)
+        most = max(size for _, size in units)
+        total = _cases_by_betting(units, plan.margin, level, most)
     return None if total is None else max(1, total - one.pairs)
 
 
-def _cases_by_betting(known: Sequence[float], margin: float, level: float) -> int | None:
+def _cases_by_betting(units: Sequence[tuple[float, int]], margin: float, level: float, most: int) -> int | None:
     """The cases after which a gambler with the best constant stake has won 1 / `level`, one way or the other."""
-    ways = ([(value + margin) / (1 - margin) for value in known], [-value for value in known])
+    ways = (
+        [size / most * (mean + margin) / (1 - margin) for mean, size in units],
+        [-size / most * mean for mean, size in units],
+    )
     growth = max(_best_growth(gains) for gains in ways)
     if growth <= 0:
         return None
-    total = math.ceil(math.log(1 / level) / growth)
+    total = math.ceil(math.log(1 / level) / growth * sum(size for _, size in units) / len(units))
     return total if total <= _MOST_CASES else None
 
 

@@ -12,6 +12,8 @@ BETS = ((0.1, 1.0), (0.2, 1.0), (0.4, 1.5), (0.65, 1.5), (0.9, 2.0))
 
 Many flips want small stakes, a candidate that hardly flips wants large ones; which it is shows only later.
 """
+ANYTIME_SHARE = 0.2
+"""The part of alpha that a PASS may spend at any time, by betting; the rest is for one test at full N."""
 _WEIGHTS = sum(weight for _, weight in BETS)
 _LOG_WEIGHTS = tuple(math.log(weight / _WEIGHTS) for _, weight in BETS)
 

@@ -1,5 +1,6 @@
-"""What a fixed number of pairs can detect, by the exact power of the tests at full N; for the sequential ones,
-`planning`.
+"""What a fixed number of pairs can detect, by the exact power of the tests at full N.
+
+What looks after every case is in `planning`.
 
 Assumes: pairs are independent and alike; `noise` is the share that flips for no reason, half each way.
 """
@@ -9,10 +10,14 @@ from __future__ import annotations
 import functools
 import math
 
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.tango import non_inferiority
 from promptops.core.stats import binomial_probability, mcnemar_exact, normal_tail, z_value
 
+USUAL_NOISE = 0.04
+"""The share of cases that flip for no reason that is reckoned with where nobody has seen more."""
 _MANY = 2_000
+_EXACT = 5_000  # pairs up to which an exact p value takes no time
 
 
 def power_to_regress(pairs: int, drop: float, noise: float, alpha: float) -> float:
@@ -48,14 +53,31 @@ def detectable_drop(pairs: int, noise: float, alpha: float, *, power: float = 0.
 
 
 def pairs_to_settle(
-    broke: int, fixed: int, pairs: int, margin: float, alpha: float, *, most: int = 1_000_000
+    broke: int,
+    fixed: int,
+    pairs: int,
+    margin: float,
+    alpha: float,
+    *,
+    after_betting: bool = False,
+    most: int = 1_000_000,
 ) -> int | None:
     """Return about how many pairs would decide, if flips went on as they did so far; None where `most` would not."""
+
+    def shown(total: float, scale: float) -> bool:
+        if non_inferiority(broke * scale, fixed * scale, total, margin) > alpha:
+            return False
+        if total > _EXACT:
+            return True
+        count, worse, better = math.ceil(total), math.ceil(broke * scale), math.floor(fixed * scale)
+        found = exact_non_inferiority(worse, better, count, margin, alpha=alpha, after_betting=after_betting)
+        return found <= alpha
+
     total = float(pairs)
     while pairs and total < most:
         total = max(total + 1, total * 1.02)
         scale = total / pairs
-        if non_inferiority(broke * scale, fixed * scale, total, margin) <= alpha:
+        if shown(total, scale):
             return math.ceil(total)
         if broke > fixed and mcnemar_exact(math.floor(broke * scale), math.ceil(fixed * scale)) <= alpha:
             return math.ceil(total)

@@ -8,13 +8,11 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from promptops.core.statistics.betting import BettingTest
+from promptops.core.statistics.betting import ANYTIME_SHARE, BettingTest
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.sign_test import SequentialSignTest
-from promptops.core.statistics.tango import non_inferiority
 from promptops.core.stats import fair_coin_tail
 
-ANYTIME_SHARE = 0.2
-"""The part of alpha that a PASS may spend at any time, by betting; the rest is for one test at full N."""
 FEWEST_CLUSTERS = 20
 DRAWS = 9_999
 
@@ -113,25 +111,29 @@ class MetricTest:
         return mirrored.worse[0].stopped
 
     def at_full_n(self) -> float:
-        """Return the p value of the test at full N, once all cases were added; 1.0 where units are too few.
+        """Return the p value at full N, once all cases were added, to be compared with `alpha`; 1.0: too few units.
 
-        Tango's test for pass and fail, the exact sign test for the typical case, the test of a bounded mean for scores
-        and clusters; missing cases count as lost.
+        The exact test of pairs for pass and fail, the sign test for the typical case, the test of a bounded mean for
+        scores and clusters; missing cases count as lost. What betting may have spent is in it.
         """
         if len(self.differences) < self.units.cases:
             raise ValueError("the test at full N is made once, when every case is there")
         if not self.units.can_pass:
             return 1.0
         if self.plan.typical:
-            return fair_coin_tail(sum(map(_within, self._in_units())), len(self._ends) or self.units.cases)
+            tail = fair_coin_tail(sum(map(_within, self._in_units())), len(self._ends) or self.units.cases)
+            return _beside_betting(tail)
         filled = [-1.0 if difference is None else difference for difference in self.differences]
         if self.exact:
-            return non_inferiority(filled.count(-1), filled.count(1), len(filled), self.plan.margin)
-        return self._bounded_mean(filled)
+            broke, fixed = filled.count(-1), filled.count(1)
+            return exact_non_inferiority(
+                broke, fixed, len(filled), self.plan.margin, alpha=self.alpha, after_betting=True
+            )
+        return _beside_betting(self._bounded_mean(filled))
 
     def finish(self) -> None:
         """Make the test at full N, where the metric has not passed before."""
-        if self.passed is None and self.at_full_n() <= (1 - ANYTIME_SHARE) * self.alpha:
+        if self.passed is None and self.at_full_n() <= self.alpha:
             self.passed = "at full N"
 
     def _unit(self, differences: list[float | None], weight: float) -> None:
@@ -171,6 +173,11 @@ class MetricTest:
         from promptops.core.statistics.flips import SequentialFlips
 
         return SequentialFlips(self.units.cases, level, seed=self.seed, draws=DRAWS)
+
+
+def _beside_betting(p_value: float) -> float:
+    """Of a test that has what betting has not: p ≤ a where it is at most (1 - ANYTIME_SHARE) · a."""
+    return min(1.0, p_value / (1 - ANYTIME_SHARE))
 
 
 def _within(differences: Sequence[float | None]) -> bool:

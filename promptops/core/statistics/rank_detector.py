@@ -27,14 +27,15 @@ class RankDetector(Struct):
 
     H0: for every probe, the numbers of all nights are exchangeable (given those of the other probes on earlier nights).
     Assumes: nights are independent (see `lag_one`: measure it, then thin or refuse); `draw` is uniform and
-    independent of everything. Nothing about the distribution: heavy tails, ties and constants are fine. Probes may
-    depend on each other.
+    independent of everything. Nothing about the distribution: heavy tails, ties and constants are fine. Probes that
+    are functions of each other break H0 in the letter; simulated, that raises no alarms (`docs/statistics.md`).
     Guarantee: the rank of tonight among its history, with ties broken at random, is uniform and independent of earlier
     ranks, so `detector - nights` is a martingale under H0: mean time to a false alarm ≥ `nights · endpoints`, and
     P(false alarm within t nights) ≤ t / (nights · endpoints) for each endpoint.
     Source: Shin, Ramdas & Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", NEJSDS 2
-    (2023), 229-260 (arXiv 2203.03532); sequential ranks: Barnard, Biometrika 46 (1959); Gordon & Pollak, "A robust
-    surveillance scheme for stochastically ordered alternatives", Ann. Statist. 23 (1995), 1350-1375.
+    (2023), 229-260 (arXiv 2203.03532); sequential ranks: Rényi, Ann. Fac. Sci. Clermont-Ferrand 8 (1962),
+    7-13; Gordon & Pollak, "A robust surveillance scheme for stochastically ordered alternatives", Ann. Statist. 23
+    (1995), 1350-1375.
 
     `endpoints` is how many are watched together, `history` the calibration values and all nights since, by probe;
     `level` is the detector, `nights` how many were added. All fields are plain data, to be stored and given back.

@@ -23,8 +23,8 @@ class Trial:
     Assumes: the order of cases does not depend on how they come out, and cases are added in that order, not in the
     order in which they were answered (what fails may take longer). The plan is fixed before the first.
     Guarantee: P(REGRESS | nothing changed) ≤ alpha and, for a metric that is worse by its margin or more,
-    P(PASS) ≤ alpha: .2 alpha at any time by betting, .8 alpha at full N (Tango's test keeps its level asymptotically,
-    `docs/proof/pass.md` has its exact size; the test for scores keeps it always).
+    P(PASS) ≤ alpha: .2 alpha at any time by betting, the rest at full N by a test that keeps its level for every number
+    of units (pass and fail: `exact_pairs`; scores and clusters: `bounded_mean`; `typical`: the sign test).
     Stopping for cost is valid at any case. Adding the same differences again gives the same verdict.
     """
 

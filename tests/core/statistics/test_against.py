@@ -9,6 +9,8 @@ import pytest
 
 from promptops.core.sequence import PairTrial
 from promptops.core.statistics.against import Plan, Scores, stand_against
+from promptops.core.statistics.metric import MetricPlan
+from promptops.core.statistics.trial import Trial
 from promptops.formats import CanarySettings
 from promptops.models import Outcome
 
@@ -76,7 +78,9 @@ def test_further_candidates_raise_the_bar_and_never_lower_it() -> None:
     first = stand_against(reference, {"a": reference}, Plan(60))["a"]
     both = stand_against(reference, {"a": reference, "b": scores("0" * 60)}, Plan(60))
     assert (first.shown, both["a"].shown, both["b"].shown) == ("not worse", "undecided", "worse")
-    assert both["a"].p_not_worse == pytest.approx(2 * first.p_not_worse)
+    assert both["a"].p_not_worse == pytest.approx(
+        2 * first.p_not_worse, rel=0.01
+    )  # what is set aside depends on the level
 
 
 def test_a_candidate_that_could_not_be_measured_takes_its_share_of_the_error() -> None:
@@ -128,3 +132,52 @@ def test_sides_of_different_lengths_are_refused() -> None:
         stand_against(scores("11"), {"c": scores("1")}, Plan(2))
     with pytest.raises(ValueError, match="same first cases"):
         stand_against(scores("111"), {"c": scores("111")}, Plan(2))
+
+
+CLUSTERS = (1, 9, 2, 7, 1) * 5
+
+
+def clustered(rng: Random, rate: float) -> list[float]:
+    """Scores that are alike within a cluster."""
+    return [score for size in CLUSTERS for score in [float(rng.random() < rate)] * size]
+
+
+def test_clusters_count_once() -> None:
+    """25 clusters of which three broke are no proof of anything; as cases they would be."""
+    reference = [1.0] * 100
+    candidate = [0.0] * 10 + [1.0] * 90
+    by_case = stand_against(reference, {"c": candidate}, Plan(100))["c"]
+    by_cluster = stand_against(reference, {"c": candidate}, Plan(100, clusters=CLUSTERS))["c"]
+    assert (by_case.shown, by_cluster.shown) == ("worse", "undecided")
+    assert by_cluster.interval[0] < by_case.interval[0]  # type: ignore[index]
+    assert by_cluster.more_cases is not None
+
+
+def test_clusters_that_are_worse_by_the_margin_are_seldom_called_not_worse() -> None:
+    rng, false = Random(8), {"cases": 0, "clusters": 0}
+    for _ in range(150):
+        candidate = clustered(rng, 0.85)
+        reference = [1.0] * 100
+        for name, clusters in (("cases", ()), ("clusters", CLUSTERS)):
+            plan = Plan(100, margin=0.15, clusters=clusters)
+            false[name] += stand_against(reference, {"c": candidate}, plan)["c"].shown == "not worse"
+    assert false["clusters"] <= 15 < false["cases"]
+
+
+def test_a_trial_of_clusters_says_the_same() -> None:
+    rng, seen = Random(9), set()
+    for _ in range(60):
+        reference, candidate = clustered(rng, 0.99), clustered(rng, rng.choice([0.99, 0.7]))
+        plan = Plan(100, margin=0.3, clusters=CLUSTERS)
+        trial = Trial([MetricPlan("m", 0.3, deciding=True)], 100, clusters=CLUSTERS)
+        for before, after in zip(reference, candidate, strict=True):
+            trial.add({"m": after - before})
+        shown = stand_against(reference, {"c": candidate}, plan)["c"].shown
+        seen.add(shown)
+        assert trial.verdict != "pass" or shown == "not worse"
+    assert {"not worse", "undecided"} <= seen
+
+
+def test_fewer_than_twenty_clusters_are_never_shown_to_be_not_worse() -> None:
+    plan = Plan(95, margin=0.5, clusters=(5,) * 19)
+    assert stand_against([1.0] * 95, {"c": [1.0] * 95}, plan)["c"].shown == "undecided"

@@ -120,3 +120,40 @@ def test_a_difference_beyond_its_bounds_is_refused(bad: float) -> None:
 def test_bounds_of_margin_and_alpha(margin: float, alpha: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         BettingTest(margin, alpha)
+
+
+GRADED = [((7 * number * number + 3 * number) % 11 - 4) / 10 for number in range(40)]
+FLIPS = [-1.0 if number % 13 == 5 else 1.0 if number % 17 == 3 else 0.0 for number in range(80)]
+
+
+@pytest.mark.parametrize(
+    ("differences", "margin", "wealth", "most"),
+    [
+        (GRADED, 0.05, 1.3700008086443494, 1.4772812657749548),
+        (FLIPS, 0.1, 3.178195450926119, 3.178195450926119),
+        (FLIPS, 0.05, 0.7164628758968535, 1.7868859839178537),
+    ],
+)
+def test_the_wealth_is_that_of_confseq(differences: list[float], margin: float, wealth: float, most: float) -> None:
+    """Computed with `betting_mart` of confseq 0.0.11, which cannot be installed without Boost.
+
+    Its x is (d + 1) / 2, its m (1 - margin) / 2, its constant bets are ours over m, added up by our weights.
+    """
+    test = BettingTest(margin, 0.01)
+    for difference in differences:
+        test.add(difference)
+    assert (test.wealth, test.most) == pytest.approx((wealth, most), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("differences", "limits"),
+    [
+        (GRADED, (-0.1608762046089396, 0.1776043101981486)),
+        (FLIPS, (-0.15660110990938847, 0.12929292107946821)),
+    ],
+)
+def test_the_interval_is_where_the_wealth_of_confseq_reaches_its_target(
+    differences: list[float], limits: tuple[float, float]
+) -> None:
+    """The least and the largest mean against which that mixture has not won 2 / .05, found by halving."""
+    assert betting_interval(differences) == pytest.approx(limits, abs=1e-9)

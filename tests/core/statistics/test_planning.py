@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from promptops.core.statistics.exact_pairs import pairs_for_no_flip
 from promptops.core.statistics.fixed_power import power_to_regress
 from promptops.core.statistics.metric import MetricPlan
 from promptops.core.statistics.planning import Outlook, _flips, cases_to_pass, detectable_drop, simulate, suite_outlook
-from promptops.core.statistics.tango import pairs_for_no_flip
 from promptops.core.statistics.trial import Trial
 
 
@@ -53,7 +53,7 @@ def test_the_cases_for_a_pass_grow_with_the_noise(noise: float, least: int, most
 def test_without_noise_it_takes_what_no_flip_takes() -> None:
     cases = cases_to_pass(noise=0.0)
     assert cases is not None
-    assert cases == pairs_for_no_flip(0.05, 0.04) == 59
+    assert cases == pairs_for_no_flip(0.05, 0.05, after_betting=True) == 59
     assert cases_to_pass(noise=0.3, margin=0.01) is None
 
 
