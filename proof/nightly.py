@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from statistics import median
 
+from promptops.core.nightly.hanging import hanging_nights
+from promptops.core.nightly.watch import BEFORE
 from promptops.core.statistics.rank_detector import RankDetector, lag_one
 from proof.rates import Rate
 from proof.tasks import Task
@@ -101,9 +103,12 @@ def correlated(*, quick: bool) -> Iterator[Task]:
 
 
 def hanging_together(rounds: int) -> list[Rate]:
-    """Nights that hang together (AR .3): false alarms if nobody measures it, and how often `lag_one` notices."""
-    rng = Random("correlated")
-    alarmed = noticed = 0
+    """Nights that hang together (AR .3): false alarms if nobody measures it, and how often `lag_one` notices.
+
+    And false alarms where only nights hang together, the calibration does not, and nights are measured before an alarm.
+    """
+    rng, other = Random("correlated"), Random("correlated nights")
+    alarmed = noticed = left = 0
     for _ in range(rounds):
         last = [0.0]
 
@@ -113,4 +118,30 @@ def hanging_together(rounds: int) -> list[Rate]:
 
         noticed += not lag_one([noise(rng) for _ in range(60)]).fine
         alarmed += "changed" in set(alarms(rng, noise, 0.0, 1, 60, 365))
-    return [Rate(alarmed, rounds), Rate(noticed, rounds)]
+        left += measured(other, noise, [other.gauss(0, 0.91**-0.5) for _ in range(60)], 365)
+    return [Rate(alarmed, rounds), Rate(noticed, rounds), Rate(left, rounds)]
+
+
+def measured(rng: Random, noise: Noise, calibration: list[float], nights: int) -> bool:
+    """Whether the detector says CHANGED although the nights before are measured first, as the watch does it."""
+    detector, counted, quiet = RankDetector(), list[dict[str, float]](), 0
+    detector.calibrate("p", calibration)
+    every, left = 1, 0
+    for _ in range(nights):
+        tonight = {"p": noise(rng)}
+        if left:
+            left -= 1
+            continue
+        left = every - 1
+        counted.append(tonight)
+        alarm = detector.add(tonight, {"p": min(max(rng.random(), 1e-12), 1 - 1e-12)})
+        if detector.level <= BEFORE * detector.threshold:
+            quiet = len(counted)
+        if alarm == "changed":
+            found = hanging_nights(counted[:quiet]) if every == 1 else None
+            if found is None:
+                return True
+            if found.thin is None:
+                return False
+            every, detector.parts["p"] = found.thin, [0.0] * len(detector.parts["p"])
+    return False

@@ -264,7 +264,7 @@ def _nightly(found: Found) -> str:
     delays = [
         (f"{delay.shift:g} sd", delay.calibration, f"{delay.nights:g}", f"{delay.late:g}") for delay in found.delays
     ]
-    alarmed, noticed = found.correlated
+    alarmed, noticed, left = found.correlated
     return f"""# The nightly detector
 
 Sequential ranks and a Shiryaev-Roberts e-detector, threshold 3,650 for one endpoint: at most one false alarm in ten
@@ -280,8 +280,9 @@ years in the mean, and at most 10 % in a year, proven. Measured:
 
 The proof needs nights that are independent. With a lag-1 correlation of .3 the detector is wrong in {alarmed} of the
 years, if nobody measures it; `lag_one` notices it in 60 calibration blocks in {noticed}. So calibration is to be
-spread over the hours at which the check runs, the correlation measured again as nights come in, and blocks thinned or
-refused.
+spread over the hours at which the check runs, and blocks are thinned or refused. Hours say little of nights: where the
+calibration is independent and only nights hang together, they are measured before an alarm; then {left} of the years
+have one.
 """
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from promptops.core.align_in_order import IDS, Pairs, id_of, pair_in_order
-from promptops.core.assignment import assign, saved
+from promptops.core.assignment import affordable, assign, saved
 from promptops.core.comparison import Comparison, Prints, is_number
 from promptops.core.likeness import Likeness
 from promptops.core.subsets import Fitting
@@ -110,7 +110,8 @@ class _Pairing:
 
     def _alike(self, ours: list[int], theirs: list[int]) -> None:
         """Pair records that differ in one part, then what shares rare features, then records of a kind."""
-        if max(len(ours), len(theirs)) <= _FEW:
+        items = [self.left[at] for at in ours], [self.right[at] for at in theirs]
+        if max(len(ours), len(theirs)) <= _FEW and affordable(*items, self.prints, pairs=_FEW**2):
             self._best(ours, theirs)
             return
         likeness = Likeness(self.left, self.right, self.prints)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from promptops.core.assignment import saved
+from promptops.core.assignment import affordable, saved
 from promptops.core.comparison import Prints
 
 Pairs: TypeAlias = list[tuple[int, int]]
@@ -68,7 +68,8 @@ def _named(left: Sequence[Any], right: Sequence[Any], ours: range, theirs: range
 
 def _gap(left: Sequence[Any], right: Sequence[Any], ours: range, theirs: range, prints: Prints) -> Pairs:
     """Items of which none is equal to one opposite: the row of pairs that saves most; of long rows by position."""
-    if not ours or not theirs or len(ours) * len(theirs) > _TRIED:
+    items = left[ours.start : ours.stop], right[theirs.start : theirs.stop]
+    if not ours or not theirs or not affordable(*items, prints, pairs=_TRIED):
         return list(zip(ours, theirs, strict=False))
     gains = [[saved(left[a], right[b], prints) for b in theirs] for a in ours]
     best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]

@@ -15,6 +15,15 @@ from promptops.core.comparison import Prints
 
 _LONG: Final = 2_000  # characters of a text whose words are counted
 _LEVELS: Final = 3
+_WORK: Final = 100_000  # leaves that are looked at while each item is tried with each
+
+
+def affordable(ours: Sequence[Any], theirs: Sequence[Any], prints: Prints, *, pairs: int) -> bool:
+    """Whether each item may be tried with each: few of them, and not large."""
+    if len(ours) * len(theirs) > pairs:
+        return False
+    weights = [sum(map(prints.weight, items)) for items in (ours, theirs)]
+    return len(theirs) * weights[0] + len(ours) * weights[1] <= _WORK
 
 
 def assign(gains: Sequence[Sequence[float]]) -> list[tuple[int, int]]:

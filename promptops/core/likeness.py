@@ -19,6 +19,7 @@ MAX_FEATURES: Final = 64  # of one item that say what it is like
 _LOOKS: Final = 8  # at a pair that may be alike, for each item
 _FEW_LOOKS: Final = 10_000  # that short lists have in any case
 _LEAF: Final = 16  # what a leaf weighs; a word of a text weighs its share of that
+_SHORT: Final = 40  # characters of a text in a record up to which it is taken as a whole
 _LONG: Final = 10_000  # characters of a text that are read
 
 Groups: TypeAlias = list[tuple[list[int], list[int]]]
@@ -153,7 +154,7 @@ def _of_record(item: dict[str, Any], prints: Prints) -> Features:
             below.append((name, value))
         else:
             weights.append(_LEAF)
-            if isinstance(value, str) and " " in value:
+            if isinstance(value, str) and len(value) > _SHORT:
                 below.append((name, value))
     parts = len(names)
     if parts > MAX_FEATURES:  # all of them make up twins, the first in order are looked for

@@ -14,12 +14,12 @@ from promptops.models import Json
 
 REPLACEMENT = "[redacted]"
 TOO_SLOW = "[redacted: a redact pattern took too long on this text]"
-_MORE_SECRETS = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+_MORE_SECRETS = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "PROMPTOPS_ISSUES_TOKEN"})
 SHORTEST_SECRET = 8  # characters; anything shorter would tear ordinary words apart
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all `*_API_KEY` variables, and of what AWS requests are signed by."""
+    """Return the values of all `*_API_KEY` variables, of what signs AWS requests, and of a drift job's secrets."""
     named = (value for name, value in sorted(environ.items()) if name.endswith("_API_KEY") or name in _MORE_SECRETS)
     return tuple(value for value in named if value)
 

@@ -30,25 +30,43 @@ _LANES = {
 
 
 def watch_lines(seen: Sequence[Seen], now: datetime) -> list[Line]:
-    """What a visit found: a fleet that changed in one night is one message, then a block for each endpoint."""
-    return [*_fleet(seen), *(line for one in seen for line in _block(one, now))]
+    """What a visit found: a fleet that changed in one night is one message, then a block for each endpoint.
+
+    What all of several would say alike is said once.
+    """
+    if len(seen) > 1 and all(one.lost and one.why == seen[0].why for one in seen):
+        return _all_lost(seen)
+    fleet = _fleet(seen)
+    blocks = (line for one in seen for line in _block(one, now, steps=not (fleet and one.state == "changed")))
+    return [*fleet, *blocks]
 
 
-def _fleet(seen: Sequence[Seen]) -> Iterator[Line]:
+def _all_lost(seen: Sequence[Seen]) -> list[Line]:
+    names = ", ".join(one_line(one.endpoint.name) for one in seen[:5]) + (" …" if len(seen) > 5 else "")
+    return [
+        Line(f"UNMEASURABLE: all {len(seen)} endpoints ({names})", "warn"),
+        Line(f"  {one_line(seen[0].why, 600)}", "warn"),
+        *(Line(f"  next: {step}") for step in _bring_back("")),
+    ]
+
+
+def _fleet(seen: Sequence[Seen]) -> list[Line]:
     changed = [one for one in seen if one.state == "changed" and one.watch.alarm is not None]
     nights = {one.watch.alarm.at[:10] for one in changed if one.watch.alarm is not None}
-    if len(changed) > 1 and len(nights) == 1:
-        where = {one.endpoint.route for one in changed}
-        behind = f", all behind {one_line(next(iter(where)))}" if len(where) == 1 else ""
-        yield Line(
-            f"CHANGED in one night ({next(iter(nights))}): {len(changed)} of {len(seen)} endpoints{behind}", "bad"
-        )
-        yield Line(
+    if len(changed) < 2 or len(nights) > 1:
+        return []
+    where = {one.endpoint.route for one in changed}
+    behind = f", all behind {one_line(next(iter(where)))}" if len(where) == 1 else ""
+    return [
+        Line(f"CHANGED in one night ({next(iter(nights))}): {len(changed)} of {len(seen)} endpoints{behind}", "bad"),
+        Line(
             "  one cause is likelier than many: look at the gateway, the network and the vendor's notices first", "bad"
-        )
+        ),
+        *(Line(f"  next: {step}") for step in _looked_into("")),
+    ]
 
 
-def _block(seen: Seen, now: datetime) -> Iterator[Line]:
+def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
     watch = seen.watch
     yield Line(f"{seen.state.upper()}: {one_line(seen.endpoint.name)}{_serves(seen)}", STYLES[seen.state])
     if watch.alarm is not None:
@@ -63,7 +81,7 @@ def _block(seen: Seen, now: datetime) -> Iterator[Line]:
     if watch.epoch is not None:
         yield Line(f"  {_progress(watch)}")
         yield Line(f"  {_asked(seen, now)}", "dim")
-    for step in _next(seen):
+    for step in _next(seen) if steps else ():
         yield Line(f"  next: {step}")
 
 
@@ -121,19 +139,37 @@ def _next(seen: Seen) -> Iterator[str]:
     if watch.epoch is None and not seen.lost:
         yield f"promptops drift accept {name} --reason TEXT   begins it"
     elif watch.epoch is None:
-        yield "bring the state back (the job's branch, cache or store), and run this again"
-        yield f"or begin anew, in a decision of yours: promptops drift accept {name} --reason TEXT"
+        yield from _bring_back(name)
     elif seen.state == "changed":
-        yield f"promptops drift history {name}   how it came, night by night"
-        yield "promptops run --mode live         does it matter to your cases?"
-        yield f"promptops drift accept {name} --reason TEXT   when the new behaviour is to be the reference"
+        yield from _looked_into(name)
     elif watch.refused:
-        yield f'spacing = "24h" in [tool.promptops.drift], then promptops drift accept {name} --reason TEXT'
-        yield "(readings a day apart, at the hour of the check: what follows the hours of the day is then out of it)"
+        yield 'spacing = "24h" and calibration = 30 in [tool.promptops.drift]: readings at the hour of the check'
+        yield f"then promptops drift accept {name} --reason TEXT"
     elif seen.state == "unmeasurable":
         yield from _mend(watch, name)
     elif seen.state == "recalibrating":
         yield "promptops drift calibrate hourly (a job of promptops schedule), or once with --stay"
+
+
+def _bring_back(name: str) -> list[str]:
+    return [
+        "bring the state back (the job's branch, cache or store), and run this again",
+        f"or begin anew, in a decision of yours: {_command('accept', name)} --reason TEXT",
+    ]
+
+
+def _looked_into(name: str) -> list[str]:
+    steps = (
+        (_command("history", name), "how it came, night by night"),
+        ("promptops run --mode live", "does it matter to your cases?"),
+        (f"{_command('accept', name)} --reason TEXT", "when the new behaviour is to be the reference"),
+    )
+    width = max(len(command) for command, _ in steps)
+    return [f"{command:<{width}}   {what}" for command, what in steps]
+
+
+def _command(verb: str, name: str) -> str:
+    return f"promptops drift {verb} {name}".rstrip()
 
 
 def _mend(watch: Watch, name: str) -> Iterator[str]:
@@ -181,9 +217,13 @@ def night_lines(texts: Sequence[TextsTaken], factors: Mapping[str, Sequence[Fact
             said = "they come from another distribution" if moved else "not shown to differ"
             said += f" (p = {taken.p:.2g}; it takes {TEXTS_LEVEL:.2g})"
             lines.append(Line(f"texts of {one_line(taken.endpoint)}: {said}", "bad" if moved else "plain"))
+    styles: dict[str, Style] = {"moved": "bad", "did not move": "good"}
+    alike: dict[tuple[Factor, ...], list[str]] = {}
     for endpoint, found in factors.items():
-        lines.append(Line(f"which part of {one_line(endpoint)} moved, all others held fixed:", "title"))
-        styles: dict[str, Style] = {"moved": "bad", "did not move": "good"}
+        alike.setdefault(tuple(found), []).append(one_line(endpoint))
+    for found, endpoints in alike.items():
+        each = f"each of {', '.join(endpoints)}" if len(endpoints) > 1 else endpoints[0]
+        lines.append(Line(f"which part of {each} moved, all others held fixed:", "title"))
         lines += [
             Line(f"  {factor.name:<8} {factor.said:<13} {one_line(factor.how, 300)}", styles.get(factor.said, "dim"))
             for factor in found

@@ -56,6 +56,19 @@ def test_an_alarm_asks_texts_and_datasets_and_says_which_part_moved(
     assert (found["texts"], found["attribution"]) == ([], {})  # once for an alarm
 
 
+def test_a_case_that_was_edited_is_the_dataset_and_not_the_version(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(night)
+    night.files.dataset("greet", [{"id": "c1", "inputs": {"text": "two"}}])
+    behaviour.shift = -2.0
+    capsys.readouterr()
+    assert night.drift(days=1) == 1
+    out = capsys.readouterr().out
+    assert "  dataset  moved         1 of 1 cases were edited since they were accepted" in out
+    assert "  version  not tested    nothing of it is recorded" in out
+
+
 def test_datasets_wait_for_their_turn_where_the_money_is_short(
     night: Night, capsys: pytest.CaptureFixture[str]
 ) -> None:

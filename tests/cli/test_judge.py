@@ -255,7 +255,10 @@ def test_each_way_in_which_a_judge_is_asked_is_listed(
     files.write("fixtures/better/labels.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     model.judgement = "I cannot help with that."
     assert run(["judge", "calibrate", "better"]) == 0
-    assert "it is not JSON, or not JSON alone; it said 'I cannot help with that.'" in capsys.readouterr().out
+    assert (
+        "  l0, l1, l2 and 57 more: it is not JSON, or not JSON alone; it said 'I cannot help with that.'"
+        in capsys.readouterr().out
+    )
     model.judgement = None
     assert run(["judge", "calibrate", "polite"]) == 0
     assert "by the labels alone" in capsys.readouterr().out

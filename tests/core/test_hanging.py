@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from promptops.core.nightly.hanging import LEAST_NIGHTS, MOST_APART, hanging_nights, thinning
+from promptops.core.nightly.hanging import LEAST_NIGHTS, MOST_APART, follows_hours, hanging_nights, thinning
 from promptops.core.nightly.surprise import SURPRISE
 
 
@@ -59,3 +61,31 @@ def test_tokens_alone_are_measured_by_themselves() -> None:
 def test_what_is_left_after_thinning_is_small(correlation: float, every: int | None) -> None:
     assert thinning(correlation, most=MOST_APART) == every
     assert every is None or correlation**every <= 0.05
+
+
+def day(count: int, spacing: float, height: float, seed: int) -> bool:
+    """Whether readings `spacing` hours apart are said to follow a daily wave of `height` standard deviations."""
+    rng, phase = random.Random(seed), 2 * math.pi * random.Random(seed + 1000).random()
+    moments = [datetime(2026, 11, 1, 3, 17, tzinfo=UTC) + timedelta(hours=spacing * at) for at in range(count)]
+    turns = [2 * math.pi * (at.hour + at.minute / 60) / 24 + phase for at in moments]
+    return follows_hours([{"probe": height * math.sin(turn) + rng.gauss(0, 1)} for turn in turns], moments)
+
+
+@pytest.mark.parametrize(("count", "spacing"), [(60, 1.0), (30, 1.0), (60, 6.0), (40, 7.0)])
+def test_readings_of_any_hour_are_rarely_said_to_follow_it(count: int, spacing: float) -> None:
+    assert sum(day(count, spacing, 0.0, seed) for seed in range(1, 301)) <= 9  # one in a hundred
+
+
+@pytest.mark.parametrize("spacing", [1.0, 5.0, 7.0])
+def test_readings_that_follow_the_hours_are_told_at_any_phase(spacing: float) -> None:
+    assert sum(day(60, spacing, 1.2, seed) for seed in range(1, 101)) >= 97
+
+
+@pytest.mark.parametrize("spacing", [12.0, 24.0])
+def test_readings_of_one_hour_or_two_say_nothing(spacing: float) -> None:
+    assert not any(day(60, spacing, 5.0, seed) for seed in range(1, 51))
+
+
+def test_readings_that_never_differ_follow_nothing() -> None:
+    moments = [datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=at) for at in range(30)]
+    assert not follows_hours([{"probe": 1.0}] * 30, moments)

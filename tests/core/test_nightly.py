@@ -156,7 +156,7 @@ def test_where_no_night_is_remembered_every_dataset_has_its_turn_all_the_same() 
 def test_what_moved_is_what_differs_when_the_rest_is_held(
     far: bool, routes: dict[str, bool], neighbours: dict[str, bool], route: str, pin: str
 ) -> None:
-    found = route_and_pin(far=far, notices=0, other_routes=routes, neighbours=neighbours)
+    found = route_and_pin(far=far, readdressed=False, other_routes=routes, neighbours=neighbours)
     assert [factor.said for factor in found] == [route, pin]
 
 
@@ -169,6 +169,18 @@ def test_recorded_texts_say_whether_version_dataset_or_judge_moved() -> None:
     assert judging_factor("dataset", tested=5, other=0).said == "did not move"
     assert judging_factor("judge", tested=5, other=2).said == "moved"
     assert judging_factor("judge", tested=0, other=0).said == "not tested"
+    assert judging_factor("dataset", tested=2, other=0, edited=1).how.startswith("1 of 3 cases were edited")
+
+
+@pytest.mark.parametrize(
+    ("routes", "route", "pin"),
+    [({}, "moved", "not tested"), ({"b": True}, "did not move", "moved"), ({"b": False}, "moved", "did not move")],
+)
+def test_another_address_is_the_route_unless_a_further_one_says_otherwise(
+    routes: dict[str, bool], route: str, pin: str
+) -> None:
+    found = route_and_pin(far=True, readdressed=True, other_routes=routes, neighbours={"other": False})
+    assert [factor.said for factor in found] == [route, pin]
 
 
 HOSTILE = Told("test/m", ("greet@v1",), "2026-11-01T00:00:00Z", "fast", "<!channel> [x](http://evil) & `code`", 1)

@@ -83,6 +83,10 @@ def test_secrets_are_the_values_of_api_keys_only() -> None:
     )
 
 
+def test_the_secrets_of_a_drift_job_are_secrets() -> None:
+    assert secrets_of({"PROMPTOPS_ISSUES_TOKEN": "t" * 9, "PGPASSWORD": "p" * 9, "PGUSER": "me"}) == ("p" * 9, "t" * 9)
+
+
 @given(st.text(alphabet=st.characters()), st.text(min_size=8, alphabet=st.characters()))
 def test_weird_text_never_fails_and_never_keeps_the_secret(around: str, secret: str) -> None:
     redactor = Redactor([r"\d{16}"], [secret])

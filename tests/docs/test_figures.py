@@ -44,7 +44,7 @@ def test_what_stopping_without_spending_costs_is_measured(cases: str, said: str,
 
 @pytest.mark.parametrize(
     ("tier", "named"),
-    [("1a, tiny", "`tiny`"), ("1a, standard", "`standard`"), ("1b", "border inputs"), ("2", "texts,")],
+    [("1a, tiny", "`tiny`"), ("1a, standard", "`standard`"), ("1b, standard", "border inputs"), ("2", "texts,")],
 )
 def test_what_a_year_of_the_watch_costs_is_that_of_the_proof(tier: str, named: str) -> None:
     ((calls, cost),) = {(row[1], row[4]) for row in rows("proof/real-model.md", 7) if row[0] == tier and "$" in row[4]}

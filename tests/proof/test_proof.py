@@ -41,7 +41,7 @@ def found() -> Found:
         coverage=[power.covered(BINARY, 0.1, 40)],
         years=[nightly.year("share of 10 answers, .9", 1, 30, 20)],
         delays=list(done(nightly.delays(quick=True))),
-        correlated=[Rate(3, 4), Rate(3, 4)],
+        correlated=[Rate(3, 4), Rate(3, 4), Rate(1, 4)],
         families=[families.family("cost", together, 20, 300) for together in families.TOGETHER],
         trials=[guardrails.cell(setup, 40, 40) for setup in guardrails.SETUPS],
         typical=list(done(guardrails.typical_cells(quick=True))),

@@ -78,8 +78,9 @@ def watched(
     log, mark = open_log(project, os.environ, state), read_mark(project)
     if not (anyway or required or project.config.drift is not None or mark or log.begun()):
         return None
+    everybody = endpoints_of(session, ())
     return Nightly(
-        endpoints=endpoints_of(session, selectors),
+        endpoints=endpoints_of(session, selectors) if selectors else everybody,
         log=log,
         clock=clock_of_process(clock_of),
         config=project.config,
@@ -87,6 +88,7 @@ def watched(
         ask=asker(session),
         expected=required or bool(mark) or log.begun(),
         accepted=mark,
+        fleet=[endpoint.name for endpoint in everybody],
         tell=note,
     )
 

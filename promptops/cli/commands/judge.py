@@ -20,6 +20,8 @@ from promptops.cli.commands._asking import (
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from promptops.runner.calibrating import Calibrated
 
 EXAMPLES = (
@@ -37,7 +39,8 @@ app = typer.Typer(
     epilog="\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in EXAMPLES),
 )
 
-_LISTED = 10
+_LISTED = 10  # reasons
+_NAMED = 3  # labels of one reason
 
 
 @app.command(
@@ -151,8 +154,8 @@ def _unmeasurable(found: Calibrated, *, as_json: bool) -> None:
         emit_json({**_document(found), "written": None})
     else:
         say(f"{found.judge.name} has no answer for {len(found.unasked)} of {len(found.labels.rows)} labels:")
-        for name, why in list(found.unasked.items())[:_LISTED]:
-            say(f"  {name}: {why}")
+        for line in _reasons(found.unasked):
+            say(line)
         say(f"nothing was written; promptops judge calibrate {found.judge.name} asks for what is missing")
     finish(10)
 
@@ -166,7 +169,7 @@ def _lines(found: Calibrated) -> list[str]:
     lines += [f"  {line}" for line in table_lines(found.counts, found.words)]
     if found.unread:
         lines.append(f"no verdict in {len(found.unread)} answers, which counts as disagreement:")
-        lines += [f"  {name}: {why}" for name, why in list(found.unread.items())[:_LISTED]]
+        lines += _reasons(found.unread)
     if found.labels.compares and found.grades:
         pairs = len(found.grades)
         share = found.flips / pairs
@@ -182,6 +185,18 @@ def _lines(found: Calibrated) -> list[str]:
             lines += [f"{spread}, by the labels alone", "  outputs without a label would let the judge narrow it"]
     lines.append(f"it advises: {agreement.advises}" if agreement.advises else "it gates")
     return lines
+
+
+def _reasons(found: Mapping[str, str]) -> list[str]:
+    """Each reason once, with the first labels that it holds for."""
+    by: dict[str, list[str]] = {}
+    for name, why in found.items():
+        by.setdefault(why, []).append(name)
+    lines = []
+    for why, names in list(by.items())[:_LISTED]:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        lines.append(f"  {', '.join(names[:_NAMED])}{more}: {why}")
+    return [*lines, f"  and {len(by) - _LISTED:,} other reasons: --json has all"] if len(by) > _LISTED else lines
 
 
 def _kappa(found: Calibrated) -> str:

@@ -28,8 +28,13 @@ def version_factor(stale: int, recorded: int) -> Factor:
     return Factor("version", "did not move", f"all {recorded} recorded requests are byte for byte what is sent today")
 
 
-def judging_factor(name: Literal["dataset", "judge"], *, tested: int, other: int) -> Factor:
-    """Hold the texts: do the recorded ones come out today as they were accepted?"""
+def judging_factor(name: Literal["dataset", "judge"], *, tested: int, other: int, edited: int = 0) -> Factor:
+    """Hold the texts: do the recorded ones come out today as they were accepted?
+
+    `edited` cases are not those that were accepted, and say nothing of anything else.
+    """
+    if edited:
+        return Factor(name, "moved", f"{edited} of {edited + tested} cases were edited since they were accepted")
     if not tested:
         what = "no outcome was accepted" if name == "dataset" else "no check of it is a judge"
         return Factor(name, "not tested", what)
@@ -41,14 +46,14 @@ def judging_factor(name: Literal["dataset", "judge"], *, tested: int, other: int
 def route_and_pin(
     *,
     far: bool,
-    notices: int,
+    readdressed: bool,
     other_routes: Mapping[str, bool],
     neighbours: Mapping[str, bool],
 ) -> tuple[Factor, Factor]:
     """Hold the prompts: who is far from the reference, and who is not?
 
-    `far`: this endpoint still is. `notices`: tier 0 named another address or host. `other_routes` says of further
-    routes to the same model, `neighbours` of other models on the same route, whether they are far.
+    `far`: this endpoint still is. `readdressed`: another address is asked than that of the reference. `other_routes`
+    says of further routes to the same model, `neighbours` of other models on the same route, whether they are far.
     """
     if not far:
         back = "its probes are back where the reference is"
@@ -60,8 +65,12 @@ def route_and_pin(
     if other_routes:
         how = f"the same model is as far off by {', '.join(sorted(other_routes))}"
         return Factor("route", "did not move", how), Factor("pin", "moved", how)
+    if readdressed:
+        how = "another address is asked than the reference was read from, and what was there is not known any more"
+        return Factor("route", "moved", how), Factor("pin", "not tested", "ask the old address to hold the route")
     if neighbours and all(neighbours.values()):
-        how = f"all {len(neighbours)} other models on this route moved, too: a cause common to them is likelier"
+        others = f"all {len(neighbours)} other models" if len(neighbours) > 1 else "the only other model"
+        how = f"{others} on this route moved, too: a cause common to them is likelier"
         return Factor("route", "moved", how), Factor(
             "pin", "not tested", "no other route to it is configured (failover)"
         )
@@ -71,5 +80,4 @@ def route_and_pin(
         return Factor(
             "route", "did not move", f"{quiet} of {len(neighbours)} other models on this route did not move"
         ), pin
-    said = "tier 0 names another address or host; " if notices else ""
-    return Factor("route", "not tested", f"{said}no other route and no other model on it to compare with"), pin
+    return Factor("route", "not tested", "no other route and no other model on it to compare with"), pin

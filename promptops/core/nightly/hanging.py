@@ -1,9 +1,10 @@
-"""Do readings hang together? What one says of the next, measured when the calibration is in and before an alarm."""
+"""Do readings hang together? Measured when the calibration is in, and before an alarm."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ MOST_APART: Final = 7
 """Every how-manieth night counts at most."""
 LEAST_NIGHTS: Final = 20
 """Of fewer nights nothing is said."""
+HOURS_LEVEL: Final = 0.01
+"""Calibrations that seem to follow the hours of the day by chance: one in a hundred."""
 BY_ITSELF: Final = 2.326
 """Standard deviations of a correlation, exceeded by chance in one of a hundred."""
 
@@ -47,6 +50,27 @@ def hanging_nights(nights: Sequence[Mapping[str, float]]) -> Correlation | None:
     return None if found.fine else replace(found, thin=thinning(found.value, most=MOST_APART))
 
 
+def follows_hours(readings: Sequence[Mapping[str, float]], moments: Sequence[datetime]) -> bool:
+    """Whether the readings, each of one of `moments`, are higher at some hours of the day than at others.
+
+    Nights are read at one hour, so that they would not come from where such readings came from. H0: places in the order
+    of size are exchangeable. The test is that of a wave of 24 hours, of any phase: (n - 1) · R² is about chi-squared
+    with two degrees of freedom. Readings of one hour only, or of two that are half a day apart, say nothing.
+    Source: Fisher, "Tests of significance in harmonic analysis", Proc. R. Soc. A 125 (1929), 54-59.
+    """
+    probes = [probe for probe in readings[0] if probe != SURPRISE] or list(readings[0])
+    places = _centred(_series(readings, probes))
+    turns = [2 * math.pi * (at.hour + at.minute / 60) / 24 for at in moments]
+    one, two = _centred([math.cos(turn) for turn in turns]), _centred([math.sin(turn) for turn in turns])
+    spread, across = _product(one, one) * _product(two, two) - _product(one, two) ** 2, _product(places, places)
+    if spread < 0.01 * len(turns) ** 2 or across == 0:
+        return False
+    by_one, by_two, both = _product(places, one), _product(places, two), _product(one, two)
+    explained = by_one**2 * _product(two, two) + by_two**2 * _product(one, one) - 2 * by_one * by_two * both
+    share = explained / spread / across
+    return math.exp(-(len(turns) - 1) * share / 2) < HOURS_LEVEL
+
+
 def thinning(correlation: float, *, most: int) -> int | None:
     """Every how-manieth reading is to count, so that what is left of the correlation is below half of what is let pass.
 
@@ -64,6 +88,15 @@ def _series(readings: Sequence[Mapping[str, float]], probes: Sequence[str]) -> l
         for place, value in enumerate(values):
             places[place] += sum(other < value for other in values) + 0.5 * sum(other == value for other in values)
     return places
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    mean = math.fsum(values) / len(values)
+    return [value - mean for value in values]
+
+
+def _product(one: Sequence[float], two: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(one, two, strict=True))
 
 
 def _without_trend(values: Sequence[float]) -> list[float]:

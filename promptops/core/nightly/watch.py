@@ -29,7 +29,7 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.hanging import MOST_THIN, hanging, hanging_nights, thinning
+from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, thinning
 from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
@@ -53,6 +53,7 @@ BEFORE: Final = 0.01
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
 MOST_NAMES: Final = 200
+OTHER_ADDRESS: Final = "another address is asked"
 ALL_INPUTS: Final = "all inputs"
 """The one probe of tier 1b."""
 
@@ -83,6 +84,8 @@ class Watch:
     texts: TextsTaken | None = None
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
+    hourly: bool = False
+    _moments: list[datetime] = field(default_factory=list)
     _reference: dict[str, Profile] = field(default_factory=dict)
     _counted_from: int = 0
 
@@ -124,6 +127,7 @@ class Watch:
                 self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor, tokens.calls))
         elif event.role == "calibration":
             self.calibration.append(event.values)
+            self._moments.append(parse_moment(event.at))
             for probe, blocks in event.blocks.items():
                 self.largest[probe] = max(self.largest.get(probe, 0.0), *blocks)
             self._settle()
@@ -152,7 +156,7 @@ class Watch:
         """Decide once enough readings are in whether they hang together, and make the history of them."""
         if self.epoch is None or len(self.calibration) < self.target:
             return
-        values = self.calibration
+        values, moments = self.calibration, self._moments
         if len(values) == self.epoch.calibration:
             self.correlation = hanging(values)
             found = self.correlation
@@ -160,10 +164,14 @@ class Watch:
             if self.thin != 1:
                 return  # more readings, or none at all
         elif self.thin:
-            values = values[:: self.thin]
+            values, moments = values[:: self.thin], moments[:: self.thin]
             if not hanging(values).fine:
                 self.thin = None
                 return
+        self.hourly = follows_hours(values, moments)
+        if self.hourly:
+            self.thin = None
+            return
         for probe in values[0]:
             self.detector.calibrate(probe, [reading[probe] for reading in values])
 
@@ -172,7 +180,7 @@ class Watch:
         known = {probe: value for probe, value in values.items() if probe in self.detector.history}
         self.detector.add(known, {probe: draw(self.epoch, number, probe) for probe in known})
         for probe in known:
-            del self.detector.history[probe][:-KEPT]
+            self.detector.keep(probe, KEPT)
 
     # --- what follows from it
 
@@ -361,7 +369,7 @@ def served_notices(known: Served | None, now: Served) -> list[str]:
         if old and set(new) - set(old)
     ]
     if known.route and now.route and now.route != known.route:
-        found.append(f"another address is asked: {now.route} (so far {known.route})")
+        found.append(f"{OTHER_ADDRESS}: {now.route} (so far {known.route})")
     counted = [probe for probe in now.prompt_tokens if known.prompt_tokens.get(probe)]
     other = [probe for probe in counted if set(now.prompt_tokens[probe]) - set(known.prompt_tokens[probe])]
     if other:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal
@@ -37,12 +38,14 @@ class RankDetector(Struct):
     7-13; Gordon & Pollak, "A robust surveillance scheme for stochastically ordered alternatives", Ann. Statist. 23
     (1995), 1350-1375.
 
-    `endpoints` is how many are watched together, `history` the calibration values and all nights since, by probe;
-    `level` is the detector, `nights` how many were added. All fields are plain data, to be stored and given back.
+    `endpoints` is how many are watched together, `history` the calibration values and all nights since, by probe
+    (`ordered`: the same by size, made as needed); `level` is the detector, `nights` how many were added. All fields are
+    plain data, to be stored and given back.
     """
 
     endpoints: int = 1
     history: dict[str, list[float]] = field(default_factory=dict)
+    ordered: dict[str, list[float]] = field(default_factory=dict)
     parts: dict[str, list[float]] = field(default_factory=dict)
     nights: int = 0
 
@@ -80,15 +83,30 @@ class RankDetector(Struct):
         if not all(map(math.isfinite, tonight.values())):
             raise ValueError("a measured number is finite")
         for probe, value in tonight.items():
-            score = rank_score(value, self.history[probe], draws[probe])
+            ordered = self._by_size(probe)
+            less = bisect_left(ordered, value)
+            score = _score(less, bisect_right(ordered, value) - less, len(ordered), draws[probe])
             bets = (sign * shift for shift in SHIFTS for sign in (1, -1))
             self.parts[probe] = [
                 (1 + part) * math.exp(bet * score - bet * bet / 2)
                 for part, bet in zip(self.parts[probe], bets, strict=True)
             ]
             self.history[probe].append(value)
+            ordered.insert(less, value)
         self.nights += 1
         return self.alarm
+
+    def keep(self, probe: str, most: int) -> None:
+        """Forget all but the newest `most` (at least one) values of a probe."""
+        history, ordered = self.history[probe], self._by_size(probe)
+        for value in history[:-most]:
+            del ordered[bisect_left(ordered, value)]
+        del history[:-most]
+
+    def _by_size(self, probe: str) -> list[float]:
+        if len(self.ordered.get(probe, ())) != len(self.history[probe]):
+            self.ordered[probe] = sorted(self.history[probe])
+        return self.ordered[probe]
 
 
 def rank_score(value: float, history: Sequence[float], draw: float) -> float:
@@ -97,11 +115,13 @@ def rank_score(value: float, history: Sequence[float], draw: float) -> float:
 
     Under exchangeability it is standard normal, exactly; without the draw, ties would make it a false alarm of its own.
     """
+    return _score(sum(other < value for other in history), history.count(value), len(history), draw)
+
+
+def _score(less: int, ties: int, total: int, draw: float) -> float:
     if not 0 < draw < 1:
         raise ValueError("a draw lies between 0 and 1")
-    less = sum(other < value for other in history)
-    ties = sum(other == value for other in history)
-    share = (less + draw * (ties + 1)) / (len(history) + 1)
+    share = (less + draw * (ties + 1)) / (total + 1)
     return NormalDist().inv_cdf(min(max(share, 1e-15), 1 - 1e-15))
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
 from promptops.core.nightly.surprise import SURPRISE
+from promptops.core.nightly.watch import OTHER_ADDRESS
 from promptops.core.plan import plan_case
 from promptops.core.wire.endpoints import settings_of
 from promptops.models import Pin, PlannedSample
@@ -40,16 +41,19 @@ def _target(session: Session, name: str) -> Target:
 
 def _recorded(session: Session, targets: Sequence[Target]) -> tuple[Factor, Factor, Factor]:
     """Nothing is asked but a judge, where there is one: the recorded texts are what is held fixed."""
-    stale = recorded = tested = other = judged = otherwise = 0
+    stale = recorded = tested = other = judged = otherwise = edited = 0
     for target in targets:
         by_judge = any(check.name == "judge" for check in target.checks)
         for case in target.cases[:MOST_CASES]:
+            entry = target.baseline.of(case, target.measurement).entry
+            if entry is not None and entry.case != case.digest:
+                edited += 1
+                continue
             for planned in plan_case(target.closure, case, indices=[0], released=target.released, read=target.read):
                 found = session.find(planned) if isinstance(planned, PlannedSample) else planned
                 kind = found.failure.kind if found.failure is not None else ""
                 stale += kind == "stale_recording"
                 recorded += found.reply is not None
-            entry = target.baseline.of(case, target.measurement).entry
             samples = recorded_samples(session, target, case)
             if entry is None or not samples:
                 continue
@@ -58,7 +62,7 @@ def _recorded(session: Session, targets: Sequence[Target]) -> tuple[Factor, Fact
             judged, otherwise = judged + by_judge, otherwise + (moved and by_judge)
     return (
         version_factor(stale, recorded),
-        judging_factor("dataset", tested=tested, other=other),
+        judging_factor("dataset", tested=tested, other=other, edited=edited),
         judging_factor("judge", tested=judged, other=otherwise),
     )
 
@@ -71,16 +75,22 @@ def _asked(nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> tuple[Factor,
     settings = settings_of(seen.endpoint.pin.provider, nightly.config)
     others = {}
     for name in settings.failover if settings is not None else ():
-        found = _is_far(nightly, seen, Pin(name, seen.endpoint.pin.model))
+        pin = Pin(name, seen.endpoint.pin.model)
+        route = route_of(pin, nightly.config)
+        found = _is_far(nightly, seen, pin) if route != seen.endpoint.route else None
         if found is not None:
-            others[f"{name} ({route_of(Pin(name, seen.endpoint.pin.model), nightly.config)})"] = found
+            others[f"{name} ({route})"] = found
     neighbours = {
         one.endpoint.name: one.state == "changed"
         for one in fleet
         if one.endpoint.name != seen.endpoint.name and one.endpoint.route == seen.endpoint.route and not one.why
     }
-    notices = sum("another address" in notice or "another host" in notice for notice in seen.notices)
-    return route_and_pin(far=far, notices=notices, other_routes=others, neighbours=neighbours)
+    return route_and_pin(far=far, readdressed=_readdressed(seen), other_routes=others, neighbours=neighbours)
+
+
+def _readdressed(seen: Seen) -> bool:
+    """Whether a night of this epoch was asked at another address than those before it."""
+    return any(OTHER_ADDRESS in notice for night in seen.watch.nights for notice in night.notices)
 
 
 def _is_far(nightly: Nightly, seen: Seen, pin: Pin) -> bool | None:

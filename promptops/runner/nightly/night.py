@@ -59,6 +59,7 @@ class Seen(Struct, frozen=True):
 class Nightly:
     """The watch over `endpoints`. `expected`: a log was kept before, so that finding none means that it was lost.
 
+    `fleet` are the names of all that are watched together, of which `endpoints` are some: the threshold is for all.
     `accepted` is the epoch of each endpoint that was accepted, as git has it: a log that has less of it is an old one.
     """
 
@@ -70,6 +71,7 @@ class Nightly:
     ask: Asked
     expected: bool = True
     accepted: Mapping[str, int] = field(default_factory=dict)
+    fleet: Sequence[str] = ()
     tell: Callable[[str], None] = lambda _: None
 
     # --- what a person decides
@@ -130,6 +132,8 @@ class Nightly:
         """Why nothing can be said of it, in words; empty where something can."""
         if state == "unmeasurable" and watch.missed is not None:
             return watch.missed.reason
+        if state == "unmeasurable" and watch.hourly:
+            return "its readings follow the hours of the day: nights, read at one hour, would be taken for a change"
         if state == "unmeasurable" and watch.refused:
             return "its readings hang together: what one says of the next would be taken for a change"
         last = parse_moment(watch.last.at) if watch.last is not None else self.clock.now()
@@ -155,8 +159,8 @@ class Nightly:
         return Seen(endpoint, Watch(endpoint.name), "unmeasurable", why=why, lost=True)
 
     def _count(self, known: dict[str, Watch]) -> int:
-        """How many are watched together: all of the environment that have an epoch."""
-        return sum(endpoint.name in known for endpoint in self.endpoints) or 1
+        """How many are watched together: all of the environment that have an epoch, whichever are visited."""
+        return sum(name in known for name in {*self.fleet, *(endpoint.name for endpoint in self.endpoints)}) or 1
 
     # --- a visit
 

@@ -149,3 +149,37 @@ def test_an_outlier_does_not_decide_and_constants_are_fine() -> None:
     assert lag_one([1.0] * 40) == lag_one([2.0] * 40)
     assert lag_one([1.0] * 40).fine
     assert not lag_one([1.0] * 5).fine
+
+
+def test_the_newest_values_are_kept_and_ranked_among_alone() -> None:
+    rng = random.Random(4)
+    kept, fresh = RankDetector(), RankDetector()
+    kept.calibrate("p", [float(rng.randrange(6)) for _ in range(50)])
+    kept.keep("p", 20)
+    fresh.calibrate("p", list(kept.history["p"]))
+    for _ in range(60):
+        value, draw = {"p": float(rng.randrange(6))}, {"p": 0.01 + 0.98 * rng.random()}
+        kept.add(value, draw)
+        fresh.add(value, draw)
+        assert sorted(kept.history["p"]) == kept.ordered["p"]
+        for one in (kept, fresh):
+            one.keep("p", 20)
+    assert len(kept.history["p"]) == 20
+    assert kept.level == fresh.level
+
+
+def test_a_detector_that_was_stored_ranks_as_before() -> None:
+    rng = random.Random(5)
+    one = RankDetector()
+    one.calibrate("p", [rng.gauss(0, 1) for _ in range(30)])
+    one.add({"p": 0.5}, {"p": 0.5})
+    stored = {
+        "endpoints": 1,
+        "history": {"p": list(one.history["p"])},
+        "parts": {"p": list(one.parts["p"])},
+        "nights": 1,
+    }
+    again = RankDetector(**stored)  # type: ignore[arg-type]
+    for detector in (one, again):
+        detector.add({"p": -0.25}, {"p": 0.25})
+    assert one.level == again.level

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from promptops.config import DriftConfig
 from promptops.core.nightly.events import NightsThinned
 from promptops.models import Sample
 from promptops.reporting.nightly import watch_history_lines, watch_lines
@@ -64,3 +67,24 @@ def test_a_change_of_independent_nights_is_told_all_the_same(world: Watched) -> 
     for _ in range(15):
         seen = world.night()
     assert (seen.state, seen.watch.thinned) == ("changed", None)
+
+
+def test_readings_that_follow_the_hours_of_the_day_are_refused(tmp_path: Path) -> None:
+    """Nights are read at one hour, and would be higher or lower than most of the calibration."""
+
+    class Daily(Model):
+        def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
+            wave = math.sin(2 * math.pi * daily.clock.now().hour / 24)
+            self.shift = 1.0 + 0.2 * (1.1 * wave + self.rng.gauss(0, 1))
+            return super().__call__(probes)
+
+    settings = DriftConfig(size="tiny", reference=4, calibration=60)
+    daily = Watched(tmp_path, model=Daily(noise=0.001, rng=random.Random(3)), settings=settings)
+    daily.calibrated()
+    seen = daily.night()
+    assert seen.watch.correlation is not None
+    assert seen.watch.correlation.fine  # an hour says little of the next
+    assert (seen.state, seen.watch.hourly) == ("unmeasurable", True)
+    assert seen.why.startswith("its readings follow the hours of the day")
+    said = "\n".join(line.text for line in watch_lines([seen], daily.clock.now()))
+    assert 'next: spacing = "24h" and calibration = 30' in said
