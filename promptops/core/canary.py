@@ -258,7 +258,7 @@ def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: fl
     p = _once(counts, settings.delta, level)
     margin = f"{100 * settings.delta:g} points"
     if verdict == "pass":
-        return f"shown to be not worse by {margin}: p = {p:.2g} (at most {level:.2g}), {broke} broke, {fixed} fixed"
+        return f"shown to be not worse by {margin}: p = {p:.3g} (at most {level:.3g}), {broke} broke, {fixed} fixed"
     return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
 
 
@@ -268,13 +268,19 @@ def what_settles(counts: Counts, settings: CanarySettings, level: float, *, afte
     `after_betting`: the canary looks after every case.
     """
     ways, numbers = [], (counts.broke, counts.fixed, counts.pairs)
+
+    def shown(margin: float) -> bool:
+        return exact_non_inferiority(*numbers, margin, alpha=level, after_betting=after_betting) <= level
+
     if total := pairs_to_settle(*numbers, settings.delta, level, after_betting=after_betting):
         ways.append(f"about {total - counts.pairs} more cases")
-    thousandths = math.ceil(-1000 * tango_interval(*numbers, confidence=1 - 2 * level)[0])
-    if 1000 * settings.delta < thousandths < 500:
-        while exact_non_inferiority(*numbers, thousandths / 1000, alpha=level, after_betting=after_betting) > level:
+    if counts.pairs and not shown(settings.delta):
+        about = math.ceil(-1000 * tango_interval(*numbers, confidence=1 - 2 * level)[0])
+        thousandths = max(about, math.floor(1000 * settings.delta) + 1)
+        while thousandths < 500 and not shown(thousandths / 1000):
             thousandths += 1  # the interval is approximate: the margin named is one that passes
-        ways.append(f"a margin of {thousandths / 10:g} points (canary.delta)")
+        if thousandths < 500:
+            ways.append(f"a margin of {thousandths / 10:g} points (canary.delta)")
     return ", or ".join(ways) or "more cases: these show nothing either way"
 
 
@@ -300,6 +306,6 @@ def warnings_of(
     if attempt > 1:
         told.append(
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "
-            f"the first only, so a pass now needs p ≤ {level:.2g}"
+            f"the first only, so a pass now needs p ≤ {level:.3g}"
         )
     return told

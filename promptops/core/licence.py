@@ -176,7 +176,7 @@ def _verdict_missing(matching: Sequence[CanaryEvidence], claim: Claim, what: str
     said = (
         f"attempt {bad.attempt} said regress, and {record.verdict} in attempt {record.attempt} does not take that back"
     )
-    return (f"{asked}: {said}; attempt {record.attempt + 1} has to show p ≤ {level:.2g}",)
+    return (f"{asked}: {said}; attempt {record.attempt + 1} has to show p ≤ {level:.3g}",)
 
 
 def _settings_missing(record: CanaryEvidence, claim: Claim) -> tuple[str, ...]:

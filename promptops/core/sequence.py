@@ -223,10 +223,10 @@ def _words(verdict: Verdict, trial: Trial, settings: CanarySettings, level: floa
         return f"{trial.missing} cases could not be measured on both sides, after {used}"
     p = _at_full_n(trial) or 0.0
     if verdict == "pass" and trial.primary.passed == "at full N":
-        return f"shown to be not worse by {margin} at all {used}: p = {p:.2g} (at most {level:.2g}), {flips}"
+        return f"shown to be not worse by {margin} at all {used}: p = {p:.3g} (at most {level:.3g}), {flips}"
     if verdict == "pass":
         return f"shown to be not worse by {margin} after {used}, {flips} (by betting, valid at any time)"
     if trial.seen < trial.units.cases:
         return f"stopped after {used}, {flips}: nothing was shown by then ({spent})"
-    shown = f"p = {p:.2g}, where a PASS takes at most {level:.2g}"
+    shown = f"p = {p:.3g}, where a PASS takes at most {level:.3g}"
     return f"neither worse ({flips}, {spent}) nor shown to be not worse by {margin} ({shown})"

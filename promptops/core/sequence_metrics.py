@@ -230,7 +230,7 @@ def warnings(
     if attempt > 1:
         yield (
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "
-            f"the first only, so a pass may now err at most {pass_level(settings.alpha, attempt):.2g}"
+            f"the first only, so a pass may now err at most {pass_level(settings.alpha, attempt):.3g}"
         )
 
 

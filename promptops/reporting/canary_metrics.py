@@ -103,7 +103,7 @@ def _shown(found: MetricFinding) -> str:
     if found.missing and not found.measured:
         return "not measured"
     if found.p_not_worse is not None:
-        return f"not shown {margin}: p = {found.p_not_worse:.2g}"
+        return f"not shown {margin}: p = {found.p_not_worse:.3g}"
     return f"not yet, {margin}: won {found.wealth:.2g}x"
 
 

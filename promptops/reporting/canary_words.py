@@ -43,7 +43,7 @@ def _not_worse(looks: Looks, decision: CanaryDecision, settings: CanarySettings)
         return f"shown, not worse {margin} ({looks.shown})"
     if looks.used < looks.cases:
         return f"not shown {margin} so far: betting has won {looks.wealth:.2g} times its stake"
-    return f"not shown {margin}: p = {decision.p_not_worse or 0.0:.2g} (exact, all cases)"
+    return f"not shown {margin}: p = {decision.p_not_worse or 0.0:.3g} (exact, all cases)"
 
 
 def _points(share: float) -> str:

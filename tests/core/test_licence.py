@@ -197,7 +197,7 @@ def test_many_broken_cases_are_one_line(verdict: str, ending: str) -> None:
     ("before", "last", "words"),
     [
         (("regress",), "inconclusive", "attempt 1 said regress, and inconclusive in attempt 2 does not take that back"),
-        (("regress", "inconclusive"), "inconclusive", "attempt 4 has to show p ≤ 0.0031"),
+        (("regress", "inconclusive"), "inconclusive", "attempt 4 has to show p ≤ 0.00313"),
         (("pass", "regress"), "unmeasurable", "attempt 2 said regress"),
         (("regress",), "regress", "only a later pass takes that back"),
         (("regress",), "pass", ""),
