@@ -171,6 +171,16 @@ def check(
     keep_watch(lambda: visit(wish), lambda: _calibrate(names, env, wanted), hour=hour, minute=minute)
 
 
+def _opened(names: Sequence[str], env: str | None, state: str | None) -> tuple[Session, Nightly]:
+    """What is served, and its watch, whether that has begun or not."""
+    from promptops.runner.session import Session
+
+    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    watch = watched(session, names, state, anyway=True)
+    assert watch is not None
+    return session, watch
+
+
 def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Telling, wanted: Wanted) -> int:
     """One visit; returns its exit code."""
     from promptops.cli.commands._drift_dataset import check_datasets
@@ -202,11 +212,8 @@ def _mistaken(seen: Seen) -> bool:
 def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:
     """The reading that the calibration wants next; returns the exit code."""
     from promptops.cli.commands._drift_night import Night
-    from promptops.runner.session import Session
 
-    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, names, wanted.state, anyway=True)
-    assert watch is not None
+    _, watch = _opened(names, env, wanted.state)
     return _report(watch, watch.visit(only_calibration=True), Night(), as_json=wanted.as_json)
 
 
@@ -231,11 +238,8 @@ def calibrate(
     endpoint could not be read.
     """
     from promptops.cli.commands._drift_night import Night
-    from promptops.runner.session import Session
 
-    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, selectors or (), state, anyway=True)
-    assert watch is not None
+    _, watch = _opened(selectors or (), env, state)
     seen = watch.visit(only_calibration=True)
     while stay and (waits := _calibrating(watch, seen)):
         watch.clock.sleep(max(1.0, waits))
@@ -263,18 +267,13 @@ def accept(
 
     Nothing is asked; the readings of the calibration come next. Writes the log, and `prompts/drift.json` for git.
     """
-    from promptops.runner.session import Session
-
     if not reason.strip():
         raise UsageError(
             "say why what is answered from now on is right: it is kept in the log and in prompts/drift.json\n"
             "  promptops drift accept --reason 'the first epoch'\n"
             "  promptops drift accept PIN --reason 'the vendor announced it, and no case is worse'"
         )
-
-    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, (), state, anyway=True)
-    assert watch is not None
+    session, watch = _opened((), env, state)
     names = [endpoint.name for endpoint in endpoints_of(session, selectors or ())]
     begun = watch.accept(names, reason=reason)
     marked = _marked(session, begun)
@@ -317,11 +316,8 @@ def status(
 ) -> None:
     """Say in which state every endpoint is, by its log, and ask nothing; ends as `check` would."""
     from promptops.cli.commands._drift_night import Night
-    from promptops.runner.session import Session
 
-    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
-    watch = watched(session, selectors or (), state, anyway=True)
-    assert watch is not None
+    _, watch = _opened(selectors or (), env, state)
     finish(_report(watch, watch.look(), Night(), as_json=as_json))
 
 
