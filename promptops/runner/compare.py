@@ -107,7 +107,8 @@ class ModelComparison(Struct, frozen=True, dict=True):
         if clusters := self._clusters:
             too_few = len(clusters) < FEWEST_CLUSTERS
             few = f", fewer than {FEWEST_CLUSTERS}: none can be shown to be not worse" if too_few else ""
-            told.append(f"the cases of a cluster count once: {len(clusters)} units{few}")
+            units = "1 unit" if len(clusters) == 1 else f"{len(clusters)} units"
+            told.append(f"the cases of a cluster count once: {units}{few}")
         settings = self.current.spec.canary
         if settings.primary != "pass_rate" or settings.guardrails:
             told.append("models are compared by their pass rate alone: primary metric and guardrails are the canary's")

@@ -339,12 +339,3 @@ def test_answers_of_a_conversation_that_failed_count_towards_max_cost(
     other = ["--models", "test/model-2"] if command == "compare" else ["--against", "v1", "--no-evidence"]
     run([command, "count@v2", *other, "--max-cost", "0.3", "--concurrency", "1"])
     assert server.count < 3 * CASES  # all of it were four
-
-
-def test_a_comparison_says_that_clusters_are_the_canarys(
-    files: TemporaryProject, capsys: pytest.CaptureFixture[str]
-) -> None:
-    row = {"inputs": {"text": "case c0"}, "expected": {"n": 3}, "cluster": "one"}
-    files.dataset("count", [{"id": f"c{n}", **row} for n in range(3)])
-    run(["compare", "count@v1", "--models", "test/model-2"])
-    assert "the dataset has clusters: here each case counts for itself" in capsys.readouterr().err
