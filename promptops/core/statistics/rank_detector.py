@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal
@@ -84,15 +84,14 @@ class RankDetector(Struct):
             raise ValueError("a measured number is finite")
         for probe, value in tonight.items():
             ordered = self._by_size(probe)
-            less = bisect_left(ordered, value)
-            score = _score(less, bisect_right(ordered, value) - less, len(ordered), draws[probe])
+            score = rank_score(value, ordered, draws[probe])
             bets = (sign * shift for shift in SHIFTS for sign in (1, -1))
             self.parts[probe] = [
                 (1 + part) * math.exp(bet * score - bet * bet / 2)
                 for part, bet in zip(self.parts[probe], bets, strict=True)
             ]
             self.history[probe].append(value)
-            ordered.insert(less, value)
+            insort(ordered, value)
         self.nights += 1
         return self.alarm
 
@@ -109,19 +108,17 @@ class RankDetector(Struct):
         return self.ordered[probe]
 
 
-def rank_score(value: float, history: Sequence[float], draw: float) -> float:
-    """Return Φ⁻¹ of the randomised rank `(#less + U · (#ties + 1)) / t` of `value` among `history` and itself (t in
-    all).
+def rank_score(value: float, ordered: Sequence[float], draw: float) -> float:
+    """Return Φ⁻¹ of the randomised rank `(#less + U · (#ties + 1)) / t` of `value` among `ordered`, the history from
+    the smallest to the largest, and itself (t in all).
 
     Under exchangeability it is standard normal, exactly; without the draw, ties would make it a false alarm of its own.
     """
-    return _score(sum(other < value for other in history), history.count(value), len(history), draw)
-
-
-def _score(less: int, ties: int, total: int, draw: float) -> float:
     if not 0 < draw < 1:
         raise ValueError("a draw lies between 0 and 1")
-    share = (less + draw * (ties + 1)) / (total + 1)
+    less = bisect_left(ordered, value)
+    ties = bisect_right(ordered, value) - less
+    share = (less + draw * (ties + 1)) / (len(ordered) + 1)
     return NormalDist().inv_cdf(min(max(share, 1e-15), 1 - 1e-15))
 
 
