@@ -15,6 +15,7 @@ from promptops.errors import FailureKind, ProviderError
 from promptops.models import Failure, Message, Pin, PlannedSample, Reply, Request, Sample, SampleKey
 from promptops.providers.base import Exchange, Limits
 from promptops.providers.client import Client, Clock
+from tests.providers.virtual import run as simulate
 
 PIN = Pin("main", "m-1")
 Answer = Callable[["Endpoint"], str]
@@ -90,7 +91,7 @@ def ask(
         finally:
             await client.aclose()
 
-    return asyncio.run(run())
+    return simulate(run())
 
 
 def failure(sample: Sample) -> Failure:
@@ -283,7 +284,7 @@ def test_a_sample_ends_within_its_time_and_says_what_failed_last() -> None:
         )
         return await client.sample(planned())
 
-    told = failure(asyncio.run(run()))
+    told = failure(simulate(run()))
     assert told.kind == "timeout"
     assert told.message == "no reply within the sample_timeout of 100ms (the last failure: server of main)"
 
@@ -305,7 +306,7 @@ def test_after_a_stop_nothing_more_is_sent_and_what_is_in_flight_ends() -> None:
         return await asyncio.wait_for(asyncio.gather(*asked), 5)
 
     endpoint = Endpoint(latency=0.1, concurrency=2)
-    samples = asyncio.run(run())
+    samples = simulate(run())
     assert endpoint.sent == 2
     assert sum(sample.reply is not None for sample in samples) == 2
     assert {failure(sample).kind for sample in samples if sample.failure} == {"cancelled"}
@@ -336,4 +337,4 @@ def test_a_cancelled_sample_leaves_its_place() -> None:
         assert (await asyncio.wait_for(second, 5)).reply is not None
         await client.aclose()
 
-    asyncio.run(run())
+    simulate(run())

@@ -7,6 +7,7 @@ import pytest
 
 from promptops.errors import ProviderError
 from promptops.providers.hedging import Begun, Hedges, NotHedged
+from tests.providers.virtual import run as simulate
 
 LONG = 30.0
 
@@ -45,7 +46,7 @@ def first(
         used.sent()
         return await used.first(sent(request), second, after=wait, share=0.5)
 
-    return asyncio.run(run())
+    return simulate(run())
 
 
 def never() -> Awaitable[str]:
@@ -97,7 +98,7 @@ def test_hedges_stay_a_share_of_all_requests_with_one_at_least() -> None:
             await hedges.first(sent(lambda: after(0.001, "a")), second, after=0.0, share=0.1)
         return hedged
 
-    assert asyncio.run(run()) == 4
+    assert simulate(run()) == 4
 
 
 def test_cancelling_cancels_both() -> None:
@@ -118,7 +119,7 @@ def test_cancelling_cancels_both() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(run())
+    simulate(run())
     assert sorted(cancelled) == ["a", "b"]
 
 
@@ -131,7 +132,7 @@ def test_waiting_for_a_place_is_no_reason_to_hedge() -> None:
 
         return await Hedges().first(queued, never, after=0.02, share=1.0)
 
-    assert asyncio.run(run()) == "a"
+    assert simulate(run()) == "a"
 
 
 def test_a_hedge_that_finds_no_place_uses_up_no_share_and_disturbs_nothing() -> None:
@@ -146,7 +147,7 @@ def test_a_hedge_that_finds_no_place_uses_up_no_share_and_disturbs_nothing() -> 
         seconds = (refused, refused, lambda: after(0.0, "b"))
         return [await hedges.first(sent(lambda: after(0.05, "a")), two, after=0.0, share=0.1) for two in seconds]
 
-    assert asyncio.run(run()) == ["a", "a", "b"]
+    assert simulate(run()) == ["a", "a", "b"]
 
 
 def test_a_hedge_that_is_not_sent_leaves_the_failure_of_the_first() -> None:

@@ -12,7 +12,7 @@ from promptops.providers.base import Limits
 from promptops.providers.ledger import Ledger, LocalLedger
 from promptops.providers.retrying import Health, backoff
 from tests.providers.admission.servers import Free
-from tests.providers.admission.virtual import now, run
+from tests.providers.virtual import now, run
 
 
 @dataclass

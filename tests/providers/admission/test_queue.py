@@ -10,7 +10,7 @@ from promptops.errors import StoreError
 from promptops.providers.admission import Admission, Outcome, Ticket
 from promptops.providers.base import Limits
 from promptops.providers.ledger import LocalLedger
-from tests.providers.admission.virtual import now, run
+from tests.providers.virtual import now, run
 
 
 def admission(ledger: LocalLedger | None = None, **limits: Any) -> Admission:
