@@ -51,6 +51,8 @@ def _guard_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         encoding="utf-8",
     )
     monkeypatch.setenv("HOME", str(home))
+    # A pytest that a test starts makes its folders there too: else it clears away those of all former runs at its end.
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", str(home))
     for name in [name for name in os.environ if name.startswith(("XDG_", "GIT_", "PROMPTOPS_"))]:
         if name != "PROMPTOPS_CACHE_DIR":
             monkeypatch.delenv(name)

@@ -43,7 +43,8 @@ def texts_p_value(
 ) -> float | None:
     """Return how likely texts that differ so much are if nothing changed; None where there is nothing to compare.
 
-    The test is `core.statistics.text_equality.equality_test` over the first `words` words, prompt by prompt.
+    The test is `core.statistics.text_equality.equality_test` over the first `words` words, prompt by prompt: which
+    words they are, and how many.
     """
     from promptops.core.statistics.text_equality import PromptTexts, equality_test, in_words
 

@@ -122,7 +122,7 @@ def _alone(differences: Scores, plan: Plan, candidates: int) -> Against:
     lower, higher = sum(value < 0 for value in known), sum(value > 0 for value in known)
     if not known:
         return Against("unmeasurable", 0, 0, 0, missing, None, None, 1.0, None, None)
-    full = len(differences) == plan.cases
+    full, p = len(differences) == plan.cases, p_not_worse(differences, plan, candidates=candidates)
     return Against(
         shown="undecided",
         pairs=len(known),
@@ -131,7 +131,7 @@ def _alone(differences: Scores, plan: Plan, candidates: int) -> Against:
         missing=missing,
         difference=math.fsum(known) / len(known),
         interval=_interval(differences, plan),
-        p_not_worse=p_not_worse(differences, plan, candidates=candidates),
+        p_not_worse=p,
         p_worse=_p_worse(differences, plan) if full else None,
         p_better=_p_worse([None if value is None else -value for value in differences], plan) if full else None,
     )
@@ -175,7 +175,11 @@ def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> floa
 
     `differences` are those of the first cases of the plan (None: not measured). What is tested and guaranteed stands
     at `stand_against`; `candidates` is how many there are, for which the stakes of the test at full N are made.
+    Raises `ValueError` for what is no difference; with one sample a case and no clusters it is -1, 0 or 1.
     """
+    known = [value for value in differences if value is not None]
+    if not all(value in (-1, 0, 1) if plan.plain else abs(value) <= 1 for value in known):
+        raise ValueError("scores lie in [0, 1], and with one sample a case they are 0 or 1: shares need `Plan.samples`")
     if plan.clusters:
         return _clusters_not_worse(differences, plan, candidates)
     filled = [-1.0 if value is None else value for value in differences]

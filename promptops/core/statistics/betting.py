@@ -83,6 +83,7 @@ def betting_interval(
     Guarantee: P(it ever misses the mean, at any number of cases) ≤ 1 - confidence.
     Source: as `BettingTest`, theorem 3 there.
     """
+    _check(confidence)
     values = list(differences)
     counts = Counter(zip(values, [1.0] * len(values) if weights is None else weights, strict=True))
     if not counts:
@@ -105,10 +106,18 @@ def typical_interval(values: Iterable[float], *, confidence: float = 0.95) -> tu
     Source: as `BettingTest`; for quantiles: Howard & Ramdas, "Sequential estimation of quantiles with applications to
     A/B testing and best-arm identification", Bernoulli 28 (2022), 1704-1728 (there by other bounds).
     """
+    _check(confidence)
     ordered, target = sorted(values), 2 / (1 - confidence)
+    if any(map(math.isnan, ordered)):
+        raise ValueError("values are numbers: what could not be measured is left out")
     total = len(ordered)
     won = next((k for k in range(total // 2, total + 1) if _signs_wealth(k, total - k) >= target), None)
     return (ordered[total - won], ordered[won - 1]) if won else (-math.inf, math.inf)
+
+
+def _check(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError("the confidence lies between 0 and 1")
 
 
 def _signs_wealth(wins: int, losses: int) -> float:

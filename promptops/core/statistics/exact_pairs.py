@@ -37,8 +37,8 @@ def exact_non_inferiority(
     here that of Chernoff's bound. The worst drop is `margin` itself: fewer broken pairs are never less likely to be
     within the region. Betting's share is bounded by Doob's inequality for powers of its wealth.
     """
-    if min(broke, fixed) < 0 or broke + fixed > pairs or not 0 < margin < 1:
-        raise ValueError("broken and fixed pairs are no more than all, and the margin lies in (0, 1)")
+    if min(broke, fixed) < 0 or broke + fixed > pairs or not 0 < margin < 1 or not 0 < alpha < 1:
+        raise ValueError("broken and fixed pairs are no more than all, margin and alpha lie in (0, 1)")
     if not pairs:
         return 1.0
     region, aside = _Region(pairs, margin, tango_score(broke, fixed, pairs, -margin)), _SET_ASIDE * alpha

@@ -95,14 +95,25 @@ class MetricTest:
         return [difference for difference in self.differences if difference is not None]
 
     def add(self, difference: float | None) -> None:
-        """Add the next case in the order of the trial; None: it could not be measured. Raises `ValueError` for NaN."""
-        if difference is not None and math.isnan(difference):
-            raise ValueError("a difference is a number: what could not be measured is None")
+        """Add the next case in the order of the trial; None: it could not be measured. Raises as `check` does."""
+        self.check(difference)
         self.differences.append(difference)
         if not self.units.clusters:
             self._unit([difference], 1.0)
         elif (size := self._ends.get(len(self.differences))) is not None:
             self._unit(self.differences[-size:], size / max(self.units.clusters))
+
+    def check(self, difference: float | None) -> None:
+        """Raise `ValueError` for what is no difference of this metric: NaN, or out of its bounds."""
+        if difference is None:
+            return
+        if math.isnan(difference):
+            raise ValueError("a difference is a number: what could not be measured is None")
+        if self.plan.typical:
+            return
+        if not (abs(difference) <= 1 if self.plan.graded else difference in (-1, 0, 1)):
+            bounds = "lies in [-1, 1]" if self.plan.graded else "is -1, 0 or 1"
+            raise ValueError(f"a difference of {self.plan.name!r} {bounds}: not {difference!r}")
 
     @property
     def improved(self) -> bool:

@@ -41,6 +41,8 @@ def powered_mean(
     n, more = len(labels), len(unlabelled)
     if n < 2 or len(judged) != n:
         raise ValueError("two labels or more, and one judgement of each")
+    if not all(0 <= label <= 1 for label in labels) or not all(map(math.isfinite, (*judged, *unlabelled))):
+        raise ValueError("labels lie in [0, 1], judgements are finite")
     if more < 2:
         return _from(fmean(labels), _squares(labels) / n**2, 0.0, confidence)
     spread = _variance([*judged, *unlabelled])

@@ -61,12 +61,15 @@ class Trial:
     def add(self, differences: Mapping[str, float | None]) -> Verdict | None:
         """Add the next case, the difference of each metric (None: not measured); returns the verdict if there is one.
 
-        What is added after a verdict changes nothing.
+        What is added after a verdict changes nothing, and neither does a case that raises `ValueError`: one with other
+        metrics, or with a difference that is none (NaN, or out of bounds).
         """
         if self.verdict is not None:
             return self.verdict
         if set(differences) != set(self.metrics):
             raise ValueError(f"each case has a difference of each metric: {', '.join(self.metrics)}")
+        for name, test in self.metrics.items():
+            test.check(differences[name])
         for name, test in self.metrics.items():
             test.add(differences[name])
         self.seen += 1

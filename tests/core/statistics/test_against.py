@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -181,3 +182,10 @@ def test_a_trial_of_clusters_says_the_same() -> None:
 def test_fewer_than_twenty_clusters_are_never_shown_to_be_not_worse() -> None:
     plan = Plan(95, margin=0.5, clusters=(5,) * 19)
     assert stand_against([1.0] * 95, {"c": [1.0] * 95}, plan)["c"].shown == "undecided"
+
+
+@pytest.mark.parametrize("strange", [0.5, math.nan, -1.0])
+def test_a_share_where_one_sample_was_planned_is_no_tie(strange: float) -> None:
+    """Sixty cases that half passed are thirty points lost, and the test of pairs would see no flip."""
+    with pytest.raises(ValueError, match="one sample"):
+        stand_against([1.0] * 60, {"c": [strange] * 60}, Plan(60))

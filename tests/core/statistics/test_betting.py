@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.core.statistics.betting import BettingTest, betting_interval
+from promptops.core.statistics.betting import BettingTest, betting_interval, typical_interval
 
 values = st.lists(st.sampled_from([-1.0, -0.5, -0.02, 0.0, 0.3, 1.0]), min_size=1, max_size=80)
 
@@ -157,3 +157,16 @@ def test_the_interval_is_where_the_wealth_of_confseq_reaches_its_target(
 ) -> None:
     """The least and the largest mean against which that mixture has not won 2 / .05, found by halving."""
     assert betting_interval(differences) == pytest.approx(limits, abs=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1.5, math.nan])
+def test_an_interval_has_a_confidence_between_0_and_1(confidence: float) -> None:
+    with pytest.raises(ValueError, match="confidence"):
+        betting_interval([0.0], confidence=confidence)
+    with pytest.raises(ValueError, match="confidence"):
+        typical_interval([0.0], confidence=confidence)
+
+
+def test_the_median_of_what_is_no_number_is_none() -> None:
+    with pytest.raises(ValueError, match="numbers"):
+        typical_interval([1.0, math.nan])

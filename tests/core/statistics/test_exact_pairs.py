@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,9 @@ def test_a_hundred_thousand_pairs_take_no_time_and_nothing_is_one() -> None:
 def test_counts_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no more than all"):
         exact_non_inferiority(*counts, 0.05, alpha=0.05)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, math.nan])
+def test_a_level_that_is_none_shows_nothing(alpha: float) -> None:
+    with pytest.raises(ValueError, match="alpha"):
+        exact_non_inferiority(9, 0, 10, 0.05, alpha=alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -79,3 +80,17 @@ def test_a_constant_judge_says_nothing() -> None:
 def test_one_label_is_not_enough() -> None:
     with pytest.raises(ValueError, match="two labels"):
         powered_mean([1], [1], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "judged", "others"),
+    [
+        ([math.nan, 1.0], [1.0, 1.0], [1.0, 1.0]),
+        ([5.0, 1.0], [1.0, 1.0], [1.0, 1.0]),
+        ([0.0, 1.0], [math.inf, 1.0], [1.0, 1.0]),
+        ([0.0, 1.0], [0.0, 1.0], [1.0, math.nan]),
+    ],
+)
+def test_what_is_no_number_is_no_mean(labels: list[float], judged: list[float], others: list[float]) -> None:
+    with pytest.raises(ValueError, match="labels lie in"):
+        powered_mean(labels, judged, others)

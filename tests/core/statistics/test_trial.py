@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 
@@ -162,3 +163,14 @@ def test_what_makes_no_sense_is_refused() -> None:
         Trial([RATE], 10, clusters=(4, 4))
     with pytest.raises(ValueError, match="each metric"):
         Trial([RATE], 10).add({"score": 0})
+
+
+@pytest.mark.parametrize("strange", [math.nan, math.inf, -1.5, 0.5])
+@pytest.mark.parametrize("clusters", [(), (2, 1)])
+def test_what_is_no_difference_leaves_the_trial_as_it_was(strange: float, clusters: tuple[int, ...]) -> None:
+    """In a cluster 1.5 and -1.5 would cancel out; of two metrics none has the case when one cannot take it."""
+    trial = Trial([MetricPlan("score", graded=True), MetricPlan("pass rate")], 3, clusters=clusters)
+    with pytest.raises(ValueError, match="difference"):
+        trial.add({"score": 0.0, "pass rate": strange})
+    assert (trial.seen, trial.primary.differences) == (0, [])
+    assert [trial.add({"score": 0.0, "pass rate": 0.0}) for _ in range(3)][-1] == "inconclusive"
