@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
 from msgspec import Struct
 
 from promptops.cli.commands._asking import EXIT_CODES
 from promptops.cli.commands._canary_comparison import attempt_of
-from promptops.cli.commands._shared import colour, columns, emit_json, note
+from promptops.cli.commands._shared import emit_json, note, say_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +84,6 @@ def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
 def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str, written: str, ending: Ending) -> None:
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
-    from promptops.reporting.lines import painted, wrapped
 
     earlier = _earlier_regress(result.comparison.session.project, result)
     next_step = "" if earlier and decision.verdict != "regress" else _next_step(result, decision, written)
@@ -94,8 +92,7 @@ def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str,
     if ending.as_json:
         emit_json(document)
     else:
-        width = columns()
-        typer.echo(painted(wrapped(lines, width) if width else lines, color=colour()))
+        say_lines(lines)
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
     if ending.report is not None:
