@@ -86,8 +86,10 @@ class CanaryItem(PromptItem):
 
     def _settle(self, standing: ItemStanding, findings: list[str]) -> None:
         name = self.target.name
+        message = one_line(f"canary: {findings[0]}", 400)
         self.standing = standing
         self.data = {
+            "message": message,
             "label": name,
             "name": self.name,
             "pin": str(self.target.pin),
@@ -96,7 +98,7 @@ class CanaryItem(PromptItem):
         }
         if standing == "broke":
             body = [Line(f"  {terminal(text)}") for text in findings]
-            raise ItemFailed(one_line(f"canary: {findings[0]}", 400), [Line(f"CANARY: {name}", "bad"), *body])
+            raise ItemFailed(message, [Line(f"CANARY: {name}", "bad"), *body])
         if standing != "passed":
             raise ItemUnmeasured(one_line(findings[0], 400))
 

@@ -123,12 +123,19 @@ class SuiteItem(PromptItem):
         self._settle(standing, [f"{finding.status}: {finding.text}" for finding in (*worst, *others)])
 
     def _settle(self, standing: ItemStanding, findings: list[str]) -> None:
+        message = one_line(f"suite: {findings[0].removeprefix('fail: ')}")
         self.standing = standing
-        self.data = {"label": self.target.name, "pin": str(self.target.pin), "standing": standing, "findings": findings}
+        self.data = {
+            "message": message,
+            "label": self.target.name,
+            "pin": str(self.target.pin),
+            "standing": standing,
+            "findings": findings,
+        }
         if standing == "broke":
             head = Line(f"SUITE: {self.target.name}", "bad")
             body = [Line(f"  {terminal(text)}", "plain" if text.startswith("pass:") else "bad") for text in findings]
-            raise ItemFailed(one_line(f"suite: {findings[0].removeprefix('fail: ')}"), [head, *body])
+            raise ItemFailed(message, [head, *body])
         if standing != "passed":
             raise ItemUnmeasured(one_line(findings[0]))
 

@@ -10,7 +10,7 @@ import pytest
 from promptops._pytest import junit
 from promptops._pytest.finishing import end, finish
 from promptops._pytest.outcomes import SHOWN, ItemStanding, exit_code
-from promptops._pytest.reprs import story_of
+from promptops._pytest.reprs import story_again, story_of
 from promptops._pytest.running import ATTRIBUTE, Mark
 from promptops.core.report import CaseRow, summarise
 from promptops.errors import PromptopsError, StoreError
@@ -70,6 +70,8 @@ class Reporting:
                 report.longrepr = story_of(row)  # type: ignore[assignment]  # any object with toterminal will do
         elif isinstance(mark.data, Mapping):
             self.suites.append(mark.data)
+            if isinstance(report.longrepr, str) and report.failed:
+                report.longrepr = story_again(mark.data["message"], report.longrepr)  # type: ignore[assignment]
         if standing in ("unmeasurable", "undecided"):
             self._unmeasured.add(report.nodeid)
 

@@ -71,6 +71,12 @@ def story_of(row: CaseRow) -> Story:
     return Story(message_of(row), failure_lines(row))
 
 
+def story_again(message: str, text: str) -> Story:
+    """The story of a suite or a canary again, from the text that a worker made of it: its first line is the title."""
+    title, *rest = text.splitlines() or [""]
+    return Story(message, [Line(title, "bad"), *(Line(line) for line in rest)])
+
+
 def message_of(row: CaseRow) -> str:
     """One line for the short summary: the standing, and the first thing that is wrong."""
     if row.failure:

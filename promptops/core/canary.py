@@ -262,10 +262,13 @@ def _words(verdict: Verdict, counts: Counts, settings: CanarySettings, level: fl
     return f"neither worse (p = {mcnemar_exact(broke, fixed):.2g}) nor shown to be not worse by {margin} (p = {p:.2g})"
 
 
-def what_settles(counts: Counts, settings: CanarySettings, level: float, *, after_betting: bool = False) -> str:
+def what_settles(
+    counts: Counts, settings: CanarySettings, level: float, *, after_betting: bool = False, unasked: int = 0
+) -> str:
     """What would end this: how many more cases if flips go on as so far, or which margin these cases do show.
 
-    `after_betting`: the canary looks after every case.
+    `after_betting`: the canary looks after every case. `unasked`: it was stopped before so many cases of its dataset;
+    no margin is named then, for the test that would show it is made when all cases are there.
     """
     ways, numbers = [], (counts.broke, counts.fixed, counts.pairs)
 
@@ -273,8 +276,8 @@ def what_settles(counts: Counts, settings: CanarySettings, level: float, *, afte
         return exact_non_inferiority(*numbers, margin, alpha=level, after_betting=after_betting) <= level
 
     if total := pairs_to_settle(*numbers, settings.delta, level, after_betting=after_betting):
-        ways.append(f"about {total - counts.pairs} more cases")
-    if counts.pairs and not shown(settings.delta):
+        ways.append(further_cases(total - counts.pairs, unasked))
+    if not unasked and counts.pairs and not shown(settings.delta):
         about = math.ceil(-1000 * tango_interval(*numbers, confidence=1 - 2 * level)[0])
         thousandths = max(about, math.floor(1000 * settings.delta) + 1)
         while thousandths < 500 and not shown(thousandths / 1000):
@@ -282,6 +285,26 @@ def what_settles(counts: Counts, settings: CanarySettings, level: float, *, afte
         if thousandths < 500:
             ways.append(f"a margin of {thousandths / 10:g} points (canary.delta)")
     return ", or ".join(ways) or "more cases: these show nothing either way"
+
+
+def further_cases(more: int, unasked: int = 0) -> str:
+    """`about 56 more cases`; or to ask on, where a canary was stopped before `unasked` of its dataset.
+
+    Not fewer than those then: the test that needs the fewest cases is made when all of them are there.
+    """
+    if not unasked:
+        return f"about {more} more case{'s' * (more != 1)}"
+    if more <= unasked:
+        return f"asking on: {unasked} case{'s' * (unasked != 1)} of the dataset {_were(unasked)} not asked yet"
+    return f"about {more} more cases; {unasked} of the dataset {_were(unasked)} not asked yet"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _cases(number: int) -> str:
+    return "1 case is" if number == 1 else f"{number} cases are"
 
 
 def warnings_of(
@@ -298,11 +321,11 @@ def warnings_of(
     least = pairs_for_no_flip(settings.delta, level, after_betting=after_betting)
     if 0 < n < least and not passed:
         told.append(
-            f"{n} cases are too few for a PASS: without a single flip it takes {least} to show not worse by "
+            f"{_cases(n)} too few for a PASS: without a single flip it takes {least} to show not worse by "
             f"{100 * settings.delta:g} points"
         )
     elif 0 < n < FEW_CASES:
-        told.append(f"{n} cases are few: a smaller drop than it detects may well stay unseen")
+        told.append(f"{_cases(n)} few: a smaller drop than it detects may well stay unseen")
     if attempt > 1:
         told.append(
             f"this is attempt {attempt} at the same comparison: the error rate of alpha = {settings.alpha:g} holds for "

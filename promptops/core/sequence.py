@@ -119,7 +119,7 @@ def _by_figures(
         missing=tuple(sorted(case for case in order[: trial.seen] if case not in counted)),
         same=n - len(broke) - len(fixed),
         improved=verdict == "pass" and trial.improved,
-        settle=by.settle(found, figures, seen, level) if verdict == "inconclusive" else "",
+        settle=by.settle(found, figures, seen, level, unasked=len(order) - asked) if verdict == "inconclusive" else "",
         warnings=tuple(by.warnings(running, found, attempt, settings)),
         looks=_looks(trial),
         metrics=found,
@@ -167,7 +167,9 @@ def _decision(
         same=n - counts.broke - counts.fixed,
         improved=verdict == "pass" and _improved(measured, asked, len(known), settings.alpha),
         detects=Detects(len(known), noise_of(counts), settings.delta, settings.alpha, looking=True),
-        settle=what_settles(counts, settings, level, after_betting=True) if verdict == "inconclusive" else "",
+        settle=what_settles(counts, settings, level, after_betting=True, unasked=len(known) - len(asked))
+        if verdict == "inconclusive"
+        else "",
         warnings=tuple(
             warnings_of(
                 Counts(0, 0, len(known)),

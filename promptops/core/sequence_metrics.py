@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median, pstdev
 
-from promptops.core.canary import MetricFinding, pass_level
+from promptops.core.canary import MetricFinding, further_cases, pass_level
 from promptops.core.metrics import Figure, Figures, Measured, difference_of, key_of, plan_of, title_of
 from promptops.core.plan import cluster_sizes
 from promptops.core.statistics.betting import ANYTIME_SHARE, betting_interval, typical_interval
@@ -194,9 +194,12 @@ def _worse_words(found: MetricFinding, trial: Trial) -> str:
     return f"{found.title} {way} by {100 * abs(found.change or 0.0):.1f} points"
 
 
-def settle(found: Sequence[MetricFinding], figures: Figures, asked: Sequence[str], level: float) -> str:
+def settle(
+    found: Sequence[MetricFinding], figures: Figures, asked: Sequence[str], level: float, *, unasked: int = 0
+) -> str:
     """What would end an inconclusive canary, metric by metric: about how many more cases, by what was seen so far.
 
+    `unasked` are those of the dataset before which it was stopped.
     A normal approximation of the tests at full N; it plans, and decides nothing.
     """
     told = []
@@ -205,7 +208,7 @@ def settle(found: Sequence[MetricFinding], figures: Figures, asked: Sequence[str
             known = measured(figures.get(one.setting.name, {}), asked)
             more = _more_cases(one.setting, list(known.values()), level)
             told.append(
-                f"{one.title}: " + (f"about {more} more cases" if more else "a wider margin, or a better candidate")
+                f"{one.title}: {further_cases(more, unasked) if more else 'a wider margin, or a better candidate'}"
             )
     return "; ".join(told)
 

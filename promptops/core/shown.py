@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -18,3 +19,9 @@ def shown(value: Any, limit: int = 80) -> str:
     except (TypeError, ValueError, RecursionError):
         text = type(value).__name__
     return short(text, limit)
+
+
+def several(names: Sequence[str], limit: int = 3) -> str:
+    """Return `a, b, c and 4 more`: the first `limit` of `names`, and how many there are besides."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -86,10 +86,13 @@ def _detects(drop: float, detects: Detects) -> str:
 
 
 def _used(result: CanaryResult) -> str:
-    """`124 of 240 samples, and 62 of must-pass cases before them`."""
+    """`124 of 240 samples, 3 of them without a reply, and 62 of must-pass cases before them`."""
     done, most = result.samples
-    gates = result.must_pass.samples
-    return f"{done:,} of {most:,} samples" + (f", and {gates:,} of must-pass cases before them" if gates else "")
+    failed, gates = result.unanswered, result.must_pass.samples
+    silent = f", {'all' if failed == done else f'{failed:,}'} of them without a reply" if failed else ""
+    return f"{done:,} of {most:,} samples{silent}" + (
+        f", and {gates:,} of must-pass cases before them" if gates else ""
+    )
 
 
 def _spent(result: CanaryResult) -> str:
@@ -222,7 +225,10 @@ def _ending(
         yield Line(f"what would settle it: {decision.settle}")
     if result.candidate_written:
         path = result.comparison.session.project.relative(result.comparison.candidate.recordings_path)
-        yield Line(f"{result.candidate_written} replies of the candidate had no recording yet and are recorded: {path}")
+        one = result.candidate_written == 1
+        replies = "1 reply" if one else f"{result.candidate_written} replies"
+        recorded = "had no recording yet and " + ("is recorded" if one else "are recorded")
+        yield Line(f"{replies} of the candidate {recorded}: {path}")
     if evidence:
         yield Line(f"evidence: {evidence} (attempt {attempt}); commit it")
     elif not decision.measured:

@@ -16,12 +16,31 @@ if TYPE_CHECKING:
 
 _STYLES: dict[str, Style] = {"stable": "good", "changed": "bad", "watch": "warn", "unmeasurable": "warn"}
 _VERDICT_STYLES: dict[str, Style] = {"WORSE": "bad", "NOT WORSE": "good", "UNKNOWN": "plain"}
-_LISTED = 5
+_LISTED, _WHOLE = 5, 3
+_WORST_FIRST = ("changed", "unmeasurable", "watch", "stable")
 
 
 def drift_lines(results: Sequence[DriftResult]) -> list[Line]:
-    """All lines of a check's report, safe for a terminal."""
-    return [line for result in results for line in _block(result)]
+    """All lines of a check's report, the worst first, safe for a terminal.
+
+    Of many versions one that answers as it did has one line.
+    """
+    ordered = sorted(results, key=lambda it: (_WORST_FIRST.index(it.decision.state), it.target.prompt))
+    many = len(results) > _WHOLE
+    return [line for it in ordered for line in (_brief(it) if many and _quiet(it) else _block(it))]
+
+
+def _quiet(result: DriftResult) -> bool:
+    """Whether a night of it has nothing to tell."""
+    it = result.decision
+    told = (it.reasons, it.differing, it.broke, it.fixed, it.missing, result.unrecorded)
+    return it.state == "stable" and not any(told)
+
+
+def _brief(result: DriftResult) -> Iterator[Line]:
+    head, *_ = _block(result)
+    cases = result.decision.measured
+    yield Line(f"{head.text}: {cases} case{'s' * (cases != 1)}, the same texts", head.style)
 
 
 def _block(result: DriftResult) -> Iterator[Line]:
@@ -50,7 +69,8 @@ def _block(result: DriftResult) -> Iterator[Line]:
 
 
 def _words(decision: DriftDecision) -> str:
-    texts = f"{decision.measured} cases, {len(decision.differing)} in other words"
+    cases = f"{decision.measured} case{'s' * (decision.measured != 1)}"
+    texts = f"{cases}, {len(decision.differing)} answered in another text"
     if decision.agreement is not None:
         texts += f", agreement {decision.agreement:.1%}"
     if decision.own_agreement is not None:

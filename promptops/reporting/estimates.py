@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptops.core.shown import several
 from promptops.models import Caps
 from promptops.runner.counting import Prompts
 from promptops.runner.estimates import Estimate
@@ -47,7 +48,7 @@ def tokens_words(estimate: Estimate) -> str:
 def money_words(estimate: Estimate) -> str:
     """`at most $0.42, $0.55 with 30% retries (about $0.03)`, or which price is not known."""
     if estimate.worst_case is None:
-        return f"cost unknown (no price for {', '.join(estimate.unpriced)})"
+        return f"cost unknown (no price for {several(estimate.unpriced)})"
     if not estimate.worst_case:
         return "at no cost"
     most = "at most" if estimate.exact else "at most about"

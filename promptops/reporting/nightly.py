@@ -8,6 +8,7 @@ from datetime import datetime
 from promptops.core.nightly.attribution import Factor
 from promptops.core.nightly.events import NightState, TextsTaken
 from promptops.core.nightly.watch import TEXTS_LEVEL, Watch
+from promptops.core.shown import several
 from promptops.reporting.lines import Line, Style
 from promptops.reporting.nightly_chart import COLUMNS, chart, hanging_words, ordinal
 from promptops.reporting.safe import one_line
@@ -93,8 +94,7 @@ def _tries(watch: Watch) -> str:
 
 def _serves(seen: Seen) -> str:
     names = seen.endpoint.serves
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f" (answers for {', '.join(names[:3])}{more})" if names else ""
+    return f" (answers for {several(names)})" if names else ""
 
 
 def _progress(watch: Watch) -> str:
@@ -226,7 +226,7 @@ def night_lines(texts: Sequence[TextsTaken], factors: Mapping[str, Sequence[Fact
     for endpoint, found in factors.items():
         alike.setdefault(tuple(found), []).append(one_line(endpoint))
     for found, endpoints in alike.items():
-        each = f"each of {', '.join(endpoints)}" if len(endpoints) > 1 else endpoints[0]
+        each = f"each of {several(endpoints)}" if len(endpoints) > 1 else endpoints[0]
         lines.append(Line(f"which part of {each} moved, all others held fixed:", "title"))
         lines += [
             Line(f"  {factor.name:<8} {factor.said:<13} {one_line(factor.how, 300)}", styles.get(factor.said, "dim"))

@@ -35,7 +35,8 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
 
 
 def _after(row: Scenario) -> str:
-    return f", after {row.outlook.mean_cases:.0f} cases in the mean"
+    cases = f"{row.outlook.mean_cases:.0f}"
+    return f", after {cases} case{'s' * (cases != '1')} in the mean"
 
 
 def metric_outlook_lines(found: Sequence[MetricOutlook], *, clusters: int) -> Iterator[str]:

@@ -133,6 +133,17 @@ class CanaryResult:
         return done, sum(len(target.cases) * target.samples for target in targets)
 
     @property
+    def unanswered(self) -> int:
+        """How many of those samples have no reply."""
+        return sum(
+            judgement.sample.reply is None
+            for side in (self.baseline, self.candidate)
+            for case in side.values()
+            if not refused(case)
+            for judgement in independent(case).judgements
+        )
+
+    @property
     def cost_ratio(self) -> float | None:
         """Mean cost of a candidate's request over that of a baseline's."""
         base, cand = _costs(self.baseline), _costs(self.candidate)

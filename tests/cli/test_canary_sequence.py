@@ -68,6 +68,7 @@ def test_a_cap_on_samples_stops_it_without_evidence_and_says_so(
     out = capsys.readouterr().out
     assert world.server.count - before == 20
     assert "stopped after 10 of 60 cases" in out
+    assert "what would settle it: asking on: 50 cases of the dataset were not asked yet\n" in out
     assert "no evidence was written: it stopped before it knew" in out
     assert not world.evidence("v2")
 
@@ -212,6 +213,7 @@ def test_an_outage_in_the_middle_is_no_attempt(world: World, capsys: pytest.Capt
     assert run(["canary", "greet@v2"]) == 10
     out = capsys.readouterr().out
     assert not world.evidence("v2")
+    assert "used        120 of 120 samples, 40 of them without a reply\n" in out
     assert out.count("c0 and 19 more: baseline not measured: ") == 1
     assert "no evidence was written: not enough was measured; the same command asks again for what is missing" in out
 

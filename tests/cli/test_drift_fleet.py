@@ -61,10 +61,22 @@ def test_five_that_change_together_are_one_message(
     assert f"5 of 5 endpoints, all behind {fleet.server.base_url}" in out
     assert out.count("next: ") == 3
     assert "  next: promptops drift accept --reason TEXT   when the new behaviour" in out
-    assert f"which part of each of {', '.join(PINS)} moved, all others held fixed:" in out
+    assert f"which part of each of {', '.join(PINS[:3])} and 2 more moved, all others held fixed:" in out
     assert out.count("  route    moved         all 4 other models on this route moved, too") == 1
     assert fleet.drift("status") == 1
     assert "5 of 5 endpoints" in capsys.readouterr().out
+
+
+def test_of_many_datasets_the_worst_is_first_and_a_stable_one_is_one_line(
+    fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert fleet.drift("check", "--tier", "3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = ["greet", *(f"greet{number}" for number in range(2, 6))]
+    assert [line.partition(": 1")[0] for line in lines if not line.startswith("STABLE: greet@")] == [
+        f"STABLE: {name}@v1 on {pin}" for name, pin in zip(names, PINS, strict=True)
+    ][1:]
 
 
 def test_one_that_changes_alone_is_no_fleet(fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]) -> None:

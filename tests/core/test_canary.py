@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.core.canary import CanaryDecision, Pairs, decide, pass_level
+from promptops.core.canary import CanaryDecision, Pairs, decide, further_cases, pass_level
 from promptops.formats import CanarySettings
 from promptops.models import Outcome, Verdict
 
@@ -167,3 +167,21 @@ def test_a_candidate_gains_nothing_by_falling_silent(same: int, broke: int, fixe
     shown = decide(pairs(same=same, broke=broke + hidden, fixed=fixed), SETTINGS).verdict
     silent = decide(pairs(same=same, broke=broke, fixed=fixed, silent=hidden), SETTINGS).verdict
     assert silent != "pass" or shown == "pass"
+
+
+@pytest.mark.parametrize(
+    ("more", "unasked", "words"),
+    [
+        (1, 0, "about 1 more case"),
+        (56, 0, "about 56 more cases"),
+        (56, 97, "asking on: 97 cases of the dataset were not asked yet"),
+        (1, 1, "asking on: 1 case of the dataset was not asked yet"),
+        (49, 30, "about 49 more cases; 30 of the dataset were not asked yet"),
+    ],
+)
+def test_a_canary_that_was_stopped_first_wants_the_cases_that_there_are(more: int, unasked: int, words: str) -> None:
+    assert further_cases(more, unasked) == words
+
+
+def test_a_single_case_is_one() -> None:
+    assert decide(pairs(same=1), SETTINGS).warnings[0].startswith("1 case is too few for a PASS")

@@ -149,3 +149,15 @@ def test_live_a_worse_candidate_is_red_once_more_than_its_cases(world: World) ->
 
     assert result.parseoutcomes() == {"passed": CASES, "failed": CASES + 1}
     assert "FAILED prompts/greeting/v2.j2::test/model-1::[canary]" in result.stdout.str()
+
+
+@pytest.mark.parametrize("workers", [("-n0",), ("-n2",)], ids=["no-workers", "two-workers"])
+def test_one_line_of_a_red_canary_says_why_whoever_ran_it(world: World, workers: tuple[str, ...]) -> None:
+    compared(world, dict.fromkeys(YES, "no"))
+
+    result = world.run("--promptops", *workers, "--junitxml=found.xml", "-q")
+
+    failed = next(line for line in result.outlines if line.startswith("FAILED") and "[canary]" in line)
+    assert " - canary: REGRESS" in failed
+    assert 'message="canary: REGRESS: ' in (world.pytester.path / "found.xml").read_text()
+    assert "CANARY: greeting@v2" in result.stdout.str()

@@ -22,6 +22,7 @@ from promptops.core.nightly.events import (
 )
 from promptops.core.nightly.sizes import PROMPTS
 from promptops.core.nightly.watch import FAST_TIMES, Watch, fold, parse_moment
+from promptops.core.shown import several
 from promptops.models import Sample
 from promptops.providers.identity import same_model
 from promptops.runner.nightly.asking import Asked
@@ -218,7 +219,7 @@ class Nightly:
         self._rest([taking for taking in takings if taking not in far])
         for _ in range(1, LOOKS):
             if far:
-                names = ", ".join(taking.endpoint.name for taking in far)
+                names = several([taking.endpoint.name for taking in far])
                 self.tell(f"{names}: far from the reference; looking again in {APART / 60:g} minutes")
                 self.clock.sleep(APART)
                 self._block(far)
