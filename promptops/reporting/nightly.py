@@ -100,6 +100,8 @@ def _serves(seen: Seen) -> str:
 def _progress(watch: Watch) -> str:
     epoch = watch.epoch
     assert epoch is not None
+    if watch.trending:
+        return f"epoch {epoch.epoch} since {epoch.at}: no history to rank a night in"
     if watch.refused:
         return f"epoch {epoch.epoch} since {epoch.at}: a statement that rests on independent readings cannot be made"
     if not watch.calibrated:
@@ -142,6 +144,8 @@ def _next(seen: Seen) -> Iterator[str]:
         yield from _bring_back(name)
     elif seen.state == "changed":
         yield from _looked_into(name)
+    elif watch.trending:
+        yield f"promptops drift accept {name} --reason TEXT, when it has settled: the calibration begins anew"
     elif watch.refused:
         yield 'spacing = "24h" and calibration = 30 in [tool.promptops.drift]: readings at the hour of the check'
         yield f"then promptops drift accept {name} --reason TEXT"

@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from promptops.core.nightly.hanging import LEAST_NIGHTS, MOST_APART, follows_hours, hanging_nights, thinning
+from promptops.core.nightly.hanging import (
+    LEAST_NIGHTS,
+    MOST_APART,
+    follows_hours,
+    hanging_nights,
+    has_trend,
+    thinning,
+)
 from promptops.core.nightly.surprise import SURPRISE
 
 
@@ -89,3 +96,21 @@ def test_readings_of_one_hour_or_two_say_nothing(spacing: float) -> None:
 def test_readings_that_never_differ_follow_nothing() -> None:
     moments = [datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=at) for at in range(30)]
     assert not follows_hours([{"probe": 1.0}] * 30, moments)
+    assert not has_trend([{"probe": 1.0}] * 30)
+
+
+@pytest.mark.parametrize("count", [30, 60])
+def test_readings_that_stay_are_rarely_said_to_have_a_trend(count: int) -> None:
+    assert sum(has_trend(nights(0.0, count, seed=seed)) for seed in range(300)) <= 9  # one in a hundred
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_readings_that_go_one_way_are_told(sign: int) -> None:
+    found = [has_trend(nights(0.0, 60, seed=seed, slope=sign * 2 / 60)) for seed in range(100)]
+    assert sum(found) >= 80  # two standard deviations in all
+
+
+def test_a_change_in_the_middle_of_the_calibration_is_told() -> None:
+    rng = random.Random(4)
+    found = [has_trend([{"probe": rng.gauss(2 * (at >= 30), 1)} for at in range(60)]) for _ in range(100)]
+    assert sum(found) >= 95

@@ -9,7 +9,7 @@ import typer
 
 from promptops.cli.commands._asking import EXIT_CODES
 from promptops.cli.commands._canary_comparison import attempt_of
-from promptops.cli.commands._shared import colour, columns, emit_json, note
+from promptops.cli.commands._shared import emit_json, note, say_lines
 from promptops.cli.options import Options
 
 if TYPE_CHECKING:
@@ -104,7 +104,6 @@ def _show(
 ) -> None:
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
-    from promptops.reporting.lines import painted, wrapped
 
     earlier = _earlier_regress(result.comparison.session.project, result)
     next_step = "" if earlier and decision.verdict != "regress" else _next_step(result, decision, written)
@@ -113,8 +112,7 @@ def _show(
     if as_json:
         emit_json(document)
     else:
-        width = columns()
-        typer.echo(painted(wrapped(lines, width) if width else lines, color=colour()))
+        say_lines(lines)
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
     if report is not None:

@@ -23,7 +23,7 @@ from promptops.cli.commands._drift_options import (
     watched,
     worst,
 )
-from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say_lines
 from promptops.cli.options import CaseOptions, EffortOptions, LimitOption, ResumeOption, TagOption, takes_options
 from promptops.cli.progress import Telling
 from promptops.errors import UsageError
@@ -313,7 +313,6 @@ def history(
     from promptops.cli.commands._drift_dataset import stored_nights
     from promptops.core.nightly.watch import fold
     from promptops.reporting.drift import history_lines
-    from promptops.reporting.lines import painted
     from promptops.reporting.nightly import watch_history_lines
     from promptops.reporting.nightly_chart import COLUMNS
     from promptops.runner.nightly.places import open_log, read_mark
@@ -334,7 +333,7 @@ def history(
         return
     columns = shutil.get_terminal_size((COLUMNS, 24)).columns
     lines = watch_history_lines(watches, columns=columns) if watches or not nights else []
-    typer.echo(painted([*lines, *(history_lines(nights) if nights else ())], color=colour()))
+    say_lines([*lines, *(history_lines(nights) if nights else ())])
 
 
 def _history_json(watch: object) -> dict[str, object]:
@@ -359,7 +358,6 @@ def _report(watch: Nightly | None, seen: Sequence[Seen], night: Night, *, as_jso
     """Show what was found; returns the exit code: the worst of all."""
     from promptops.cli.commands._drift_dataset import results_json
     from promptops.reporting.drift import drift_lines
-    from promptops.reporting.lines import painted
     from promptops.reporting.nightly import night_lines
 
     state = worst([*(one.state for one in seen), *(result.decision.state for result in night.results)])
@@ -370,7 +368,6 @@ def _report(watch: Nightly | None, seen: Sequence[Seen], night: Night, *, as_jso
         return EXIT_CODES[state]
     if watch is not None:
         show(seen, watch.clock.now())
-    lines = [*night_lines(night.texts, night.factors), *drift_lines(night.results)]
-    if lines:
-        typer.echo(painted(lines, color=colour()))
+    if lines := [*night_lines(night.texts, night.factors), *drift_lines(night.results)]:
+        say_lines(lines)
     return EXIT_CODES[state]

@@ -20,6 +20,8 @@ LEAST_NIGHTS: Final = 20
 """Of fewer nights nothing is said."""
 HOURS_LEVEL: Final = 0.01
 """Calibrations that seem to follow the hours of the day by chance: one in a hundred."""
+TREND_LEVEL: Final = 0.01
+"""Calibrations that seem to go up or down by chance: one in a hundred."""
 BY_ITSELF: Final = 2.326
 """Standard deviations of a correlation, exceeded by chance in one of a hundred."""
 
@@ -69,6 +71,24 @@ def follows_hours(readings: Sequence[Mapping[str, float]], moments: Sequence[dat
     explained = by_one**2 * _product(two, two) + by_two**2 * _product(one, one) - 2 * by_one * by_two * both
     share = explained / spread / across
     return math.exp(-(len(turns) - 1) * share / 2) < HOURS_LEVEL
+
+
+def has_trend(readings: Sequence[Mapping[str, float]]) -> bool:
+    """Whether the readings go up, or down, from the first to the last.
+
+    Nights would be ranked among values that the endpoint has left behind. H0: places in the order of size are
+    exchangeable. The test is that of the rank correlation with time: (n - 1) · r² is about chi-squared with one degree
+    of freedom. A calibration of 60 readings that moves by 2 standard deviations in all is found 9 times in 10, by 1 in
+    a third. A change in the middle of the calibration is a trend, too.
+    Source: Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904), 72-101.
+    """
+    places = _centred(_series(readings, [probe for probe in readings[0] if probe != SURPRISE] or list(readings[0])))
+    steps = _centred([float(at) for at in range(len(places))])
+    across = _product(places, places)
+    if across == 0:
+        return False
+    share = _product(places, steps) ** 2 / across / _product(steps, steps)
+    return math.erfc(math.sqrt((len(places) - 1) * share / 2)) < TREND_LEVEL
 
 
 def thinning(correlation: float, *, most: int) -> int | None:

@@ -29,7 +29,7 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, thinning
+from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, has_trend, thinning
 from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
@@ -85,6 +85,7 @@ class Watch:
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
     hourly: bool = False
+    trending: bool = False
     _moments: list[datetime] = field(default_factory=list)
     _reference: dict[str, Profile] = field(default_factory=dict)
     _counted_from: int = 0
@@ -169,7 +170,8 @@ class Watch:
                 self.thin = None
                 return
         self.hourly = follows_hours(values, moments)
-        if self.hourly:
+        self.trending = not self.hourly and has_trend(values)
+        if self.hourly or self.trending:
             self.thin = None
             return
         for probe in values[0]:

@@ -135,6 +135,11 @@ class Nightly:
             return watch.missed.reason
         if state == "unmeasurable" and watch.hourly:
             return "its readings follow the hours of the day: nights, read at one hour, would be taken for a change"
+        if state == "unmeasurable" and watch.trending:
+            return (
+                "its readings went up or down all through the calibration: nights would be ranked among what it has "
+                "left behind"
+            )
         if state == "unmeasurable" and watch.refused:
             return "its readings hang together: what one says of the next would be taken for a change"
         last = parse_moment(watch.last.at) if watch.last is not None else self.clock.now()

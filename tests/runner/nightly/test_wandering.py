@@ -88,3 +88,24 @@ def test_readings_that_follow_the_hours_of_the_day_are_refused(tmp_path: Path) -
     assert seen.why.startswith("its readings follow the hours of the day")
     said = "\n".join(line.text for line in watch_lines([seen], daily.clock.now()))
     assert 'next: spacing = "24h" and calibration = 30' in said
+
+
+def test_a_calibration_that_goes_one_way_is_refused(tmp_path: Path) -> None:
+    """It would be the history of an endpoint that is no longer there."""
+
+    class Moving(Model):
+        def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
+            self.shift = 1.0 + 0.2 * (self.asked / 300 + self.rng.gauss(0, 1))
+            return super().__call__(probes)
+
+    settings = DriftConfig(size="tiny", reference=4, calibration=60)
+    moving = Watched(tmp_path, model=Moving(noise=0.001, rng=random.Random(3)), settings=settings)
+    moving.calibrated()
+    seen = moving.night()
+    assert seen.watch.correlation is not None
+    assert seen.watch.correlation.fine  # a reading says little of the next
+    assert (seen.state, seen.watch.trending) == ("unmeasurable", True)
+    assert seen.why.startswith("its readings went up or down")
+    said = "\n".join(line.text for line in watch_lines([seen], moving.clock.now()))
+    assert "next: promptops drift accept" in said
+    assert "24h" not in said
