@@ -53,6 +53,11 @@ def test_it_stops_as_soon_as_not_worse_is_shown_and_can_be_promoted(
     code, found = canary(capsys, "--concurrency", "2")
     assert (code, found["verdict"], found["looks"]["shown"]) == (0, "pass", "at any time")
     assert found["looks"]["used"] < CASES / 2
+    told = "notice: attempt 1 at this comparison said pass already; the evidence of this one stands in its place"
+    assert run(["canary", "greet@v2", "--no-evidence"]) == 0
+    assert told in capsys.readouterr().err
+    assert run(["canary", "greet@v2", "--limit", "5", "--no-evidence"]) == 11
+    assert told not in capsys.readouterr().err
     world.files.commit("Evidence")
     assert run(["promote", "greet@v2", "--to", "production"]) == 0
     assert run(["verify"]) == 0

@@ -103,6 +103,8 @@ def recorded_canary(comparison: Comparison, resume: Resume, seed: int | None) ->
         counts = comparison.session.mode != "replay" and not comparison.partial
         abandoned = tuple(stored.left_behind("canary", same)) if counts else ()
         _say_abandoned(abandoned)
+        if counts and not stored.there:
+            _say_passed(comparison)
         comparison = replace(comparison, seed=int(str(stored.plan["seed"])), abandoned=abandoned)
         yield replace(comparison, attempt=attempt_of(comparison)), stored
 
@@ -113,6 +115,21 @@ def _say_abandoned(runs: tuple[str, ...]) -> None:
         note(
             f"{len(runs)} canar{'y' if one else 'ies'} of this comparison {'was' if one else 'were'} left without a "
             f"verdict ({', '.join(runs[:3])}): {'it counts as an attempt' if one else 'each counts as an attempt'}"
+        )
+
+
+def _say_passed(comparison: Comparison) -> None:
+    """Whoever has a PASS can only lose it by asking again: the evidence that counts is the last."""
+    from promptops.project.evidence import load_evidence
+
+    candidate, baseline = comparison.candidate, comparison.baseline
+    wanted = (candidate.side, baseline.side, candidate.measurement.digest)
+    records = load_evidence(comparison.session.project, candidate.prompt, candidate.version).canaries
+    same = [record for record in records if (record.candidate, record.baseline, record.measurement.digest) == wanted]
+    if same and same[-1].verdict == "pass":
+        note(
+            f"notice: attempt {same[-1].attempt} at this comparison said pass already; the evidence of this one stands "
+            "in its place (--no-evidence writes none)"
         )
 
 
