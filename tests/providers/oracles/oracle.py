@@ -71,6 +71,12 @@ def sent_by_us(
     return received, reply
 
 
+def posted(received: Received, path: str) -> Any:
+    """Return the JSON that came in, which came to `path` and with the key as a bearer token."""
+    assert (received.path, received.headers["authorization"]) == (path, f"Bearer {KEY}")
+    return received.json
+
+
 def cuts(body: bytes) -> Iterator[list[bytes]]:
     """Every cut of `body` in two, and all of its bytes one by one."""
     yield [body[place : place + 1] for place in range(len(body))]
