@@ -71,10 +71,11 @@ def sent_by_us(
     return received, reply
 
 
-def posted(received: Received, path: str) -> Any:
+def posted(received: Received, path: str) -> dict[str, Any]:
     """Return the JSON that came in, which came to `path` and with the key as a bearer token."""
     assert (received.path, received.headers["authorization"]) == (path, f"Bearer {KEY}")
-    return received.json
+    body: dict[str, Any] = received.json
+    return body
 
 
 def cuts(body: bytes) -> Iterator[list[bytes]]:
