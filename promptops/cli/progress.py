@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from msgspec import Struct
-
+from promptops.cli.options import EventsOption, Options, QuietOption
 from promptops.reporting.events import EventLog
 from promptops.reporting.progress import progress_words
 from promptops.runner.events import Event, SampleDone
@@ -22,11 +21,11 @@ _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 _DRAW_EVERY = 0.2  # seconds between two changes of the line on a terminal
 
 
-class Telling(Struct, frozen=True):
+class Telling(Options, frozen=True):
     """How much a command says of a run while it goes: nothing but the result, and events into a file."""
 
-    quiet: bool = False
-    events: Path | None = None
+    quiet: QuietOption = False
+    events: EventsOption = None
 
     def progress(self, title: str, total: int) -> RunProgress:
         """What counts the samples of one run."""

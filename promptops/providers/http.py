@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +19,7 @@ from promptops.providers.identity import check_identity, host_of, region_of
 from promptops.providers.keys import KeySource, parse_endpoint
 from promptops.providers.replies import parse_object
 from promptops.providers.streams import Stream, stream_for
-
-_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+from promptops.providers.wire import encode_body
 
 
 class HttpProvider:
@@ -103,7 +101,7 @@ class HttpProvider:
     def _encoded(self, request: Request, called: str | None, seed: int | None) -> bytes:
         seed = seed if self._takes_seed else None
         try:
-            return _ENCODE(self._wire.body(request, seed, stream=self._stream, called=called)).encode()
+            return encode_body(self._wire.body(request, seed, stream=self._stream, called=called))
         except ProviderError as error:
             raise ProviderError(error.kind, f"{self.name}: {error}") from None
         except (TypeError, ValueError, RecursionError) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -14,6 +15,13 @@ from promptops.core.wire.takes import fields_for, has_native_schema, place
 from promptops.errors import ProviderError
 from promptops.models import Message, Pin, Reply, Request
 from promptops.providers.events import Chunks
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """Return a body as it is sent: compact UTF-8. Raises `ValueError` for a number that JSON has not."""
+    return _ENCODE(body).encode()
 
 
 class Wire:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from promptops.cli.commands._shared import colour
+from promptops.cli.commands._shared import colour, say_lines
 from promptops.cli.main import run
 from promptops.cli.table import COMMANDS
+from promptops.reporting.lines import Line
 from promptops.testing import TemporaryProject
 
 PROMPTOPS = [sys.executable, "-m", "promptops.cli.main"]
@@ -191,3 +192,19 @@ def test_colour_is_for_terminals_that_can_and_people_who_want_it(
     assert colour() is coloured
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     assert colour() is False
+
+
+def test_lines_of_a_report_are_broken_where_a_terminal_is_narrower(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = [Line("  " + "word " * 20, "good"), Line("   CHANGED ┤▃  █")]
+    say_lines(report)
+    assert capsys.readouterr().out.count("\n") == 2
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    say_lines(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line) <= 60 for line in lines] == [True, True, True]
+    assert lines[1].startswith("      word")
+    assert lines[2] == "   CHANGED ┤▃  █"

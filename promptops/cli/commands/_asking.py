@@ -1,4 +1,4 @@
-"""What the commands that ask models share: options, selectors, the estimate, the run's record, how a run ends."""
+"""What the commands that ask models share: how options are read, the estimate, the run's record, how a run ends."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from promptops.cli.commands._shared import note
+from promptops.cli.options import ALL_CASES, NO_LIMIT, CaseOptions, EffortOptions
 from promptops.cli.progress import Telling, duration
 from promptops.errors import UsageError
 from promptops.models import Caps, Json, Mode, Pin, Verdict
@@ -27,51 +25,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "unmeasurable": 10, "inconclusive": 11}
 
-TagOption = Annotated[
-    list[str] | None, typer.Option("--tag", metavar="TAG", help="Only cases with this tag; may be given again.")
-]
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Only the first N cases (0: all).")]
-SamplesOption = Annotated[
-    int | None, typer.Option("--samples", metavar="N", min=1, max=100, help="Samples per case (default: prompt.yaml).")
-]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="PIN", help="Ask this model instead of the one the version names.")
-]
-ConcurrencyOption = Annotated[
-    int | None, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Requests in flight.")
-]
-BudgetOption = Annotated[
-    float | None, typer.Option("--budget", metavar="USD", help="Stop before the worst case exceeds this many dollars.")
-]
-BudgetTokensOption = Annotated[
-    int | None, typer.Option("--budget-tokens", metavar="N", min=1, help="Stop before more tokens than this are used.")
-]
-BudgetRequestsOption = Annotated[
-    int | None, typer.Option("--budget-requests", metavar="N", min=1, help="Send at most so many, retries included.")
-]
-CacheOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--cache/--no-cache",
-        help="Use replies of earlier runs and keep these; or ask for every sample, equal requests too.",
-    ),
-]
-ResumeOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--resume/--no-resume",
-        help="Go on with a run that was cut short, however old, or ask all again (default: with one of the last day).",
-    ),
-]
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
-
-
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but the result: no estimate, no progress.")
-]
-EventsOption = Annotated[
-    Path | None, typer.Option("--events", metavar="PATH", help="Append what happens to a file, as JSON lines.")
-]
 
 
 def parse_pin(text: str | None) -> Pin | None:
@@ -91,15 +45,10 @@ def parse_mode(text: str, *allowed: Mode) -> Mode:
 
 
 def choices(
+    cases: CaseOptions = ALL_CASES,
+    effort: EffortOptions = NO_LIMIT,
     *,
-    tag: list[str] | None,
-    limit: int,
-    samples: int | None,
     pin: Pin | None = None,
-    concurrency: int | None = None,
-    budget: float | None = None,
-    budget_tokens: int | None = None,
-    budget_requests: int | None = None,
     environment: str | None = None,
     accept: bool = False,
     cache: bool | None = None,
@@ -108,16 +57,16 @@ def choices(
     """The session's choices from a command's options; raises `UsageError` for a budget of nothing."""
     from promptops.runner.session import Choices
 
-    if budget is not None and not budget > 0:
+    if effort.budget is not None and not effort.budget > 0:
         raise UsageError("--budget is a number of dollars above 0")
     return Choices(
         environment,
         pin,
-        samples,
-        tuple(tag or ()),
-        limit,
-        concurrency,
-        Caps(budget, budget_tokens, budget_requests),
+        cases.samples,
+        tuple(cases.tag or ()),
+        cases.limit,
+        effort.concurrency,
+        Caps(effort.budget, effort.budget_tokens, effort.budget_requests),
         accept,
         cache,
         batch,

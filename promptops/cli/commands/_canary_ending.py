@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from msgspec import Struct
 
 from promptops.cli.commands._asking import EXIT_CODES
 from promptops.cli.commands._canary_comparison import attempt_of
-from promptops.cli.commands._shared import colour, columns, emit_json, note
+from promptops.cli.commands._shared import emit_json, note, say_lines
+from promptops.cli.options import Options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from promptops.core.canary import CanaryDecision
     from promptops.formats import CanaryEvidence, Environment, Side
     from promptops.models import Verdict
@@ -23,16 +22,27 @@ if TYPE_CHECKING:
     from promptops.runner.resuming import StoredRun
 
 
-class Ending(Struct, frozen=True):
+class Ending(Options, frozen=True):
     """What the user wants at the end."""
 
-    write: bool
-    as_json: bool
-    warn_only: bool
-    report: Path | None
+    warn_only: Annotated[
+        bool, typer.Option("--warn-only", help="Exit 0 whatever the verdict; it is still said, and in the evidence.")
+    ] = False
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="PATH", help="Also write a report: .html, .json or .md.")
+    ] = None
+    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False
 
 
-def conclude(result: CanaryResult, stored: StoredRun, ending: Ending) -> int:
+def check_ending(ending: Ending) -> None:
+    """Raises `UsageError` for a report that cannot be written, before anything is asked."""
+    if ending.report is not None:
+        from promptops.reporting.canary_files import check_canary_report_path
+
+        check_canary_report_path(ending.report)
+
+
+def conclude(result: CanaryResult, stored: StoredRun, ending: Ending, *, as_json: bool) -> int:
     """Write the evidence, show the result, end the run, and return the exit code.
 
     A run without a verdict is not ended: the same command goes on with its sequence.
@@ -41,14 +51,14 @@ def conclude(result: CanaryResult, stored: StoredRun, ending: Ending) -> int:
 
     attempt = result.comparison.attempt
     at = stored.moment() if result.concluded(attempt) else now()
-    attempt, written = _write(result, stored, at) if ending.write else (attempt, "")
+    attempt, written = (attempt, "") if ending.no_evidence else _write(result, stored, at)
     decision = result.decision(attempt)
-    _show(result, decision, attempt, at, written, ending)
+    _show(result, decision, attempt, at, written, report=ending.report, as_json=as_json)
     if result.concluded(attempt):
         stored.finish(decision.verdict)
     elif decision.verdict == "unmeasurable" and not result.refused:
         stored.finish("unmeasurable")
-    return _exit_code(decision.verdict, warn_only=ending.warn_only)
+    return _exit_code(decision.verdict, warn_only=ending.warn_only or result.comparison.candidate.spec.canary.warn_only)
 
 
 def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
@@ -82,25 +92,32 @@ def _write(result: CanaryResult, stored: StoredRun, at: str) -> tuple[int, str]:
     return record.attempt, project.relative(path)
 
 
-def _show(result: CanaryResult, decision: CanaryDecision, attempt: int, at: str, written: str, ending: Ending) -> None:
+def _show(
+    result: CanaryResult,
+    decision: CanaryDecision,
+    attempt: int,
+    at: str,
+    written: str,
+    *,
+    report: Path | None,
+    as_json: bool,
+) -> None:
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
-    from promptops.reporting.lines import painted, wrapped
 
     earlier = _earlier_regress(result.comparison.session.project, result)
     next_step = "" if earlier and decision.verdict != "regress" else _next_step(result, decision, written)
     lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step)
     document = canary_json(result, attempt, at, written)
-    if ending.as_json:
+    if as_json:
         emit_json(document)
     else:
-        width = columns()
-        typer.echo(painted(wrapped(lines, width) if width else lines, color=colour()))
+        say_lines(lines)
         if earlier and decision.verdict != "regress":
             note(f"attempt {earlier} at this comparison said regress: it counts until a canary says pass")
-    if ending.report is not None:
+    if report is not None:
         lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step, table=False)
-        _write_report(ending.report, result, decision, lines, document)
+        _write_report(report, result, decision, lines, document)
 
 
 def _exit_code(verdict: Verdict, *, warn_only: bool) -> int:

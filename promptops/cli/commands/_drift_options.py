@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from promptops.cli.commands._shared import colour, note
+from promptops.cli.commands._shared import note, say_lines
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -151,11 +151,10 @@ def _judges(session: Session, prompts: Sequence[str]) -> list[tuple[str, Pin]]:
 
 def show(seen: Sequence[Seen], now: datetime) -> None:
     """Say in words what was found."""
-    from promptops.reporting.lines import painted
     from promptops.reporting.nightly import watch_lines
 
     if lines := watch_lines(seen, now):
-        typer.echo(painted(lines, color=colour()))
+        say_lines(lines)
 
 
 def seen_json(seen: Seen, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from promptops.errors import UsageError
 
 if TYPE_CHECKING:
     from promptops.project.root import Project
+    from promptops.reporting.lines import Line
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the manifest.")]
@@ -60,6 +62,14 @@ def say_prose(text: str) -> None:
     width = columns()
     for line in wrapped([Line(text)], width) if width else [Line(text)]:
         say(line.text)
+
+
+def say_lines(lines: Iterable[Line]) -> None:
+    """Write lines of a report, in colour where a terminal can, broken at words where it is narrower."""
+    from promptops.reporting.lines import painted, wrapped
+
+    width = columns()
+    sys.stdout.write(painted(wrapped(lines, width) if width else lines, color=colour()) + "\n")
 
 
 def note(text: str = "") -> None:

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
-from promptops.cli.commands._asking import (
-    BudgetOption,
-    BudgetRequestsOption,
-    BudgetTokensOption,
-    ConcurrencyOption,
-    EventsOption,
-    LimitOption,
-    ModelOption,
-    QuietOption,
-    ResumeOption,
-    SamplesOption,
-    TagOption,
-    choices,
-    environ,
-    parse_mode,
-    parse_pin,
-    resume_of,
-    say_estimate,
-)
+from promptops.cli.commands._asking import choices, environ, parse_mode, parse_pin, resume_of, say_estimate
 from promptops.cli.commands._canary_comparison import comparison_of, recorded_canary
-from promptops.cli.commands._canary_ending import Ending, conclude
+from promptops.cli.commands._canary_ending import Ending, check_ending, conclude
 from promptops.cli.commands._shared import JsonOption, current_project, finish, note
+from promptops.cli.options import CaseOptions, EffortOptions, ModelOption, ResumeOption, takes_options
 from promptops.cli.progress import Telling
 from promptops.errors import UsageError
 
@@ -44,6 +27,7 @@ EXAMPLES = (
 )
 
 
+@takes_options
 def canary(
     ref: Annotated[str, typer.Argument(metavar="NAME@vN", help="The candidate (NAME alone: its newest version).")],
     *,
@@ -58,14 +42,9 @@ def canary(
         str, typer.Option("--mode", metavar="live|replay", help="Ask both sides, or replay both.")
     ] = "live",
     model: ModelOption = None,
-    tag: TagOption = None,
-    limit: LimitOption = 0,
-    samples: SamplesOption = None,
+    cases: CaseOptions,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the random order (default: a new one).")] = None,
-    concurrency: ConcurrencyOption = None,
-    budget: BudgetOption = None,
-    budget_tokens: BudgetTokensOption = None,
-    budget_requests: BudgetRequestsOption = None,
+    effort: EffortOptions,
     resume: ResumeOption = None,
     max_samples: Annotated[
         int | None, typer.Option("--max-samples", min=2, metavar="N", help="Stop at so many samples of both sides.")
@@ -74,15 +53,8 @@ def canary(
         float | None,
         typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before they could cost more than this."),
     ] = None,
-    warn_only: Annotated[
-        bool, typer.Option("--warn-only", help="Exit 0 whatever the verdict; it is still said, and in the evidence.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="PATH", help="Also write a report: .html, .json or .md.")
-    ] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
-    quiet: QuietOption = False,
-    events: EventsOption = None,
+    ending: Ending,
+    telling: Telling,
     as_json: JsonOption = False,
 ) -> None:
     """Compare a candidate with what is served, case by case, both asked now and next to each other.
@@ -98,21 +70,11 @@ def canary(
     if max_cost is not None and not max_cost > 0:
         raise UsageError("--max-cost is a number of dollars above 0")
     project = current_project()
-    caps = [dollars for dollars in (budget or project.config.budget, max_cost) if dollars is not None]
-    chosen = choices(
-        tag=tag,
-        limit=limit,
-        samples=samples,
-        concurrency=concurrency,
-        budget=budget if budget is not None and not budget > 0 else min(caps, default=None),
-        budget_tokens=budget_tokens,
-        budget_requests=budget_requests,
-    )
+    chosen = choices(cases, effort)
+    dollars = [cap for cap in (effort.budget or project.config.budget, max_cost) if cap is not None]
+    chosen = replace(chosen, caps=replace(chosen.caps, dollars=min(dollars, default=None)))
     session = Session(project, parse_mode(mode, "live", "replay"), environ(), chosen)
-    if report is not None:
-        from promptops.reporting.canary_files import check_canary_report_path
-
-        check_canary_report_path(report)
+    check_ending(ending)
     comparison = comparison_of(
         session,
         ref,
@@ -124,9 +86,8 @@ def canary(
         max_cost=max_cost,
     )
     with recorded_canary(comparison, resume_of(resume)[0], seed) as (comparison, stored):
-        result = _ask(stored, comparison, Telling(quiet, events))
-        warn_only = warn_only or comparison.candidate.spec.canary.warn_only
-        code = conclude(result, stored, Ending(not no_evidence, as_json, warn_only, report))
+        result = _ask(stored, comparison, telling)
+        code = conclude(result, stored, ending, as_json=as_json)
     finish(code)
 
 

@@ -10,16 +10,6 @@ import typer
 
 from promptops.cli.commands._asking import (
     EXIT_CODES,
-    BudgetOption,
-    BudgetRequestsOption,
-    BudgetTokensOption,
-    ConcurrencyOption,
-    EventsOption,
-    LimitOption,
-    QuietOption,
-    ResumeOption,
-    SamplesOption,
-    TagOption,
     choices,
     environ,
     parse_mode,
@@ -28,6 +18,7 @@ from promptops.cli.commands._asking import (
     say_estimate,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.options import CaseOptions, EffortOptions, ResumeOption, takes_options
 from promptops.cli.progress import Telling
 from promptops.errors import UsageError
 
@@ -45,6 +36,7 @@ EXAMPLES = (
 )
 
 
+@takes_options
 def compare(
     ref: Annotated[
         str, typer.Argument(metavar="NAME", help="The version (NAME alone: what is served, else the newest).")
@@ -59,14 +51,9 @@ def compare(
             "--mode", metavar="new|replay|record|live", help="Ask what is missing, nothing, all and write, all."
         ),
     ] = "new",
-    samples: SamplesOption = None,
-    tag: TagOption = None,
-    limit: LimitOption = 0,
+    cases: CaseOptions,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the order in which cases are asked.")] = 0,
-    concurrency: ConcurrencyOption = None,
-    budget: BudgetOption = None,
-    budget_tokens: BudgetTokensOption = None,
-    budget_requests: BudgetRequestsOption = None,
+    effort: EffortOptions,
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop once they have cost so much.")
     ] = None,
@@ -74,8 +61,7 @@ def compare(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="PATH", help="Draw quality against cost, with the Pareto line.")
     ] = None,
-    quiet: QuietOption = False,
-    events: EventsOption = None,
+    telling: Telling,
     as_json: JsonOption = False,
 ) -> None:
     """Ask which model is enough: one version on several, by quality, cost, latency and validation.
@@ -92,15 +78,7 @@ def compare(
     if svg is not None and svg.suffix != ".svg":
         raise UsageError(f"--svg {str(svg)!r}: name a file that ends in .svg")
     project = current_project()
-    chosen = choices(
-        tag=tag,
-        limit=limit,
-        samples=samples,
-        concurrency=concurrency,
-        budget=budget,
-        budget_tokens=budget_tokens,
-        budget_requests=budget_requests,
-    )
+    chosen = choices(cases, effort)
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     comparison = _comparison(session, ref, pins, seed, max_cost)
     plan: dict[str, Json] = {
@@ -110,7 +88,7 @@ def compare(
     with recorded_run(
         session, "compare", comparison.targets, plan, resume=resume_of(resume)[0], key={"seed": seed}
     ) as stored:
-        result = _run(stored, comparison, Telling(quiet, events))
+        result = _run(stored, comparison, telling)
         _show(result, svg, as_json=as_json)
         if result.concluded:  # else it counts as interrupted: the same command goes on with it
             stored.finish(result.status)

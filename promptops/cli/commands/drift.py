@@ -11,20 +11,7 @@ import typer
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from promptops.cli.commands._asking import (
-    BudgetOption,
-    BudgetRequestsOption,
-    BudgetTokensOption,
-    ConcurrencyOption,
-    EventsOption,
-    LimitOption,
-    QuietOption,
-    ResumeOption,
-    TagOption,
-    choices,
-    environ,
-    resume_of,
-)
+from promptops.cli.commands._asking import choices, environ, resume_of
 from promptops.cli.commands._drift_options import (
     EXIT_CODES,
     CheckUnlessNamed,
@@ -36,7 +23,8 @@ from promptops.cli.commands._drift_options import (
     watched,
     worst,
 )
-from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say_lines
+from promptops.cli.options import CaseOptions, EffortOptions, LimitOption, ResumeOption, TagOption, takes_options
 from promptops.cli.progress import Telling
 from promptops.errors import UsageError
 
@@ -99,6 +87,7 @@ def drift() -> None:
     "  $ promptops drift booking@production --tier 3 --samples 3\n"
     "  $ promptops drift --watch --at 03:17",
 )
+@takes_options
 def check(
     selectors: SelectorsArgument = None,
     *,
@@ -119,17 +108,13 @@ def check(
     ] = None,
     tag: TagOption = None,
     limit: LimitOption = 0,
-    concurrency: ConcurrencyOption = None,
-    budget: BudgetOption = None,
-    budget_tokens: BudgetTokensOption = None,
-    budget_requests: BudgetRequestsOption = None,
+    effort: EffortOptions,
     resume: ResumeOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and visit every night: a small daemon (pip install …[watch]).")
     ] = False,
     at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When the daemon's nights are.")] = "03:17",
-    quiet: QuietOption = False,
-    events: EventsOption = None,
+    telling: Telling,
     as_json: JsonOption = False,
 ) -> None:
     """Read what is due: probes of every endpoint by its log, the dataset by its recordings.
@@ -141,20 +126,11 @@ def check(
 
     if tier not in ("1", "3", "all"):
         raise UsageError(f"--tier {tier!r}: write 1 (probes), 3 (dataset) or all")
-    chosen = choices(
-        tag=tag,
-        limit=limit,
-        samples=samples,
-        concurrency=concurrency,
-        budget=budget,
-        budget_tokens=budget_tokens,
-        budget_requests=budget_requests,
-        environment=env,
-    )
+    chosen = choices(CaseOptions(samples, tag, limit), effort, environment=env)
 
     def visit(wish: Resume) -> int:
         session = Session(current_project(), "live", environ(), chosen)
-        return _visit(session, names, wish, Telling(quiet, events), wanted)
+        return _visit(session, names, wish, telling, wanted)
 
     wanted = Wanted(tier, state, require_state, as_json)
     wish, names = resume_of(resume, selectors or ())
@@ -175,7 +151,7 @@ def _opened(names: Sequence[str], env: str | None, state: str | None) -> tuple[S
     """What is served, and its watch, whether that has begun or not."""
     from promptops.runner.session import Session
 
-    session = Session(current_project(), "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    session = Session(current_project(), "live", environ(), choices(environment=env))
     watch = watched(session, names, state, anyway=True)
     assert watch is not None
     return session, watch
@@ -337,7 +313,6 @@ def history(
     from promptops.cli.commands._drift_dataset import stored_nights
     from promptops.core.nightly.watch import fold
     from promptops.reporting.drift import history_lines
-    from promptops.reporting.lines import painted
     from promptops.reporting.nightly import watch_history_lines
     from promptops.reporting.nightly_chart import COLUMNS
     from promptops.runner.nightly.places import open_log, read_mark
@@ -345,7 +320,7 @@ def history(
     from promptops.store.drift_log import DamagedLog
 
     project = current_project()
-    session = Session(project, "live", environ(), choices(tag=None, limit=0, samples=None, environment=env))
+    session = Session(project, "live", environ(), choices(environment=env))
     log = open_log(project, environ(), state)
     pins = {endpoint.name for endpoint in endpoints_of(session, selectors)} if selectors else None
     events = log.read()
@@ -358,7 +333,7 @@ def history(
         return
     columns = shutil.get_terminal_size((COLUMNS, 24)).columns
     lines = watch_history_lines(watches, columns=columns) if watches or not nights else []
-    typer.echo(painted([*lines, *(history_lines(nights) if nights else ())], color=colour()))
+    say_lines([*lines, *(history_lines(nights) if nights else ())])
 
 
 def _history_json(watch: object) -> dict[str, object]:
@@ -383,7 +358,6 @@ def _report(watch: Nightly | None, seen: Sequence[Seen], night: Night, *, as_jso
     """Show what was found; returns the exit code: the worst of all."""
     from promptops.cli.commands._drift_dataset import results_json
     from promptops.reporting.drift import drift_lines
-    from promptops.reporting.lines import painted
     from promptops.reporting.nightly import night_lines
 
     state = worst([*(one.state for one in seen), *(result.decision.state for result in night.results)])
@@ -394,7 +368,6 @@ def _report(watch: Nightly | None, seen: Sequence[Seen], night: Night, *, as_jso
         return EXIT_CODES[state]
     if watch is not None:
         show(seen, watch.clock.now())
-    lines = [*night_lines(night.texts, night.factors), *drift_lines(night.results)]
-    if lines:
-        typer.echo(painted(lines, color=colour()))
+    if lines := [*night_lines(night.texts, night.factors), *drift_lines(night.results)]:
+        say_lines(lines)
     return EXIT_CODES[state]

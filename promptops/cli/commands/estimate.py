@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from msgspec import to_builtins
 
-from promptops.cli.commands._asking import (
-    LimitOption,
-    ModelOption,
-    SamplesOption,
-    TagOption,
-    choices,
-    environ,
-    parse_mode,
-    parse_pin,
-)
+from promptops.cli.commands._asking import choices, environ, parse_mode, parse_pin
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, note, say_prose
+from promptops.cli.options import CaseOptions, ModelOption, takes_options
 from promptops.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -31,13 +23,12 @@ if TYPE_CHECKING:
 EXAMPLES = ("promptops estimate booking@v3", "promptops estimate all --mode record --samples 3")
 
 
+@takes_options
 def estimate(
     selectors: Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="What would be asked.")] = None,
     *,
     mode: Annotated[str, typer.Option("--mode", metavar="new|record|live", help="The mode of the run.")] = "new",
-    samples: SamplesOption = None,
-    tag: TagOption = None,
-    limit: LimitOption = 0,
+    cases: CaseOptions,
     model: ModelOption = None,
     online: Annotated[
         bool, typer.Option("--online", help="Let providers that count tokens themselves count the first prompts.")
@@ -53,7 +44,7 @@ def estimate(
     from promptops.runner.session import Session
 
     project = current_project()
-    chosen = choices(tag=tag, limit=limit, samples=samples, pin=parse_pin(model), batch=batch)
+    chosen = choices(cases, pin=parse_pin(model), batch=batch)
     session = Session(project, parse_mode(mode, "new", "record", "live"), environ(), chosen)
     found = [_estimated(session, *pair) for pair in session.select(selectors or ())]
     if batch:

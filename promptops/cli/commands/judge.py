@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptops.cli.commands._asking import (
-    BudgetOption,
-    BudgetRequestsOption,
-    BudgetTokensOption,
-    ConcurrencyOption,
-    QuietOption,
-    choices,
-    parse_mode,
-)
+from promptops.cli.commands._asking import choices, parse_mode
 from promptops.cli.commands._shared import JsonOption, current_project, emit_json, finish, note, say
+from promptops.cli.options import EffortOptions, QuietOption, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +43,7 @@ _NAMED = 3  # labels of one reason
     "  $ promptops judge calibrate friendly\n"
     "  $ promptops judge calibrate friendly@v2 --mode replay",
 )
+@takes_options
 def calibrate(
     name: Annotated[str, typer.Argument(metavar="JUDGE", help="A prompt that judges: friendly or friendly@v2.")],
     *,
@@ -59,10 +53,7 @@ def calibrate(
     mode: Annotated[
         str, typer.Option("--mode", metavar="new|replay|record", help="Ask what is missing, nothing, or all and write.")
     ] = "new",
-    concurrency: ConcurrencyOption = None,
-    budget: BudgetOption = None,
-    budget_tokens: BudgetTokensOption = None,
-    budget_requests: BudgetRequestsOption = None,
+    effort: EffortOptions,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,15 +73,7 @@ def calibrate(
     project = current_project()
     if name.partition("@")[0] not in project.prompt_names():
         raise UsageError(f"there is no prompt {name.partition('@')[0]!r}")
-    chosen = choices(
-        tag=None,
-        limit=0,
-        samples=None,
-        concurrency=concurrency,
-        budget=budget,
-        budget_tokens=budget_tokens,
-        budget_requests=budget_requests,
-    )
+    chosen = choices(effort=effort)
     session = Session(project, parse_mode(mode, "new", "replay", "record"), os.environ, chosen)
     wish = judging.parse_asked({"prompt": name, "threshold": threshold})
     found = measure(session, wish, tell=(lambda _: None) if quiet else note)

@@ -9,18 +9,6 @@ import typer
 
 from promptops.cli.commands._asking import (
     EXIT_CODES,
-    BudgetOption,
-    BudgetRequestsOption,
-    BudgetTokensOption,
-    CacheOption,
-    ConcurrencyOption,
-    EventsOption,
-    LimitOption,
-    ModelOption,
-    QuietOption,
-    ResumeOption,
-    SamplesOption,
-    TagOption,
     choices,
     environ,
     parse_mode,
@@ -38,6 +26,7 @@ from promptops.cli.commands._batches import (
     say_handing_over,
 )
 from promptops.cli.commands._shared import JsonOption, colour, current_project, emit_json, finish, note
+from promptops.cli.options import CacheOption, CaseOptions, EffortOptions, ModelOption, ResumeOption, takes_options
 from promptops.cli.progress import Telling
 from promptops.errors import ProblemsError, UsageError
 from promptops.models import Verdict
@@ -60,6 +49,7 @@ EXAMPLES = (
 )
 
 
+@takes_options
 def run(
     selectors: Annotated[
         list[str] | None,
@@ -74,14 +64,9 @@ def run(
             "--mode", metavar="new|replay|record|live", help="Ask what is missing, nothing, all and write, all."
         ),
     ] = "new",
-    samples: SamplesOption = None,
-    tag: TagOption = None,
-    limit: LimitOption = 0,
+    cases: CaseOptions,
     model: ModelOption = None,
-    concurrency: ConcurrencyOption = None,
-    budget: BudgetOption = None,
-    budget_tokens: BudgetTokensOption = None,
-    budget_requests: BudgetRequestsOption = None,
+    effort: EffortOptions,
     resume: ResumeOption = None,
     cache: CacheOption = None,
     batch: BatchOption = None,
@@ -91,8 +76,7 @@ def run(
         typer.Option("--accept", help="Accept the outcomes as the baseline; lets `record` rewrite a served version."),
     ] = False,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Write no evidence file.")] = False,
-    quiet: QuietOption = False,
-    events: EventsOption = None,
+    telling: Telling,
     as_json: JsonOption = False,
 ) -> None:
     """Ask versions for their datasets, judge the answers, and compare with what was accepted.
@@ -106,18 +90,7 @@ def run(
 
     project = current_project()
     pin = parse_pin(model)
-    chosen = choices(
-        tag=tag,
-        limit=limit,
-        samples=samples,
-        pin=pin,
-        concurrency=concurrency,
-        budget=budget,
-        budget_tokens=budget_tokens,
-        budget_requests=budget_requests,
-        accept=accept,
-        cache=cache,
-    )
+    chosen = choices(cases, effort, pin=pin, accept=accept, cache=cache)
     session = Session(project, parse_mode(mode, "new", "replay", "record", "live"), environ(), chosen)
     if accept and (pin is not None or session.mode == "live"):
         raise UsageError("--accept accepts what is recorded with a version's own model: leave --model and `live` out")
@@ -133,7 +106,7 @@ def run(
         plan["batch"] = True
     with recorded_run(session, "run", targets, plan, resume=wish, alone=bool(batch)) as stored:
         session.batch = batch_wanted(stored, batch, cancel=cancel)
-        found = _ask(session, stored, targets, report, Telling(quiet, events), whole=as_json, cancel=cancel)
+        found = _ask(session, stored, targets, report, telling, whole=as_json, cancel=cancel)
         _conclude(project, session, found, report, stored, evidence=not no_evidence, as_json=as_json)
         if accept:
             _accept(project, found)

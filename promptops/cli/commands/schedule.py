@@ -115,7 +115,7 @@ def _watched(project: Project, environment: str) -> list[str]:
     from promptops.cli.commands._drift_options import endpoints_of
     from promptops.runner.session import Session
 
-    session = Session(project, "live", environ(), choices(tag=None, limit=0, samples=None, environment=environment))
+    session = Session(project, "live", environ(), choices(environment=environment))
     try:
         return [endpoint.name for endpoint in endpoints_of(session, ())]
     except UsageError:

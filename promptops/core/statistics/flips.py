@@ -28,8 +28,8 @@ class SequentialFlips:
     Source: Fisher, "The Design of Experiments" (1935), §21; Phipson & Smyth, "Permutation p-values should never be
     zero", Stat. Appl. Genet. Mol. Biol. 9 (2010), 39; the spending as in `spending`.
 
-    `seen` cases of `cases` were added, with the sum `total`; `spent` is the share of paths stopped, this one not
-    counted; `stopped_at` is the number of cases at which it stopped.
+    `seen` cases of `cases` were added, with the sum `total`; `spent` is the share of paths stopped by then, the
+    data among them where they are; `stopped_at` is the number of cases at which it stopped.
     """
 
     def __init__(self, cases: int, alpha: float, *, seed: int, draws: int = DRAWS) -> None:
@@ -74,10 +74,10 @@ class SequentialFlips:
             return
         edge = np.partition(self._sums, allowed)[allowed]
         low = self._sums < min(edge, 0)  # who is equal to the first that may stay, stays
+        self._gone += int(low.sum())
         if low[0]:
             self.stopped_at = self.seen
         elif low.any():
-            self._gone += int(low.sum())
             self._sums = self._sums[~low]
 
 

@@ -7,40 +7,29 @@ cancel, results; `custom_id` is at most 64 letters, digits, `_` and `-`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from promptops.errors import ProviderError
 from promptops.models import Request
 from promptops.providers.batches.base import BatchStatus, Entry, Parcel, count_of
-from promptops.providers.batches.calls import Calls
 from promptops.providers.batches.results import entries_of
+from promptops.providers.batches.vendor import VendorBatches
 from promptops.providers.failures import of_error_object
-from promptops.providers.wire import Wire
+from promptops.providers.wire import encode_body
 
 _ROUTE: Final = "/messages/batches"
 _PAGE: Final = 1000
 _MOST_PAGES: Final = 20
 _EARLIER: Final = 600  # seconds: their clock and ours may differ
 _COUNTS: Final = ("processing", "succeeded", "errored", "canceled", "expired")
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-class AnthropicBatches(Struct):
-    """`wire` writes the params of each request, and reads the message in its result. Implements `BatchApi`.
+class AnthropicBatches(VendorBatches):
+    """`wire` writes the params of each request, and reads the message in its result."""
 
-    `names` maps the id of a pin to what the endpoint calls the model; `takes_seed` False sends no seed.
-    """
-
-    calls: Calls
-    wire: Wire
-    names: Mapping[str, str]
-    takes_seed: bool = True
     most_requests: int = 100_000
     most_bytes: int = 256_000_000
     head: bytes = b'{"requests":['
@@ -49,8 +38,8 @@ class AnthropicBatches(Struct):
 
     def line(self, custom_id: str, request: Request, seed: int | None) -> bytes:
         """One of the requests: what would be posted, below `params`."""
-        params = self.wire.body(request, seed if self.takes_seed else None, called=self.names.get(request.pin.model))
-        return _ENCODE({"custom_id": custom_id, "params": params}).encode()
+        params = self.body(request, seed)
+        return encode_body({"custom_id": custom_id, "params": params})
 
     def headers_for(self, request: Request) -> Mapping[str, str]:
         """The version of the API, which depends on what is asked."""
@@ -72,15 +61,11 @@ class AnthropicBatches(Struct):
         Whether one is ours, its results say: they have our `custom_id`s.
         """
         found: list[str] = []
-        after = ""
-        for _ in range(_MOST_PAGES):
-            page = self.calls.get(f"{_ROUTE}?limit={_PAGE}{f'&after_id={quote(after)}' if after else ''}")
-            rows = [row for row in page.get("data") or () if isinstance(row, dict) and isinstance(row.get("id"), str)]
+        for rows in self.pages(f"{_ROUTE}?limit={_PAGE}", "after_id", most=_MOST_PAGES):
             young = [row for row in rows if _moment(row.get("created_at")) >= since - _EARLIER]
             found += [row["id"] for row in young if sum(_counts(row).values()) == count]
-            if not rows or len(young) < len(rows) or not page.get("has_more"):
+            if len(young) < len(rows):
                 break
-            after = rows[-1]["id"]
         yield from ((batch, False) for batch in reversed(found))
 
     def status(self, batch: str) -> BatchStatus:

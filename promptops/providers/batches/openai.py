@@ -7,22 +7,19 @@ https://developers.openai.com/api/reference/resources/files (upload with the pur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from promptops.errors import FailureKind, ProviderError
 from promptops.models import Request
 from promptops.providers.batches.base import BatchStatus, Entry, Parcel, count_of
-from promptops.providers.batches.calls import Calls
 from promptops.providers.batches.results import entries_of
+from promptops.providers.batches.vendor import VendorBatches
 from promptops.providers.failures import of_error_object, of_status
 from promptops.providers.reading import string_or_none
 from promptops.providers.replies import error_words
-from promptops.providers.wire import Wire
+from promptops.providers.wire import encode_body
 
 MARK: Final = "promptops"  # the key of the metadata that holds our name of a batch
 _ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -35,19 +32,11 @@ _KINDS: Final[Mapping[str, FailureKind]] = {
     "token_limit_exceeded": "rate_limit",  # of what may be queued for the model: it passes
     "model_not_found": "not_found",
 }
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-class OpenAIBatches(Struct):
-    """`wire` writes what is below `body` of each line, and reads what is there in the results. Implements `BatchApi`.
+class OpenAIBatches(VendorBatches):
+    """`wire` writes what is below `body` of each line, and reads what is there in the results."""
 
-    `names` maps the id of a pin to what the endpoint calls the model; `takes_seed` False sends no seed.
-    """
-
-    calls: Calls
-    wire: Wire
-    names: Mapping[str, str]
-    takes_seed: bool = True
     most_requests: int = 50_000
     most_bytes: int = 200_000_000
     head: bytes = b""
@@ -56,9 +45,9 @@ class OpenAIBatches(Struct):
 
     def line(self, custom_id: str, request: Request, seed: int | None) -> bytes:
         """One line of the input file: the request as it would be posted, and where."""
-        body = self.wire.body(request, seed if self.takes_seed else None, called=self.names.get(request.pin.model))
+        body = self.body(request, seed)
         line = {"custom_id": custom_id, "method": "POST", "url": self._url(request.pin.model), "body": body}
-        return _ENCODE(line).encode()
+        return encode_body(line)
 
     def headers_for(self, request: Request) -> Mapping[str, str]:  # noqa: ARG002
         """Requests of one file have the model in common, and no headers."""
@@ -85,17 +74,13 @@ class OpenAIBatches(Struct):
 
     def find(self, mark: str, *, since: float, count: int) -> Iterator[tuple[str, bool]]:  # noqa: ARG002
         """The batch whose metadata has our name of it, among the newest."""
-        after = ""
-        for _ in range(_MOST_PAGES):
-            page = self.calls.get(f"/batches?limit={_PAGE}{f'&after={quote(after)}' if after else ''}")
-            rows = [row for row in page.get("data") or () if isinstance(row, dict) and isinstance(row.get("id"), str)]
+        for rows in self.pages(f"/batches?limit={_PAGE}", "after", most=_MOST_PAGES):
             for row in rows:
                 metadata = row.get("metadata")
                 if isinstance(metadata, Mapping) and metadata.get(MARK) == mark:
                     yield row["id"], True
-            if not rows or not page.get("has_more") or count_of(rows[-1].get("created_at")) < since - _EARLIER:
+            if count_of(rows[-1].get("created_at")) < since - _EARLIER:
                 return
-            after = rows[-1]["id"]
 
     def status(self, batch: str) -> BatchStatus:
         """Ask how far a batch is."""
@@ -123,7 +108,7 @@ class OpenAIBatches(Struct):
             if not isinstance(body, Mapping) or not isinstance(code, int):
                 raise ProviderError("bad_reply", "a result is not what its format promises")
             if not 200 <= code < 300:
-                raise of_status(code, {}, _ENCODE(body).encode(), provider=self.calls.provider, model="", key=None)
+                raise of_status(code, {}, encode_body(body), provider=self.calls.provider, model="", key=None)
             return Entry(custom_id, reply=self.wire.reply(body))
         except ProviderError as error:
             return Entry(custom_id, error=error)

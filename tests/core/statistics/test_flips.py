@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 
 from promptops.core.statistics.flips import SequentialFlips, sign_flip_test
 from promptops.core.statistics.sign_test import SequentialSignTest
+from promptops.core.statistics.spending import allowed_error
 
 
 def stops(path: list[float], seed: int, *, alpha: float = 0.05, draws: int = 199) -> bool:
@@ -122,6 +123,13 @@ def test_what_comes_after_the_stop_changes_nothing() -> None:
     before = (test.seen, test.total, test.spent)
     assert test.add(1.0)
     assert (test.seen, test.total, test.spent) == before
+
+
+def test_what_the_last_look_stopped_is_error_that_was_spent() -> None:
+    test = SequentialFlips(20, 0.05, seed=1, draws=999)
+    while not test.add(-1.0):
+        assert test.spent == 0
+    assert 0 < test.spent <= allowed_error(0.05, test.seen, 20)
 
 
 @pytest.mark.parametrize(("difference", "cases"), [(1.5, 1), (-2.5, 2), (float("nan"), 1)])
