@@ -96,7 +96,7 @@ def outlook(asked: Asked) -> Estimate:
     """What is about to be asked, by a hundred of the cases: rendering them all would keep the first request waiting."""
     part = asked.wanted[:: max(1, len(asked.wanted) // 100)]
     plan = (planned for target, case in part for planned in asked.session.plan_cases(target, [case]))
-    found = estimate(asked.session, asked.stored.missing(plan), ())
+    found = estimate(asked.session, asked.stored.outstanding(plan), ())
     return found.scaled(len(asked.wanted) / len(part))
 
 

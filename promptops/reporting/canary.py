@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from promptops.core.canary import CanaryDecision, Detects
+from promptops.core.canary import CanaryDecision, Detects, baseline_passed, candidate_passed
 from promptops.models import Difference, Judgement
 from promptops.reporting.canary_metrics import metric_lines
 from promptops.reporting.canary_words import cases_words, finding_words
@@ -200,19 +200,43 @@ def _text(judgement: Judgement) -> str:
 def _unmeasured(result: CanaryResult, decision: CanaryDecision) -> Iterator[Line]:
     """Why cases were not measured: each reason once, with the first case that it stopped and how many more."""
     why: defaultdict[str, list[str]] = defaultdict(list)
-    for case in decision.missing:
-        for name, side in (("baseline", result.baseline), ("candidate", result.candidate)):
-            judgements = side[case].judgements if case in side else ()
-            failure = next((j.sample.failure for j in judgements if j.sample.failure), None)
-            if failure is not None:
-                hint = f"; next: {one_line(failure.hint, 300)}" if failure.hint else ""
-                why[f"{name} not measured: {one_line(failure.message)}{hint}"].append(case)
+    for case, name, judgements in _unknown(result, decision):
+        if cause := _cause(judgements):
+            why[f"{name} not measured: {cause}"].append(case)
     for words, cases in islice(why.items(), _REASONS):
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
         yield Line(f"  {one_line(cases[0])}{more}: {words}", "warn")
     if len(why) > _REASONS:
         rest = set().union(*list(why.values())[_REASONS:])
         yield Line(f"  … and {len(rest)} more case{'s' * (len(rest) != 1)} not measured", "warn")
+
+
+def _unknown(result: CanaryResult, decision: CanaryDecision) -> Iterator[tuple[str, str, list[Judgement]]]:
+    """The samples for which a case is missing: the case, the side, and what there is of it."""
+    for case in decision.missing:
+        if case in result.baseline:
+            yield case, "baseline", [j for j in result.baseline[case].judgements if baseline_passed(j.outcome) is None]
+        if case in result.candidate:
+            yield (
+                case,
+                "candidate",
+                [j for j in result.candidate[case].judgements if candidate_passed(j.outcome) is None],
+            )
+
+
+def _cause(judgements: Sequence[Judgement]) -> str:
+    """Why a side of a case is not known: it has no reply, or a check (a judge) could not say."""
+    if failure := next((j.sample.failure for j in judgements if j.sample.failure), None):
+        return one_line(failure.message) + (f"; next: {one_line(failure.hint, 300)}" if failure.hint else "")
+    told = next((check for j in judgements for check in j.checks if check.status in ("error", "unmeasured")), None)
+    return f"{one_line(told.label)}: {one_line(told.message)}" if told else ""
+
+
+def _stands(result: CanaryResult, decision: CanaryDecision) -> bool:
+    """Whether all replies are there, of models and judges, so that asking for what is missing asks for nothing."""
+    unknown = [j for _, _, judgements in _unknown(result, decision) for j in judgements]
+    pending = any(j.sample.failure or any(check.status == "unmeasured" for check in j.checks) for j in unknown)
+    return bool(unknown) and not pending
 
 
 def _ending(
@@ -231,7 +255,7 @@ def _ending(
         yield Line(f"{replies} of the candidate {recorded}: {path}")
     if evidence:
         yield Line(f"evidence: {evidence} (attempt {attempt}); commit it")
-    elif not decision.measured:
+    elif not decision.measured and not _stands(result, decision):
         what = "compared" if result.gates else "measured"
         yield Line(f"no evidence was written and no attempt spent: nothing was {what}", "dim")
     elif result.comparison.partial:
@@ -249,6 +273,8 @@ def _unfinished(result: CanaryResult, decision: CanaryDecision) -> str:
         return "what has no recording was not measured, and it licenses nothing"
     if result.refused:
         return "it stopped before it knew; with a higher cap the same command goes on where it was"
+    if decision.verdict == "unmeasurable" and _stands(result, decision):
+        return "a check or a judge raised; mend that first: the same canary, asked again, is another attempt"
     if decision.verdict == "unmeasurable":
         return "not enough was measured; the same command asks again for what is missing"
     return "it stopped before it knew; the same command with more to spend goes on where it was"

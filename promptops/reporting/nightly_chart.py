@@ -59,6 +59,8 @@ def _listed(watch: Watch) -> Iterator[Line]:
         yield Line(f"  since {watch.thinned.at} {hanging_words(watch)}", "warn")
     begun = watch.nights[0].at if watch.nights else ""
     missed = {one.at[:10]: one for one in watch.misses if one.at >= begun}
+    if (more := len(missed) - _MOST_LISTED) > 0:
+        yield Line(f"  not measured before these: {more} night{'s' * (more != 1)}", "warn")
     for one in list(missed.values())[-_MOST_LISTED:]:
         yield Line(f"  not measured {one.at}: {one_line(one.reason, 200)}", "warn")
     noticed = [(night.at, notice) for night in watch.nights for notice in night.notices]

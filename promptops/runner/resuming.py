@@ -30,6 +30,10 @@ _MOST_LEFT = 1_000  # runs without an end that are looked at
 _AT_ONCE = 500  # samples looked up with one question to the store
 
 
+def _nobody(_sample: Sample) -> Iterable[Planned]:
+    return ()
+
+
 class Resume(Struct, frozen=True):
     """What the user wants of an earlier run of the same plan that did not come to its end.
 
@@ -49,8 +53,16 @@ class StoredRun:
     gone on with (0: it was begun now).
     """
 
-    def __init__(self, store: RunStore, record: RunRecord, there: int, left: RunRecord | None = None) -> None:
-        self._left = left
+    def __init__(
+        self,
+        store: RunStore,
+        record: RunRecord,
+        there: int,
+        left: RunRecord | None = None,
+        *,
+        follow: Callable[[Sample], Iterable[Planned]] = _nobody,
+    ) -> None:
+        self._left, self._follow = left, follow
         self.store, self.id, self.plan, self.there = store, record.id, record.plan, there
         self.round = record.round
         self.taken = 0
@@ -91,7 +103,7 @@ class StoredRun:
             if record is not None:
                 if session.caps:
                     session.spent = store.spent(record.id)
-                return cls(store, record, store.replies(record.id))
+                return cls(store, record, store.replies(record.id), follow=session.follow)
             if resume.demanded:
                 raise UsageError(_none_to_go_on_with(store, kind, resume.run))
             left = store.left(digest) if digest and not resume.never else None
@@ -145,10 +157,25 @@ class StoredRun:
                 if not isinstance(planned, PlannedSample) or _measured(planned, found.get(planned.key)) is None:
                     yield planned
 
+    def outstanding(self, plan: Iterable[Planned]) -> Iterator[Planned]:
+        """`missing`, and what judges have not said yet of the samples that are there: what an estimate counts."""
+        if not self.there:
+            yield from plan
+            return
+        left = iter(plan)
+        while batch := list(islice(left, _AT_ONCE)):
+            found = self.store.get_many(self.id, [planned.key for planned in batch])
+            for planned in batch:
+                sample = _measured(planned, found.get(planned.key)) if isinstance(planned, PlannedSample) else None
+                if sample is None:
+                    yield planned
+                else:
+                    yield from self.missing(self._follow(sample))
+
     @property
     def left_out(self) -> Callable[[Iterable[Planned]], Iterator[Planned]] | None:
-        """`missing`, where there is something that needs not be asked again; None for a run that was begun now."""
-        return self.missing if self.there else None
+        """`outstanding`, where there is something that needs not be asked again; None for a run that was begun now."""
+        return self.outstanding if self.there else None
 
     def left_behind(self, kind: str, plan: Mapping[str, Json]) -> list[str]:
         """Other runs of a kind, with the same `plan`, that measured something and were left before their end."""

@@ -13,14 +13,24 @@ from promptops.cli.commands._drift_options import endpoints_of
 from promptops.cli.main import run
 from promptops.project.root import load_project
 from promptops.runner.session import Session
-from promptops.testing import LoopbackServer, TemporaryProject
+from promptops.testing import Answer, LoopbackServer, TemporaryProject
 
 CASES = 70
+MUMBLED: set[str] = set()
+"""What the judge gives no verdict of."""
 
 
-def model(body: dict[str, Any]) -> str:
+LOCKED_OUT: set[str] = set()
+"""What the judge is not reached about."""
+
+
+def model(body: dict[str, Any]) -> str | Answer:
     """Polite as v1, rude to every third guest as v2; a judge that sees it."""
     system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+    if system == "judge" and user in LOCKED_OUT:
+        return Answer(status=401, error="no")
+    if system == "judge" and user in MUMBLED:
+        return "PASS, I think"
     if system == "judge":
         return json.dumps({"pass": "please" in user, "reason": "says please or not"})
     rude = system == "v2" and int(user) % 3 == 0
@@ -29,6 +39,8 @@ def model(body: dict[str, Any]) -> str:
 
 @pytest.fixture
 def server(in_folder: Path) -> Iterator[LoopbackServer]:
+    MUMBLED.clear()
+    LOCKED_OUT.clear()
     with LoopbackServer(model) as server:
         files = TemporaryProject(in_folder)
         files.provider("test", server.base_url)
@@ -63,6 +75,33 @@ def test_a_candidate_that_the_judge_dislikes_regresses_and_what_it_said_is_repla
     assert "fail" in outcomes
     assert outcomes.count("pass") > outcomes.count("fail")
     assert server.count == asked
+
+
+def test_a_judge_without_a_verdict_is_named_as_the_reason_and_as_what_to_mend(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    MUMBLED.update(f"please wait {n}" for n in range(CASES))
+    assert run(["canary", "greet@v2", "--seed", "5"]) == 10
+    out = capsys.readouterr().out
+    assert "c0 and 69 more: baseline not measured: judge: polite@v1 gave no verdict: " in out
+    assert "it said 'PASS, I think'" in out
+    assert "a check or a judge raised; mend that first: the same canary, asked again, is another attempt" in out
+    MUMBLED.clear()
+    run(["canary", "greet@v2", "--seed", "5"])
+    assert "(attempt 2); commit it" in capsys.readouterr().out
+
+
+def test_an_estimate_counts_what_judges_have_still_to_say_of_samples_that_are_there(
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LOCKED_OUT.update({"please wait 1", "please wait 2"})
+    assert run(["run", "greet@v1", "--mode", "live", "--no-evidence"]) == 10
+    LOCKED_OUT.clear()
+    asked = server.count
+    capsys.readouterr()
+    assert run(["run", "greet@v1", "--mode", "live", "--no-evidence"]) == 0
+    assert "\nasking 2 requests, " in capsys.readouterr().err
+    assert server.count == asked + 2
 
 
 def test_the_pins_of_judges_are_watched_for_drift_beside_those_of_what_is_served(

@@ -54,7 +54,7 @@ def check_targets(
 
     plan: dict[str, Json] = {"targets": [f"{target.name} {target.pin}" for target in targets]}
     with recorded_run(session, "drift", targets, plan, resume=resume, within=_ONE_NIGHT) as stored:
-        expected = estimate(session, stored.missing(session.plan(targets)), targets)
+        expected = estimate(session, stored.outstanding(session.plan(targets)), targets)
         say_estimate(expected, caps=session.caps, telling=telling)
         total = sum(len(target.cases) * target.samples for target in targets)
         with telling.progress("drift", total) as progress:

@@ -97,7 +97,7 @@ def _ask(stored: StoredRun, comparison: Comparison, telling: Telling) -> CanaryR
     targets = (comparison.baseline, comparison.candidate)
     for notice in dict.fromkeys(n for target in targets for n in target.notices):
         note(f"notice: {notice}")
-    expected = comparison.expected(stored.missing)
+    expected = comparison.expected(stored.outstanding)
     say_estimate(expected, caps=comparison.session.caps, telling=telling)
     planned = comparison.expected() if stored.there else expected  # of the whole canary, whatever is there of it
     title = f"{comparison.candidate.name} against {comparison.baseline.version}"
