@@ -59,6 +59,8 @@ def _listed(watch: Watch) -> Iterator[Line]:
         yield Line(f"  since {watch.thinned.at} {hanging_words(watch)}", "warn")
     begun = watch.nights[0].at if watch.nights else ""
     missed = {one.at[:10]: one for one in watch.misses if one.at >= begun}
+    if (more := len(missed) - _MOST_LISTED) > 0:
+        yield Line(f"  not measured before these: {more} night{'s' * (more != 1)}", "warn")
     for one in list(missed.values())[-_MOST_LISTED:]:
         yield Line(f"  not measured {one.at}: {one_line(one.reason, 200)}", "warn")
     noticed = [(night.at, notice) for night in watch.nights for notice in night.notices]
@@ -67,9 +69,14 @@ def _listed(watch: Watch) -> Iterator[Line]:
 
 
 def hanging_words(watch: Watch) -> str:
-    """That nights were found to hang together, and what follows."""
+    """That nights were found to hang together, or to follow the week, and what follows."""
     assert watch.thinned is not None
     every = watch.thinned.every
+    if watch.thinned.weekly:
+        return (
+            f"nights follow the days of the week (correlation {watch.thinned.correlation:.2f}): no statement rests on "
+            "them any more"
+        )
     what = f"every {ordinal(every)} counts" if every else "no statement rests on them any more"
     return f"nights hang together (correlation with the next {watch.thinned.correlation:.2f}): {what}"
 

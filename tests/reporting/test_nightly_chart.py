@@ -77,6 +77,13 @@ def test_a_night_without_a_reading_is_marked_and_listed() -> None:
     assert "  not measured 2026-11-03T03:17:00Z: 503 all night" in lines
 
 
+def test_of_many_nights_without_a_reading_the_rest_is_counted() -> None:
+    lines = text(watched(20, missed=tuple(range(3, 11))), 80)
+    named = [line for line in lines if line.startswith("  not measured 2026-")]
+    assert lines.index("  not measured before these: 3 nights") == lines.index(named[0]) - 1
+    assert len(named) == 5
+
+
 def test_a_night_that_was_tried_again_and_read_is_no_hole() -> None:
     watch = watched(3)
     watch.apply(Missed(endpoint="acme/one", epoch=1, at="2026-11-03T02:17:00Z", reason="503"))
