@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from promptops.errors import Problem, ProblemsError
 from promptops.models import Json
+from promptops.project.strict_json import decode_strictly, json_problem
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_JSON_DEPTH: Final = 50
@@ -99,30 +99,12 @@ def _refuse(shown: str, line: int, message: str, hint: str = "") -> NoReturn:
 def parse_json(text: str, shown: str) -> Json:
     """Return the value of a JSON file; raises `ProblemsError` (duplicate keys, NaN and endless nesting included)."""
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = "is empty" if not text.strip() else f"is not JSON: {error.msg} (column {error.colno})"
-        raise ProblemsError([Problem(shown, error.lineno, message)]) from error
-    except RecursionError as error:
-        raise ProblemsError([Problem(shown, 0, "is nested too deeply")]) from error
-    except ValueError as error:
-        raise ProblemsError([Problem(shown, 0, f"is not JSON: {error}"[:300])]) from error
+        value = decode_strictly(text)
+    except (ValueError, RecursionError) as error:
+        raise ProblemsError([json_problem(error, text, shown)]) from error
     if _depth(value) > MAX_JSON_DEPTH:
         raise ProblemsError([Problem(shown, 0, f"is nested deeper than {MAX_JSON_DEPTH} levels")])
     return value  # type: ignore[no-any-return]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} is there twice")
-        found[key] = value
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
 
 
 def _depth(value: Any) -> int:

@@ -6,11 +6,12 @@ import json
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from promptops.errors import Problem, ProblemsError, did_you_mean
+from promptops.project.strict_json import DuplicateKey, decode_strictly, json_problem
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -75,39 +76,14 @@ def render_json(model: BaseModel) -> str:
 
 def _check_json(text: str, path: str) -> None:
     """What pydantic's own parser would let pass or word badly: syntax, duplicate keys, NaN, endless depth."""
+    hint = RESTORE.format(path=path)
     try:
-        json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = "is empty" if not text.strip() else f"is not JSON: {error.msg} (column {error.colno})"
-        raise ProblemsError([Problem(path, error.lineno, message, RESTORE.format(path=path))]) from error
-    except _DuplicateKey as error:
+        decode_strictly(text)
+    except DuplicateKey as error:
         line = _nth_line(text, f'"{error.key}"', 2)
-        raise ProblemsError(
-            [Problem(path, line, f"has the key {error.key!r} twice", RESTORE.format(path=path))]
-        ) from error
-    except ValueError as error:
-        raise ProblemsError([Problem(path, 0, f"is not JSON: {error}"[:300], RESTORE.format(path=path))]) from error
-    except RecursionError as error:
-        raise ProblemsError([Problem(path, 0, "is nested too deeply", RESTORE.format(path=path))]) from error
-
-
-class _DuplicateKey(ValueError):
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(key)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _DuplicateKey(key)
-        found[key] = value
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not allowed")
+        raise ProblemsError([Problem(path, line, f"has the key {error.key!r} twice", hint)]) from error
+    except (ValueError, RecursionError) as error:
+        raise ProblemsError([json_problem(error, text, path, hint)]) from error
 
 
 def _nth_line(text: str, needle: str, count: int) -> int:

@@ -69,9 +69,14 @@ def _listed(watch: Watch) -> Iterator[Line]:
 
 
 def hanging_words(watch: Watch) -> str:
-    """That nights were found to hang together, and what follows."""
+    """That nights were found to hang together, or to follow the week, and what follows."""
     assert watch.thinned is not None
     every = watch.thinned.every
+    if watch.thinned.weekly:
+        return (
+            f"nights follow the days of the week (correlation {watch.thinned.correlation:.2f}): no statement rests on "
+            "them any more"
+        )
     what = f"every {ordinal(every)} counts" if every else "no statement rests on them any more"
     return f"nights hang together (correlation with the next {watch.thinned.correlation:.2f}): {what}"
 

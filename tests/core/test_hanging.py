@@ -13,6 +13,7 @@ from promptops.core.nightly.hanging import (
     LEAST_NIGHTS,
     MOST_APART,
     follows_hours,
+    follows_week,
     hanging_nights,
     has_trend,
     thinning,
@@ -114,3 +115,28 @@ def test_a_change_in_the_middle_of_the_calibration_is_told() -> None:
     rng = random.Random(4)
     found = [has_trend([{"probe": rng.gauss(2 * (at >= 30), 1)} for at in range(60)]) for _ in range(100)]
     assert sum(found) >= 95
+
+
+def week(count: int, weekend: float, seed: int, *, step: float = 0.0) -> float | None:
+    """Nights of which weekends are `weekend` higher, in standard deviations, and the last five by `step`."""
+    rng = random.Random(seed)
+    moments = [datetime(2026, 11, 1 + seed % 7, 3, 17, tzinfo=UTC) + timedelta(days=at) for at in range(count)]
+    values = [
+        rng.gauss(weekend * (moment.weekday() >= 5) + step * (at >= count - 5), 1) for at, moment in enumerate(moments)
+    ]
+    return follows_week([{"probe": value} for value in values], moments)
+
+
+@pytest.mark.parametrize("step", [0.0, 4.0])
+def test_nights_and_changes_are_rarely_said_to_follow_the_week(step: float) -> None:
+    assert sum(week(40, 0.0, seed, step=step) is not None for seed in range(300)) <= 12
+
+
+def test_nights_that_follow_the_week_are_told() -> None:
+    found = [week(60, 2.5, seed) for seed in range(100)]
+    assert sum(one is not None and 0.3 < one < 1 for one in found) >= 95
+
+
+def test_of_few_nights_no_week_is_said_to_be_followed() -> None:
+    assert week(LEAST_NIGHTS - 1, 9.0, 1) is None
+    assert week(2 * LEAST_NIGHTS, 9.0, 1) is not None

@@ -116,7 +116,8 @@ class Missed(Strict):
 class NightsThinned(Strict):
     """Nights turned out to hang together: from now on only every `every`-th counts (0: none; they never will).
 
-    It stands where the alarm would have stood that they would have raised.
+    It stands where the alarm would have stood that they would have raised. `weekly`: they follow the days of the week,
+    and `correlation` is that with them.
     """
 
     kind: Literal["thinned"] = "thinned"
@@ -125,6 +126,7 @@ class NightsThinned(Strict):
     at: str
     correlation: float
     every: Count
+    weekly: bool = False
 
 
 class AlarmRaised(Strict):

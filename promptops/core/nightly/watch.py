@@ -29,7 +29,15 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.hanging import MOST_THIN, follows_hours, hanging, hanging_nights, has_trend, thinning
+from promptops.core.nightly.hanging import (
+    MOST_THIN,
+    follows_hours,
+    follows_week,
+    hanging,
+    hanging_nights,
+    has_trend,
+    thinning,
+)
 from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
 from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
@@ -37,6 +45,7 @@ from promptops.core.statistics.rank_detector import Correlation, RankDetector
 KEPT: Final = 730  # values of a probe that tonight is ranked among: two years
 NIGHT: Final = timedelta(hours=20)
 """The least time between two nights: a job that is late tonight and early tomorrow misses none."""
+WEEK: Final = timedelta(days=7)
 EARLY: Final = 1800.0
 """Seconds that a reading may come before its time, at most: with a day between two they keep to one hour of the day."""
 FAST_TIMES: Final = 5.0
@@ -244,6 +253,17 @@ class Watch:
         counted = [night for number, night in enumerate(self.nights, start=1) if self.counts(number)]
         quiet = [at for at, night in enumerate(counted, start=1) if night.level is not None and _share(night) <= BEFORE]
         return hanging_nights([night.values for night in counted[: quiet[-1] if quiet else 0]])
+
+    def weekly_nights(self) -> float | None:
+        """The correlation with the days of the week of the nights before this one; None where they follow none.
+
+        As in `hanging_nights` only once in an epoch; nights of the rise to the alarm are among them, since no week
+        would be seen without the weekends that it consists of. A calibration of a week or more has shown the week.
+        """
+        if self.thinned is not None or self._moments[-1] - self._moments[0] >= WEEK:
+            return None
+        counted = [night for number, night in enumerate(self.nights, start=1) if self.counts(number)][:-1]
+        return follows_week([night.values for night in counted], [parse_moment(night.at) for night in counted])
 
     def reference(self) -> Mapping[str, Profile]:
         """The reference, once its readings are in."""

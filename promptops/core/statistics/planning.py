@@ -58,15 +58,21 @@ def simulate(
     Assumes: units are independent and alike, the other metrics say nothing, nothing is missing. The result is a share
     of `rounds`: its standard error is at most `.5 / √rounds`.
     """
-    rounds = rounds or (ROUNDS if shape.plain else UNIT_ROUNDS)
+    levels = Levels(margin, alpha, alpha / tests)
     if not shape.plain:
-        levels = Levels(margin, alpha, alpha / tests)
+        rounds = rounds or UNIT_ROUNDS
         return _of_units(cases, drop, noise, shape, levels, seed=seed, rounds=rounds, finish=finish)
+    return _of_cases(cases, drop, noise, levels, seed=seed, rounds=rounds or ROUNDS, finish=finish)
+
+
+def _of_cases(
+    cases: int, drop: float, noise: float, levels: Levels, *, seed: int, rounds: int, finish: bool
+) -> Outlook:
     chances = (min(1.0, drop + noise / 2), max(0.0, min(noise / 2, 1 - drop - noise / 2)))
     flips = _flips(cases, chances, seed, rounds)
     worse, betting = (
-        ManySignTests(cases, alpha / tests, rounds),
-        ManyBettingTests(margin, ANYTIME_SHARE * alpha, rounds),
+        ManySignTests(cases, levels.worse, rounds),
+        ManyBettingTests(levels.margin, ANYTIME_SHARE * levels.alpha, rounds),
     )
     ended, verdicts = np.full(rounds, cases), np.zeros(rounds, dtype=np.int64)
     for case in range(cases):
@@ -80,7 +86,7 @@ def simulate(
     going = np.flatnonzero(verdicts == 0)
     counts = [(int((flips[:, row] < 0).sum()), int((flips[:, row] > 0).sum())) for row in going]
     if finish:
-        verdicts[going[_shown(counts, cases, margin, alpha)]] = 2
+        verdicts[going[_shown(counts, cases, levels.margin, levels.alpha)]] = 2
     worse_share, pass_share, rest = (float((verdicts == which).mean()) for which in (1, 2, 0))
     return Outlook(worse_share, pass_share, rest, mean_cases=float(ended.mean()))
 

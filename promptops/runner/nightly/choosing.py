@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core.nightly.events import ProbesChosen
 from promptops.core.nightly.profiles import border_inputs
-from promptops.core.nightly.sizes import TOP, Tier, candidates
+from promptops.core.nightly.sizes import TOP, candidates
 from promptops.core.nightly.surprise import SURPRISE
 from promptops.models import Failure, Json, Sample
 from promptops.runner.nightly.asking import Asked, Probe, probe_params
@@ -51,37 +51,52 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
     epoch = watch.epoch
     assert epoch is not None
     samples: list[Sample] = []
+    texts, varying, repeats = epoch.prompts[: watch.size.prompts], 0, 0
+    way = _numbers(endpoint, config, ask, texts, samples)
+    if way is None:
+        texts, varying = _border(watch, endpoint, config, ask, samples)
+        repeats = watch.size.repeats
+    top, drawn = way or (0, False)
+    return ProbesChosen(
+        endpoint=endpoint.name,
+        epoch=epoch.epoch,
+        at=at,
+        tier="1b" if way is None else "1a",
+        texts=texts,
+        top=top,
+        varying=varying,
+        drawn=drawn,
+        repeats=repeats,
+        cost=total_cost(0.0, samples),
+    )
 
-    def chosen(
-        tier: Tier, texts: list[str], *, top: int = 0, varying: int = 0, drawn: bool = False, repeats: int = 0
-    ) -> ProbesChosen:
-        cost = total_cost(0.0, samples)
-        return ProbesChosen(
-            endpoint=endpoint.name,
-            epoch=epoch.epoch,
-            at=at,
-            tier=tier,
-            texts=texts,
-            top=top,
-            varying=varying,
-            drawn=drawn,
-            repeats=repeats,
-            cost=cost,
-        )
 
-    texts = epoch.prompts[: watch.size.prompts]
+def _numbers(
+    endpoint: Endpoint, config: Config, ask: Asked, texts: Sequence[str], samples: list[Sample]
+) -> tuple[int, bool] | None:
+    """How many log probabilities the endpoint gives, and whether of drawn tokens; None where it gives none.
+
+    What was asked is added to `samples`.
+    """
     for number, (params, drawn) in enumerate(_ways(endpoint, config, texts)):
         looks = range(LOOKS * number, LOOKS * number + (LOOKS if drawn else 1))
         tried = ask([Probe(endpoint.pin, texts[0], look, _pairs(params)) for look in looks])
         samples += tried
         replies = [sample.reply for sample in tried if sample.reply is not None]
         if any(likeliest(reply) and (came(reply) is not None or not drawn) for reply in replies):
-            return chosen("1a", texts, top=int(str(params["top_logprobs"])), drawn=drawn)
+            return int(str(params["top_logprobs"])), drawn
         failure = next((sample.failure for sample in tried if sample.failure is not None), None)
         if not replies and (failure is None or failure.kind != "request"):
             raise NotAskedError(failure, "nothing came back")
         if replies and not drawn:
             break
+    return None
+
+
+def _border(
+    watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, samples: list[Sample]
+) -> tuple[list[str], int]:
+    """The border inputs, and of how many the first word varied; what was asked is added to `samples`."""
     found = _look(watch, endpoint, config, ask, LOOK_AT)
     samples += found
     if all(sample.failure is not None and sample.failure.kind == "request" for sample in found):
@@ -99,8 +114,7 @@ def choose(watch: Watch, endpoint: Endpoint, config: Config, ask: Asked, at: str
         raise NotAskedError(
             None, "its answers of one token are empty (a model that thinks first?): there is nothing to compare"
         )
-    varying = sum(len(set(answers[text])) > 1 for text in inputs)
-    return chosen("1b", inputs, varying=varying, repeats=watch.size.repeats)
+    return inputs, sum(len(set(answers[text])) > 1 for text in inputs)
 
 
 def _ways(endpoint: Endpoint, config: Config, texts: Sequence[str]) -> Iterator[tuple[Mapping[str, Json], bool]]:

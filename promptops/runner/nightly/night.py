@@ -140,6 +140,11 @@ class Nightly:
                 "its readings went up or down all through the calibration: nights would be ranked among what it has "
                 "left behind"
             )
+        if state == "unmeasurable" and watch.thinned is not None and watch.thinned.weekly:
+            return (
+                "its nights follow the days of the week, which the calibration did not show: they would be taken for a "
+                "change"
+            )
         if state == "unmeasurable" and watch.refused:
             return "its readings hang together: what one says of the next would be taken for a change"
         last = parse_moment(watch.last.at) if watch.last is not None else self.clock.now()
@@ -283,15 +288,26 @@ class Nightly:
         return [event.model_copy(update=update), *found]
 
     def _thinned(self, event: ReadingTaken, watch: Watch) -> NightsThinned | None:
-        """Stands instead of an alarm of the detector where the nights before it hang together."""
-        if event.role != "night" or watch.detector.alarm != "changed" or (found := watch.hanging_nights()) is None:
+        """Stands instead of an alarm of the detector where the nights before it hang together, or follow the week."""
+        if event.role != "night" or watch.detector.alarm != "changed":
             return None
+        found = watch.hanging_nights()
+        if found is None:
+            return self._weekly(event, watch)
         return NightsThinned(
             endpoint=event.endpoint,
             epoch=event.epoch,
             at=event.at,
             correlation=found.value,
             every=(found.thin or 0) * (watch.thin or 1),
+        )
+
+    def _weekly(self, event: ReadingTaken, watch: Watch) -> NightsThinned | None:
+        found = watch.weekly_nights()
+        if found is None:
+            return None
+        return NightsThinned(
+            endpoint=event.endpoint, epoch=event.epoch, at=event.at, correlation=found, every=0, weekly=True
         )
 
     def _alarm(self, taking: Taking, event: ReadingTaken, watch: Watch) -> AlarmRaised | None:

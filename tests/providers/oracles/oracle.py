@@ -71,6 +71,13 @@ def sent_by_us(
     return received, reply
 
 
+def posted(received: Received, path: str) -> dict[str, Any]:
+    """Return the JSON that came in, which came to `path` and with the key as a bearer token."""
+    assert (received.path, received.headers["authorization"]) == (path, f"Bearer {KEY}")
+    body: dict[str, Any] = received.json
+    return body
+
+
 def cuts(body: bytes) -> Iterator[list[bytes]]:
     """Every cut of `body` in two, and all of its bytes one by one."""
     yield [body[place : place + 1] for place in range(len(body))]

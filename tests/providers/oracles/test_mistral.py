@@ -18,6 +18,7 @@ from tests.providers.oracles.oracle import (
     broken_wherever_it_is_cut,
     conversation,
     events,
+    posted,
     same_wherever_it_is_cut,
     sent_by,
     sent_by_us,
@@ -68,16 +69,12 @@ def chat(url: str, **call: Any) -> Any:
 
 def their_body(**call: Any) -> dict[str, Any]:
     received = sent_by(lambda url: chat(url, **call), served(ANSWER))
-    assert received.path == "/v1/chat/completions"
-    assert received.headers["authorization"] == f"Bearer {KEY}"
-    return without_defaults(received.json)
+    return without_defaults(posted(received, "/v1/chat/completions"))
 
 
 def our_body(request: Request, *, seed: int | None = None) -> dict[str, Any]:
     received, _ = sent_by_us("mistral", request, served(ANSWER), below="/v1", seed=seed)
-    assert received.path == "/v1/chat/completions"
-    assert received.headers["authorization"] == f"Bearer {KEY}"
-    return received.json
+    return posted(received, "/v1/chat/completions")
 
 
 def without_defaults(body: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,12 @@ def world(tmp_path: Path) -> Watched:
     return Watched(tmp_path, model=Wandering(noise=0.001)).calibrated()
 
 
+@pytest.fixture
+def ties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ties are broken by the same draws in every run."""
+    monkeypatch.setattr("promptops.runner.nightly.night.secrets.randbits", lambda _bits: 1)
+
+
 def test_an_alarm_that_rests_on_wandering_nights_is_not_raised(world: Watched) -> None:
     assert isinstance(world.model, Wandering)
     world.model.persistence = 0.6
@@ -109,3 +115,49 @@ def test_a_calibration_that_goes_one_way_is_refused(tmp_path: Path) -> None:
     said = "\n".join(line.text for line in watch_lines([seen], moving.clock.now()))
     assert "next: promptops drift accept" in said
     assert "24h" not in said
+
+
+@pytest.mark.usefixtures("ties")
+def test_nights_that_follow_the_week_are_no_change(tmp_path: Path) -> None:
+    """Its weekends are another load, which three days of calibration did not show."""
+
+    class Weekly(Model):
+        def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
+            busy = 2.5 * (weekly.clock.now().weekday() >= 5 and calibrated)
+            self.shift = 1.0 + 0.2 * (busy + self.rng.gauss(0, 1))
+            return super().__call__(probes)
+
+    calibrated, settings = False, DriftConfig(size="tiny", reference=8, calibration=60)
+    weekly = Watched(tmp_path, model=Weekly(noise=0.001, rng=random.Random(8)), settings=settings)
+    weekly.calibrated()
+    calibrated, seen = True, weekly.night()
+    for _ in range(60):
+        if seen.watch.thinned is not None or seen.watch.alarm is not None:
+            break
+        seen = weekly.night()
+    assert seen.watch.alarm is None
+    assert seen.watch.thinned is not None
+    assert (seen.watch.thinned.weekly, seen.watch.thinned.every) == (True, 0)
+    assert seen.state == "unmeasurable"
+    assert seen.why.startswith("its nights follow the days of the week")
+    said = "\n".join(line.text for line in watch_lines([seen], weekly.clock.now()))
+    assert 'next: spacing = "24h"' in said
+    assert "nights follow the days of the week" in "\n".join(line.text for line in watch_history_lines([seen.watch]))
+
+
+@pytest.mark.usefixtures("ties")
+def test_a_week_that_the_calibration_has_shown_hides_no_change(tmp_path: Path) -> None:
+    class Weekly(Model):
+        def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
+            busy = 2.5 * (weekly.clock.now().weekday() >= 5)
+            self.shift = 1.0 + 0.2 * (busy + moved + self.rng.gauss(0, 1))
+            return super().__call__(probes)
+
+    moved, settings = 0.0, DriftConfig(size="tiny", reference=8, calibration=30, spacing="24h")
+    weekly = Watched(tmp_path, model=Weekly(noise=0.001, rng=random.Random(2)), settings=settings)
+    weekly.watch.accept(weekly.pins, reason="the first")
+    seen = weekly.night(38 + 80)
+    assert (seen.watch.role, seen.state, len(seen.watch.nights)) == ("night", "stable", 80)
+    moved = 4.0
+    seen = weekly.night(20)
+    assert (seen.state, seen.watch.thinned) == ("changed", None)
