@@ -59,6 +59,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._idle.clear()
         for link in links:
             link.abort()
+        await asyncio.sleep(0)  # a connection is closed in the next round of the loop, and there may be none
 
     def give_back(self, link: Http1, origin: _Origin) -> None:
         """Keep a connection whose reply was read to its end; close any other."""
