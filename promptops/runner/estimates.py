@@ -86,7 +86,7 @@ def estimate_run(
     targets: Sequence[Target],
     missing: Callable[[Iterable[Planned]], Iterable[Planned]] | None = None,
 ) -> Estimate:
-    """Estimate a run of every case of `targets`; a long one by every so-manieth case.
+    """Estimate a run of every case of `targets`; a long one by every n-th case.
 
     `missing` leaves out what needs not be asked again: which samples those are, a part does not tell.
     """

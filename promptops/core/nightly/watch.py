@@ -152,7 +152,7 @@ class Watch:
         self.misses = [*self.misses[-KEPT:], event]
 
     def _thin(self, event: NightsThinned) -> None:
-        """From now on every so-manieth night counts, and the bets begin anew; the history stays what it is."""
+        """From now on only every n-th night counts, and the bets begin anew; the history stays what it is."""
         self.thinned, self.thin, self._counted_from = event, event.every or None, len(self.nights)
         self.detector.parts = {probe: [0.0] * len(part) for probe, part in self.detector.parts.items()}
 
@@ -217,7 +217,7 @@ class Watch:
 
     @property
     def target(self) -> int:
-        """Calibration readings that are wanted: more where they hang together and only every so-manieth counts."""
+        """Calibration readings that are wanted: more where they hang together and only every n-th counts."""
         assert self.epoch is not None
         return self.epoch.calibration * (self.thin or 1)
 
