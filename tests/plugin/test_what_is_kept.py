@@ -14,6 +14,7 @@ from tests.plugin.world import World
 COUNTING = """
 import collections, gc, json
 def pytest_sessionfinish():
+    gc.collect()
     kinds = collections.Counter(type(found).__name__ for found in gc.get_objects())
     with open("kept.json", "w") as file:
         json.dump({kind: kinds[kind] for kind in ("CaseRow", "Judgement", "Sample", "Reply")}, file)
