@@ -86,23 +86,24 @@ NO_LIMIT: Final = EffortOptions()
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command be called with the fields of the records among its parameters, as typer calls it.
-
-    All parameters of such a command are given by name.
-    """
+    """Let a command be called with the fields of its records as parameters; what is not given has its default."""
     signature = inspect.signature(command, eval_str=True)
     records = {name: each.annotation for name, each in signature.parameters.items() if _is_record(each.annotation)}
+    parameters: list[inspect.Parameter] = []
+    for name, each in signature.parameters.items():
+        parameters += _parameters(records[name]) if name in records else [each]
+    shown = signature.replace(parameters=parameters)
 
     @functools.wraps(command)
-    def called(**given: Any) -> None:
+    def called(*listed: Any, **named: Any) -> None:
+        bound = shown.bind(*listed, **named)
+        bound.apply_defaults()
+        given = bound.arguments
         for name, record in records.items():
             given[name] = record(**{field: given.pop(field) for field in record.__struct_fields__})
         command(**given)
 
-    shown: list[inspect.Parameter] = []
-    for name, each in signature.parameters.items():
-        shown += _parameters(records[name]) if name in records else [each]
-    called.__dict__["__signature__"] = signature.replace(parameters=shown)
+    called.__dict__["__signature__"] = shown
     return called
 
 

@@ -195,8 +195,12 @@ def make_folder(folder: Path) -> None:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -512")  # KiB; rows are written once, and four times that would be held
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -512")  # KiB; rows are written once, and four times that would be held
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -46,6 +46,12 @@ def test_a_command_gets_the_record(arguments: list[str], cases: CaseOptions) -> 
     assert seen == [("it", cases, True)]
 
 
+def test_a_command_that_another_one_calls_has_its_defaults() -> None:
+    seen.clear()
+    ask("it", limit=2)
+    assert seen == [("it", CaseOptions(limit=2), False)]
+
+
 def test_the_fields_stand_in_the_place_of_the_record() -> None:
     assert list(inspect.signature(ask).parameters) == ["name", "samples", "tag", "limit", "dry"]
     shown = CliRunner().invoke(app, ["--help"]).stdout

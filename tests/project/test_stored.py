@@ -43,7 +43,7 @@ def test_the_layout_of_a_closure_file_may_change_its_content_may_not() -> None:
 MALFORMED = [
     ("", 1, "is empty"),
     ("{", 1, "is not JSON"),
-    ('{\n"digest": 1,\n}', 3, "is not JSON"),
+    ('{\n"digest": 1 }}', 2, "is not JSON"),
     ("[]", 1, "the file"),
     ("null", 1, "the file"),
     ('{\n"digest": "sha256:0",\n"closure": {}}', 2, "digest"),
