@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,10 +62,12 @@ def test_within_its_margins_it_passes_and_can_be_promoted(world: World, capsys: 
 
 def test_rare_large_values_do_not_raise_the_alarm(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Equal versions, but one answer in ten is a thousand times as long, on either side at random."""
-    rng = random.Random(3)
-    lottery = lambda _: 60_000 if rng.random() < 0.1 else 60  # noqa: E731
+
+    def lottery(version: str) -> Callable[[str], int]:
+        return lambda case: 60_000 if random.Random(f"{version} {case}").random() < 0.1 else 60
+
     settle(world, "guardrails:\n  tokens: {margin: 10%}")
-    world.behaviour.tokens = {"v1": lottery, "v2": lottery}
+    world.behaviour.tokens = {"v1": lottery("v1"), "v2": lottery("v2")}
     code, found = canary(capsys)
     assert (code, found["verdict"]) == (0, "pass")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,15 +62,18 @@ class Behaviour:
     text = "fine"
 
     def __init__(self) -> None:
-        self.rng = random.Random(3)
+        self.asked: Counter[str] = Counter()
 
     def __call__(self, asked: dict[str, Any]) -> Answer:
         if self.down:
             return Answer(status=503)
         if not asked.get("logprobs"):
             return Answer(self.text)
-        top = [{"token": t, "logprob": v + self.rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
-        top[0]["logprob"] = TOKENS["yes"] + self.shift + self.rng.gauss(0, 0.05)
+        text = json.dumps(asked["messages"])
+        self.asked[text] += 1
+        rng = random.Random(f"{text} {self.asked[text]}")  # of this probe, in whichever order they arrive
+        top = [{"token": t, "logprob": v + rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
+        top[0]["logprob"] = TOKENS["yes"] + self.shift + rng.gauss(0, 0.05)
         choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "length"}
         return Answer(fields={"choices": [{**choice, "logprobs": {"content": [{**top[0], "top_logprobs": top}]}}]})
 

@@ -37,12 +37,6 @@ def world(tmp_path: Path) -> Watched:
     return Watched(tmp_path, model=Wandering(noise=0.001)).calibrated()
 
 
-@pytest.fixture
-def ties(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ties are broken by the same draws in every run."""
-    monkeypatch.setattr("promptops.runner.nightly.night.secrets.randbits", lambda _bits: 1)
-
-
 def test_an_alarm_that_rests_on_wandering_nights_is_not_raised(world: Watched) -> None:
     assert isinstance(world.model, Wandering)
     world.model.persistence = 0.6
@@ -117,7 +111,6 @@ def test_a_calibration_that_goes_one_way_is_refused(tmp_path: Path) -> None:
     assert "24h" not in said
 
 
-@pytest.mark.usefixtures("ties")
 def test_nights_that_follow_the_week_are_no_change(tmp_path: Path) -> None:
     """Its weekends are another load, which three days of calibration did not show."""
 
@@ -145,7 +138,6 @@ def test_nights_that_follow_the_week_are_no_change(tmp_path: Path) -> None:
     assert "nights follow the days of the week" in "\n".join(line.text for line in watch_history_lines([seen.watch]))
 
 
-@pytest.mark.usefixtures("ties")
 def test_a_week_that_the_calibration_has_shown_hides_no_change(tmp_path: Path) -> None:
     class Weekly(Model):
         def __call__(self, probes: list[Probe]) -> list[Sample]:  # type: ignore[override]
