@@ -75,6 +75,8 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
         yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
     if seen.why:
         yield Line(f"  {one_line(seen.why, 600)}{_tries(watch)}", "warn")
+    elif watch.missed is not None:  # it has CHANGED, and stays so
+        yield Line(f"  not read: {one_line(watch.missed.reason, 600)}{_tries(watch)}", "warn")
     if watch.thinned is not None and watch.thinned.every:
         yield Line(f"  NOTICE: since {watch.thinned.at} {hanging_words(watch)}", "warn")
     for notice in seen.notices:

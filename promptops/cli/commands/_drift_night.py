@@ -108,10 +108,8 @@ def tell(watch: Nightly, seen: Sequence[Seen], night: Night) -> bool:
 
     An outage is tried again by the next run. False is a mistake of the configuration, or nobody to be told.
     """
-    from promptops.core.nightly.events import AlarmTold, AnyEvent
     from promptops.runner.nightly.posting import Undelivered
-    from promptops.runner.nightly.telling import NOBODY, receivers, told_of
-    from promptops.times import timestamp
+    from promptops.runner.nightly.telling import NOBODY, deliver, receivers
 
     alarmed = [one for one in seen if one.watch.alarm is not None]
     if not alarmed:
@@ -124,19 +122,9 @@ def tell(watch: Nightly, seen: Sequence[Seen], night: Night) -> bool:
         due = [one for one in alarmed if receiver.name not in one.watch.told]
         if not due:
             continue
-        told = [told_of(one, night.factors.get(one.endpoint.name, ())) for one in due]
         try:
-            done = receiver.tell(told, watch.clock)
+            deliver(receiver, due, night.factors, watch.log, watch.clock, note)
         except Undelivered as error:
             note(f"{receiver.name} was not told, and the next run tries again: {error}")
             able = able and not error.mistaken
-            continue
-        at = timestamp(watch.clock.now())
-        fresh: list[AnyEvent] = [
-            AlarmTold(endpoint=one.endpoint.name, epoch=one.watch.epoch.epoch, at=at, to=receiver.name)
-            for one in due
-            if one.watch.epoch is not None
-        ]
-        watch.log.append(lambda _, fresh=fresh: fresh)  # type: ignore[misc]
-        note(f"{done}: {len(due)} endpoint{'s' * (len(due) != 1)} changed")
     return able

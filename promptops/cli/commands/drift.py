@@ -182,7 +182,7 @@ def _visit(session: Session, names: Sequence[str], wish: Resume, telling: Tellin
 def _mistaken(seen: Seen) -> bool:
     """Whether an endpoint was not read for what no night mends: its key is missing or refused, its model is gone."""
     missed = seen.watch.missed
-    return seen.state == "unmeasurable" and missed is not None and missed.failure in {"auth", "not_found"}
+    return missed is not None and missed.failure in {"auth", "not_found"}
 
 
 def _calibrate(names: Sequence[str], env: str | None, wanted: Wanted) -> int:

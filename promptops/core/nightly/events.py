@@ -153,8 +153,22 @@ class TextsTaken(Strict):
     cost: float | None = 0.0
 
 
+class AlarmTelling(Strict):
+    """A run begins to tell of the alarm of an epoch, so that no other does; `failed`: it could not be delivered.
+
+    One that neither failed nor was told was cut off in between, and nobody here knows whether it arrived.
+    """
+
+    kind: Literal["telling"] = "telling"
+    endpoint: Name
+    epoch: Count
+    at: str
+    to: Name
+    failed: bool = False
+
+
 class AlarmTold(Strict):
-    """The alarm of an epoch was delivered to a webhook: it is not told again."""
+    """The alarm of an epoch was delivered to a webhook or as an issue: it is not told again."""
 
     kind: Literal["told"] = "told"
     endpoint: Name
@@ -164,8 +178,26 @@ class AlarmTold(Strict):
 
 
 Event = Annotated[
-    EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold,
+    EpochBegun
+    | ProbesChosen
+    | ReadingTaken
+    | Missed
+    | NightsThinned
+    | AlarmRaised
+    | TextsTaken
+    | AlarmTelling
+    | AlarmTold,
     Field(discriminator="kind"),
 ]
-AnyEvent = EpochBegun | ProbesChosen | ReadingTaken | Missed | NightsThinned | AlarmRaised | TextsTaken | AlarmTold
+AnyEvent = (
+    EpochBegun
+    | ProbesChosen
+    | ReadingTaken
+    | Missed
+    | NightsThinned
+    | AlarmRaised
+    | TextsTaken
+    | AlarmTelling
+    | AlarmTold
+)
 EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)

@@ -33,7 +33,11 @@ _NEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One endpoint of a message. `moved` says what experiments found, in words."""
+    """One endpoint of a message. `moved` says what experiments found, in words.
+
+    `alarm` names its alarm wherever and however often that is told; `again`: whether it was told before is not known,
+    because the run that began to was cut off.
+    """
 
     endpoint: str
     serves: tuple[str, ...]
@@ -42,6 +46,8 @@ class Told:
     reason: str
     epoch: int
     moved: tuple[str, ...] = ()
+    alarm: str = ""
+    again: bool = False
 
 
 def payload(kind: Kind, told: Sequence[Told]) -> bytes:
@@ -56,15 +62,21 @@ def issue(told: Sequence[Told], run: str = "") -> tuple[str, str]:
     What a provider said is in a fenced block that nothing inside can close: no mention, link or quick action of a
     tracker comes out of it.
     """
-    text = plain("\n".join(_lines(told)))
+    text = "\n".join(_lines(told))
     fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
     words = [
         "A pinned model that is served answers differently than it did. Nothing in this repository changed that.",
         f"{fence}text\n{text}\n{fence}",
         _NEXT,
         *([f"Found by {run}"] if run else []),
+        "\n".join(mark(one) for one in told),
     ]
     return plain(title(told))[:200], "\n\n".join(words)
+
+
+def mark(told: Told) -> str:
+    """The comment of Markdown by which an issue is known to tell of this alarm: nobody sees it."""
+    return f"<!-- promptops alarm {told.alarm} -->"
 
 
 def _body(document: dict[str, Any]) -> bytes:
@@ -94,13 +106,15 @@ def _generic(told: Sequence[Told]) -> dict[str, Any]:
         "title": title(told),
         "endpoints": [
             {
-                "endpoint": one.endpoint,
+                "alarm": one.alarm,
+                "again": one.again,
+                "endpoint": plain(one.endpoint),
                 "serves": list(one.serves),
                 "since": one.since,
                 "lane": one.lane,
-                "reason": one.reason[:MOST_TEXT],
+                "reason": plain(one.reason[:MOST_TEXT]),
                 "epoch": one.epoch,
-                "attribution": list(one.moved),
+                "attribution": [plain(words[:MOST_TEXT]) for words in one.moved],
             }
             for one in told[:MOST_ENDPOINTS]
         ],
@@ -147,6 +161,9 @@ def _lines(told: Sequence[Told], most: int = MOST_ENDPOINTS) -> list[str]:
         )
     if len(told) > most:
         lines.append(f"and {len(told) - most} more")
+    if any(one.again for one in told):
+        lines.append("This may have been told before: the run that began to tell it was cut off.")
+    lines = [plain(line) for line in lines]
     return [*lines, "Look: promptops drift history. Accept: promptops drift accept PIN --reason TEXT"]
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from promptops.core.nightly.events import (
     AlarmRaised,
+    AlarmTelling,
     AlarmTold,
     AnyEvent,
     EpochBegun,
@@ -93,6 +94,7 @@ class Watch:
     texts: TextsTaken | None = None
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
+    telling: dict[str, str] = field(default_factory=dict)
     hourly: bool = False
     trending: bool = False
     _moments: list[datetime] = field(default_factory=list)
@@ -111,15 +113,16 @@ class Watch:
             self._read(event)
         elif isinstance(event, AlarmRaised):
             self.alarm = event
-        elif isinstance(event, AlarmTold):
-            self.told.add(event.to)
+        elif isinstance(event, AlarmTelling | AlarmTold):
+            self._tell(event)
         elif isinstance(event, TextsTaken):
             self._take_texts(event)
         elif isinstance(event, NightsThinned):
             self._thin(event)
         else:
             self._miss(event)
-        spent = 0.0 if isinstance(event, EpochBegun | AlarmRaised | AlarmTold | NightsThinned) else event.cost
+        free = EpochBegun | AlarmRaised | AlarmTelling | AlarmTold | NightsThinned
+        spent = 0.0 if isinstance(event, free) else event.cost
         self.cost = None if self.cost is None or spent is None else self.cost + spent
 
     def _begin(self, event: EpochBegun) -> None:
@@ -127,6 +130,17 @@ class Watch:
         fresh = Watch(self.endpoint, epoch=event, cost=self.cost)
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))
+
+    def _tell(self, event: AlarmTelling | AlarmTold) -> None:
+        """Who was told, and who is being told since when; that of an epoch before this one is over."""
+        if self.epoch is None or event.epoch != self.epoch.epoch:
+            return
+        if isinstance(event, AlarmTold):
+            self.told.add(event.to)
+        elif event.failed:
+            self.telling.pop(event.to, None)
+        else:
+            self.telling[event.to] = event.at
 
     def _read(self, event: ReadingTaken) -> None:
         self.readings, self.last, self.missed = event.number, event, None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from promptops.core.nightly.messages import Told, issue
+from promptops.core.nightly.messages import Told, issue, mark
 from promptops.runner.nightly.posting import Undelivered, address, again, secret, send
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class _Place:
     run: str
     opened: str
     number: str
+    author: str
+    text: str
     comments: str
     written: Callable[[str, str], dict[str, Any]]
 
@@ -53,23 +55,51 @@ class Tracker:
 
     def tell(self, told: Sequence[Told], clock: Clock) -> str:
         """Open the issue, or comment on the open one; returns what was done, in words. Raises `Undelivered`."""
-        return again(lambda: self._once(*issue(told, self._place.run)), clock)
+        return again(lambda: self._once(told), clock)
 
-    def _once(self, title: str, body: str) -> str:
+    def _once(self, told: Sequence[Told]) -> str:
         place = self._place
-        number = self._open()  # each time: an attempt that failed on its way back may have opened it
-        if number is None:
-            opened = self._ask("POST", place.issues, place.written(title, body))
+        found = self._open()  # each time: an attempt that failed on its way back may have opened it
+        if found is None:
+            opened = self._ask("POST", place.issues, place.written(*issue(told, place.run)))
             return f"opened issue {_number(opened, place.number) or ''}".rstrip()
+        number = _number(found, place.number)
+        fresh = self._unsaid(told, found)
+        if not fresh:
+            return f"issue {number} says it already"
+        title, body = issue(fresh, place.run)
         self._ask("POST", f"{place.issues}/{number}/{place.comments}", {"body": f"{title}\n\n{body}"})
         return f"commented on issue {number}"
 
-    def _open(self) -> int | None:
-        query = urlencode({"state": self._place.opened, "labels": LABEL, "per_page": 20})
-        found = self._ask("GET", f"{self._place.issues}?{query}")
-        issues = found if isinstance(found, list) else []
-        numbers = [_number(one, self._place.number) for one in issues if not _is_pull_request(one)]
-        return min((number for number in numbers if number is not None), default=None)
+    def _open(self) -> Mapping[str, Any] | None:
+        """The oldest open issue with the label."""
+        place = self._place
+        query = urlencode({"state": place.opened, "labels": LABEL, "per_page": 20})
+        found = self._ask("GET", f"{place.issues}?{query}")
+        numbers = {
+            number: one
+            for one in (found if isinstance(found, list) else [])
+            if not _is_pull_request(one) and (number := _number(one, place.number)) is not None
+        }
+        return numbers[min(numbers)] if numbers else None
+
+    def _unsaid(self, told: Sequence[Told], found: Mapping[str, Any]) -> list[Told]:
+        """What neither the issue nor a comment on it tells of: a run that was cut off may have."""
+        said = str(found.get(self._place.text) or "")
+        left = [one for one in told if mark(one) not in said]
+        said = self._comments(found) if left else ""
+        return [one for one in left if mark(one) not in said]
+
+    def _comments(self, found: Mapping[str, Any]) -> str:
+        """What its author said below it: anybody else could hide an alarm by a comment."""
+        place, author = self._place, _author(found, self._place)
+        address = f"{place.issues}/{_number(found, place.number)}/{place.comments}?per_page=100"
+        try:
+            comments = self._ask("GET", address)
+        except Undelivered:
+            return ""  # then it is rather said twice than never
+        listed = comments if isinstance(comments, list) else []
+        return "\n".join(str(one.get("body")) for one in listed if author is not None and _author(one, place) == author)
 
     def _ask(self, method: str, url: str, fields: Mapping[str, Any] | None = None) -> Any:
         body = None if fields is None else json.dumps(fields).encode()
@@ -95,6 +125,8 @@ def _github(environ: Mapping[str, str], token: str) -> _Place:
         run=f"{server}/{repository}/actions/runs/{run}" if server and run else "",
         opened="open",
         number="number",
+        author="user",
+        text="body",
         comments="comments",
         written=lambda title, body: {"title": title, "body": body, "labels": [LABEL]},
     )
@@ -109,6 +141,8 @@ def _gitlab(environ: Mapping[str, str], token: str) -> _Place:
         run=environ.get("CI_JOB_URL", ""),
         opened="opened",
         number="iid",
+        author="author",
+        text="description",
         comments="notes",
         written=lambda title, body: {"title": title, "description": body, "labels": LABEL},
     )
@@ -127,6 +161,11 @@ def _matching(environ: Mapping[str, str], variable: str, pattern: str) -> str:
 def _number(found: object, key: str) -> int | None:
     number = found.get(key) if isinstance(found, Mapping) else None
     return number if isinstance(number, int) and number > 0 else None
+
+
+def _author(found: object, place: _Place) -> int | None:
+    author = found.get(place.author) if isinstance(found, Mapping) else None
+    return _number(author, "id")
 
 
 def _is_pull_request(found: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptops.config import WebhookConfig
-from promptops.core.nightly.messages import Told
+from promptops.core.nightly.messages import Told, mark
 from promptops.errors import UsageError
 from promptops.runner.nightly.issues import Tracker as IssueTracker
 from promptops.runner.nightly.posting import Undelivered
@@ -23,8 +23,8 @@ from tests.runner.nightly.tracker import Tracker, tracking
 BEGIN = datetime(2026, 11, 1, 3, 17, tzinfo=UTC)
 
 
-def told(name: str = "test/model-1", reason: str = "it is far off") -> Told:
-    return Told(name, ("greet@v1",), "2026-11-01T03:17:00Z", "fast", reason, 1)
+def told(name: str = "test/model-1", reason: str = "it is far off", again: bool = False) -> Told:
+    return Told(name, ("greet@v1",), "2026-11-01T03:17:00Z", "fast", reason, 1, (), f"alarm of {name}", again)
 
 
 @pytest.fixture
@@ -93,8 +93,29 @@ def test_an_answer_that_was_lost_on_its_way_back_opens_no_second_issue(
         return found if next(statuses, 200) == 200 else (502, {})
 
     tracker.answer = lost  # type: ignore[method-assign]
-    assert IssueTracker(environ).tell([told()], clock) == "commented on issue 1"
-    assert len(tracker.issues) == 1
+    assert IssueTracker(environ).tell([told()], clock) == "issue 1 says it already"
+    assert (len(tracker.issues), tracker.comments) == (1, [])
+
+
+def test_what_an_issue_or_a_comment_of_its_author_says_is_not_said_again(
+    tracker: Tracker, environ: Mapping[str, str], clock: SimulatedClock
+) -> None:
+    IssueTracker(environ).tell([told()], clock)
+    IssueTracker(environ).tell([told("test/model-2")], clock)
+    both = [told(again=True), told("test/model-2", again=True)]
+    assert IssueTracker(environ).tell(both, clock) == "issue 1 says it already"
+    assert IssueTracker(environ).tell([*both, told("test/model-3")], clock) == "commented on issue 1"
+    ((_, first), (_, second)) = tracker.comments
+    assert ("model-2" in first, "model-2" in second, "model-3" in second) == (True, False, True)
+
+
+def test_a_comment_of_somebody_else_hides_no_alarm(
+    tracker: Tracker, environ: Mapping[str, str], clock: SimulatedClock
+) -> None:
+    IssueTracker(environ).tell([told()], clock)
+    tracker.comments.append((1, mark(told("test/model-2"))))
+    tracker.authors.append(8)
+    assert IssueTracker(environ).tell([told("test/model-2")], clock) == "commented on issue 1"
 
 
 @pytest.mark.parametrize(

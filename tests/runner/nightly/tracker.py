@@ -21,6 +21,7 @@ class Tracker:
     port: int = 0
     issues: list[dict[str, Any]] = field(default_factory=list)
     comments: list[tuple[int, str]] = field(default_factory=list)
+    authors: list[int] = field(default_factory=list)
     calls: list[tuple[str, str, Message, bytes]] = field(default_factory=list)
     answers: list[int | tuple[int, dict[str, str]]] = field(default_factory=list)
 
@@ -57,19 +58,24 @@ class Tracker:
             return 401, {"message": "Bad credentials"}
         number, opened = ("number", "open") if github else ("iid", "opened")
         asked, sent = parse_qs(parts.query), json.loads(body) if body else {}
+        author = {"user" if github else "author": {"id": 7}}
+        comment = re.search(rf"/(\d+)/{'comments' if github else 'notes'}$", parts.path)
+        if method == "GET" and comment:
+            here = [(by, text) for by, (number, text) in zip(self.authors, self.comments, strict=True)]
+            return 200, [{"body": text, next(iter(author)): {"id": by}} for by, text in here]
         if method == "GET":
             assert asked["state"] == [opened]
             (label,) = asked["labels"]
             return 200, [i for i in self.issues if i["state"] == opened and label in i["labels"]]
-        if comment := re.search(rf"/(\d+)/{'comments' if github else 'notes'}$", parts.path):
+        if comment:
             self.comments.append((int(comment[1]), sent["body"]))
+            self.authors.append(7)
             return 201, {"id": 1}
         assert parts.path.endswith("/issues")
         labels = sent["labels"] if github else sent["labels"].split(",")
         text = sent["body"] if github else sent["description"]
-        self.issues.append(
-            {number: len(self.issues) + 1, "state": opened, "title": sent["title"], "text": text, "labels": labels}
-        )
+        words = {"title": sent["title"], "text": text, "body" if github else "description": text}
+        self.issues.append({number: len(self.issues) + 1, "state": opened, "labels": labels, **words, **author})
         return 201, self.issues[-1]
 
 
