@@ -172,6 +172,23 @@ def test_a_job_is_red_for_a_key_that_is_refused_or_a_model_that_is_gone(
     assert night.drift(days=1) == 10  # to whoever looks it says so
 
 
+def test_a_key_that_is_refused_after_an_alarm_is_red_and_said(
+    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(night)
+    behaviour.shift = -2.0
+    with tracking() as tracker:
+        for name, value in tracker.github().items():
+            monkeypatch.setenv(name, value)
+        assert night.drift("--require-state", days=1) == 1
+        monkeypatch.setattr(Behaviour, "__call__", lambda self, asked: Answer(status=401))
+        capsys.readouterr()
+        assert night.drift("--require-state", days=1) == 2
+    out = capsys.readouterr().out
+    assert "CHANGED: test/model-1" in out
+    assert "  not read: 1 of 1 probes could not be asked" in out
+
+
 def test_an_epoch_begins_where_the_mark_cannot_be_written(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     (night.files.path / "prompts/drift.json").mkdir()
     assert night.drift("accept", "--reason", "in a container") == 2  # what is there is no mark

@@ -256,3 +256,23 @@ def test_a_lost_log_has_no_history(night: Night, capsys: pytest.CaptureFixture[s
     night.state.with_name("state.head").unlink()
     assert night.drift("history") == 10
     assert "the state of the watch was lost" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--at", "03:17"], "--at is when the nights of the daemon are, and there is none without --watch"),
+        (["--watch", "--resume"], "--watch makes many"),
+        (["--watch", "--no-resume"], "--watch makes many"),
+        (["--tier", "1", "--samples", "3"], "--samples: about the dataset, and --tier 1 asks probes only"),
+        (["--tier", "1", "--tag", "quick", "--limit", "2"], "--tag, --limit: about the dataset"),
+        (["--tier", "3", "--state", "here"], "--state: about the log of the probes, and --tier 3 asks"),
+        (["--tier", "3", "--require-state"], "--require-state: about the log"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    in_folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TemporaryProject(in_folder)
+    assert run(["drift", *arguments]) == 2
+    assert said in capsys.readouterr().err

@@ -18,7 +18,7 @@ HOUR: Final = 3600.0  # seconds
 _MISTAKE: Final = PromptopsError.exit_code
 
 
-def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int], *, hour: int, minute: int) -> None:
+def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int] | None, *, hour: int, minute: int) -> None:
     """Visit now, then every night at a time of the machine's own clock, and calibrate hourly; until Ctrl-C or SIGTERM.
 
     One at a time, and what was missed (the machine slept) is made up for once, however late: a visit reads only what is
@@ -32,9 +32,11 @@ def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int], *, hour: 
     due = Due()
     scheduler: Any = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
     scheduler.add_job(lambda: due.put(visit), "cron", hour=hour, minute=minute)
-    scheduler.add_job(lambda: due.put(calibrate), "interval", seconds=HOUR)
+    if calibrate is not None:
+        scheduler.add_job(lambda: due.put(calibrate), "interval", seconds=HOUR)
     with _until_terminated():
-        note(f"watching: a night at {hour:02}:{minute:02}, calibration every hour; Ctrl-C ends it")
+        hourly = ", calibration every hour" if calibrate is not None else ""
+        note(f"watching: a night at {hour:02}:{minute:02}{hourly}; Ctrl-C ends it")
         said(visit, first=True)
         scheduler.start()
         try:

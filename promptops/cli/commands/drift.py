@@ -113,7 +113,9 @@ def check(
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and visit every night: a small daemon (pip install …[watch]).")
     ] = False,
-    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When the daemon's nights are.")] = "03:17",
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="HH:MM", help="When the nights of --watch are (default: 03:17).")
+    ] = None,
     telling: Telling,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,7 +128,8 @@ def check(
 
     if tier not in ("1", "3", "all"):
         raise UsageError(f"--tier {tier!r}: write 1 (probes), 3 (dataset) or all")
-    chosen = choices(CaseOptions(samples, tag, limit), effort, environment=env)
+    cases = CaseOptions(samples, tag, limit)
+    chosen = choices(cases, effort, environment=env)
 
     def visit(wish: Resume) -> int:
         session = Session(current_project(), "live", environ(), chosen)
@@ -134,6 +137,7 @@ def check(
 
     wanted = Wanted(tier, state, require_state, as_json)
     wish, names = resume_of(resume, selectors or ())
+    _check_together(wanted, cases, resume=resume, watch=watch, at=at)
     if not watch:
         finish(visit(wish))
         return
@@ -141,10 +145,30 @@ def check(
     from promptops.cli.commands.schedule import time_of_day
     from promptops.runner.nightly.telling import check_receivers
 
-    hour, minute = time_of_day(at)
+    hour, minute = time_of_day(at or "03:17")
     drift_settings = current_project().config.drift
     check_receivers(drift_settings.webhook if drift_settings is not None else None, environ())
-    keep_watch(lambda: visit(wish), lambda: _calibrate(names, env, wanted), hour=hour, minute=minute)
+    calibration = None if tier == "3" else lambda: _calibrate(names, env, wanted)
+    keep_watch(lambda: visit(wish), calibration, hour=hour, minute=minute)
+
+
+def _check_together(wanted: Wanted, cases: CaseOptions, *, resume: bool | None, watch: bool, at: str | None) -> None:
+    """Refuse options that would not do anything beside the others; raises `UsageError`."""
+    if at is not None and not watch:
+        raise UsageError(
+            "--at is when the nights of the daemon are, and there is none without --watch:\n"
+            f"  promptops drift --watch --at {at}\n"
+            f"  promptops schedule cron --at {at}   writes the job of a scheduler instead"
+        )
+    if watch and resume is not None:
+        raise UsageError("--resume and --no-resume are about one run, and --watch makes many: leave one of them out")
+    of_cases = {"--samples": cases.samples, "--tag": cases.tag, "--limit": cases.limit, "--resume": resume is not None}
+    given = [name for name, value in of_cases.items() if value]
+    if wanted.tier == "1" and given:
+        raise UsageError(f"{', '.join(given)}: about the dataset, and --tier 1 asks probes only")
+    given = [name for name, value in (("--state", wanted.state), ("--require-state", wanted.required)) if value]
+    if wanted.tier == "3" and given:
+        raise UsageError(f"{', '.join(given)}: about the log of the probes, and --tier 3 asks the dataset only")
 
 
 def _opened(names: Sequence[str], env: str | None, state: str | None) -> tuple[Session, Nightly]:

@@ -67,7 +67,12 @@ def schedule(
     if how not in writer.keeps:
         raise UsageError(f"--keep {how!r}: {where} keeps the log by {' or '.join(writer.keeps)}")
     repository = _repository(project.root)
+    if image and not writer.images:
+        takes = " and ".join(name for name, one in SCHEDULERS.items() if one.images)
+        raise UsageError(f"--image is for {takes}: {where} runs the job without a container")
     job = _job(project, repository, how, environment=env, at=time_of_day(at), image=image)
+    if problems := [*job.problems(), *(job.problems_of_places() if writer.path else ())]:
+        raise UsageError("\n".join(problems))
     text = writer.write(job)
     if where not in _ISSUES and (project.config.drift is None or project.config.drift.webhook is None):
         note("notice: nobody is told of an alarm without [tool.promptops.drift.webhook]: the job would fail instead")
@@ -168,6 +173,6 @@ def _repository(root: Path) -> Path:
 def time_of_day(text: str) -> tuple[int, int]:
     """Read `03:17`; raises `UsageError`."""
     hour, colon, minute = text.partition(":")
-    if colon and hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60:
+    if colon and hour.isdecimal() and minute.isdecimal() and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
     raise UsageError(f"--at {text!r} is no time of day: write HH:MM, such as 03:17")

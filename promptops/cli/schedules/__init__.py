@@ -11,10 +11,10 @@ from promptops.cli.schedules.systemd import systemd
 
 SCHEDULERS: dict[str, Writer] = {
     "github": Writer(github, ("cache", "branch", "artifact", "store"), ".github/workflows/promptops-drift.yml"),
-    "gitlab": Writer(gitlab, ("cache", "artifact", "store"), ".gitlab/promptops-drift.yml"),
+    "gitlab": Writer(gitlab, ("cache", "artifact", "store"), ".gitlab/promptops-drift.yml", images=True),
     "cron": Writer(cron, ("folder",)),
     "systemd": Writer(systemd, ("folder",)),
-    "kubernetes": Writer(kubernetes, ("volume", "store"), "promptops-drift.yaml"),
+    "kubernetes": Writer(kubernetes, ("volume", "store"), "promptops-drift.yaml", images=True),
 }
 
 __all__ = ["SCHEDULERS", "Job", "Writer"]

@@ -17,20 +17,21 @@ _WORDS = """\
 
 
 def cron(job: Job) -> str:
-    """The night, and the hourly readings of the calibration: absolute paths, one at a time where there is `flock`."""
+    """The night, and the hourly readings of the calibration: from the project, and one at a time where there is `flock`."""
     words = _WORDS.format(keys=job.home / "drift.env", log=job.home / "drift.log")
     night = _line(job, f"{job.minute} {job.hour}", job.night)
     return f"{words}{night}\n{_line(job, f'{job.calibration_minute} *', job.hourly)}\n"
 
 
 def _line(job: Job, when: str, command: str) -> str:
-    keys, log = _quoted(job.home / "drift.env"), _quoted(job.home / "drift.log")
+    keys, lock, log = (_quoted(Path(job.store) / f"drift.{ending}") for ending in ("env", "lock", "log"))
+    dotted = keys if Path(job.store).is_absolute() else f"./{keys}"
     program = f"{_quoted(job.program)} {command.removeprefix('promptops ')}"
     if job.flock is not None:  # two at once count one reading, but pay for two
-        program = f"{_quoted(Path(job.flock))} -w 3600 -E 10 {_quoted(job.home / 'drift.lock')} {program}"
-    text = (
-        f"cd {_quoted(job.root)} && mkdir -p {_quoted(job.home)} && "
-        f"if [ -f {keys} ]; then set -a; . {keys}; set +a; fi && "
+        program = f"{_quoted(Path(job.flock))} -w 3600 -E 10 {lock} {program}"
+    text = (  # short, by paths from the project: crontabs take a thousand characters
+        f"cd {_quoted(job.root)} && mkdir -p {_quoted(Path(job.store))} && "
+        f"if [ -f {keys} ]; then set -a; . {dotted}; set +a; fi && "
         f"{{ code=0; {program} >> {log} 2>&1 || code=$?; "
         f'case $code in {GREEN}) ;; *) echo "promptops drift ended in $code"; tail -n 20 {log} ;; esac; }}'
     )

@@ -5,9 +5,11 @@ Actions are pinned to the commits of their releases: a tag can be moved.
 
 from __future__ import annotations
 
+import shlex
+
 from msgspec import Struct
 
-from promptops.cli.schedules.job import GREEN, Job
+from promptops.cli.schedules.job import GREEN, Job, scalar
 
 _CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1  # v7.0.1"
 _PYTHON = "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97  # v7.0.0"
@@ -169,7 +171,7 @@ _WAYS = {
           last=$(gh api "repos/$GITHUB_REPOSITORY/actions/artifacts?name=promptops-drift&per_page=50" --jq '
             [.artifacts[] | select(.expired | not) | .workflow_run
             | select(.head_branch == env.GITHUB_REF_NAME and .head_repository_id == .repository_id)][0].id // empty')
-          if [ -n "$last" ]; then gh run download "$last" --name promptops-drift --dir {state}; fi
+          if [ -n "$last" ]; then gh run download "$last" --name promptops-drift --dir {state_word}; fi
 """,
         save="""\
       - uses: {action_upload}
@@ -191,8 +193,9 @@ def github(job: Job) -> str:
     way = _WAYS[job.keep]
     permissions = [f"contents: {way.contents}", "issues: write", *way.permissions]
     filled = {
-        "state": job.state,
-        "path": job.place,
+        "state": scalar(job.state),
+        "state_word": shlex.quote(job.state),
+        "path": scalar(job.place),
         "kept": _KEPT,
         "action_restore": _RESTORE,
         "action_save": _SAVE,
@@ -209,7 +212,7 @@ def github(job: Job) -> str:
         credentials="" if way.contents == "write" else "        with:\n          persist-credentials: false\n",
         checkout=_CHECKOUT,
         setup=_PYTHON,
-        folder=job.folder,
+        folder=scalar(job.folder),
         python=job.python,
         install=job.install,
         restore=way.restore.format(**filled),

@@ -5,7 +5,9 @@ Sources: https://docs.gitlab.com/ci/yaml/, https://docs.gitlab.com/api/job_artif
 
 from __future__ import annotations
 
-from promptops.cli.schedules.job import Job
+import shlex
+
+from promptops.cli.schedules.job import Job, scalar
 
 _JOB = """\
 # The nightly drift check. Written by `promptops schedule gitlab`; yours to edit.
@@ -92,12 +94,12 @@ def gitlab(job: Job) -> str:
         calibration=job.calibration_minute,
         keys=", ".join((*job.keys, "PROMPTOPS_ISSUES_TOKEN")),
         image=job.image or f"python:{job.python}",
-        variables=f"  variables:\n    PROMPTOPS_DRIFT_STATE: {job.state}\n" if kept else "",
-        cache=_CACHE.format(place=job.place) if job.keep == "cache" else "",
+        variables=f"  variables:\n    PROMPTOPS_DRIFT_STATE: {scalar(job.state)}\n" if kept else "",
+        cache=_CACHE.format(place=scalar(job.place)) if job.keep == "cache" else "",
         restore=_RESTORE.format() if artifact else "",
-        artifacts=_ARTIFACTS.format(place=job.place) if artifact else "",
+        artifacts=_ARTIFACTS.format(place=scalar(job.place)) if artifact else "",
         install=job.install,
-        folder=job.folder,
+        folder=shlex.quote(job.folder),
         environment=job.environment,
         guard=_guard(job),
         night=job.night,
