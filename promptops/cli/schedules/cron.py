@@ -17,7 +17,7 @@ _WORDS = """\
 
 
 def cron(job: Job) -> str:
-    """The night, and the hourly readings of the calibration: from the project, and one at a time where there is `flock`."""
+    """The night, and the hourly readings of the calibration; one at a time where there is `flock`."""
     words = _WORDS.format(keys=job.home / "drift.env", log=job.home / "drift.log")
     night = _line(job, f"{job.minute} {job.hour}", job.night)
     return f"{words}{night}\n{_line(job, f'{job.calibration_minute} *', job.hourly)}\n"
