@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ Kind = Literal["slack", "teams", "generic"]
 MOST_ENDPOINTS = 20  # that a message lists
 MOST_TEXT = 600  # characters of a reason
 MOST_CARD = 26_000  # bytes of a message to Teams
+MOST_BLOCKS = 12_000  # bytes of one to Slack, which refuses some of more than 13,000 (msg_blocks_too_long)
 _LANES = {"detector": "the detector", "fast": "the fast lane", "identity": "the replies' names", "texts": "the texts"}
 _NEXT = (
     "Does it matter? `promptops run <prompt>@production --mode live` says which cases broke. Then accept it, with a "
@@ -71,7 +72,7 @@ def issue(told: Sequence[Told], run: str = "") -> tuple[str, str]:
         *([f"Found by {run}"] if run else []),
         "\n".join(mark(one) for one in told),
     ]
-    return plain(title(told))[:200], "\n\n".join(words)
+    return title(told)[:200], "\n\n".join(words)
 
 
 def mark(told: Told) -> str:
@@ -95,7 +96,7 @@ def signature(key: str, timestamp: int, body: bytes) -> str:
 def title(told: Sequence[Told]) -> str:
     """The message in one line."""
     if len(told) == 1:
-        return f"promptops: {told[0].endpoint} answers differently"
+        return plain(f"promptops: {told[0].endpoint} answers differently")
     return f"promptops: {len(told)} endpoints answer differently (one cause is likelier than many)"
 
 
@@ -123,19 +124,28 @@ def _generic(told: Sequence[Told]) -> dict[str, Any]:
 
 
 def _slack(told: Sequence[Told]) -> dict[str, Any]:
-    lines = [_escaped(line)[:2900] for line in _lines(told)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line, "verbatim": True}} for line in lines]
-    heading = {"type": "header", "text": {"type": "plain_text", "text": title(told)[:150]}}
-    return {"text": _escaped(title(told)), "blocks": [heading, *blocks][:50]}
+    """As many endpoints as a message may hold."""
+    return _fitting(told, MOST_BLOCKS, lambda lines: _blocks(title(told), lines))
+
+
+def _blocks(heading: str, lines: Sequence[str]) -> dict[str, Any]:
+    texts = [_escaped(line)[:2900] for line in lines]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in texts]
+    first = {"type": "header", "text": {"type": "plain_text", "text": heading[:150]}}
+    return {"text": _escaped(heading), "blocks": [first, *blocks][:50]}
 
 
 def _teams(told: Sequence[Told]) -> dict[str, Any]:
     """As many endpoints as a message may hold."""
+    return _fitting(told, MOST_CARD, lambda lines: _card(title(told)[:MOST_TEXT], lines))
+
+
+def _fitting(told: Sequence[Told], size: int, made: Callable[[Sequence[str]], dict[str, Any]]) -> dict[str, Any]:
     for most in range(min(len(told), MOST_ENDPOINTS), 0, -1):
-        message = _card(title(told), _lines(told, most))
-        if len(_body(message)) <= MOST_CARD:
+        message = made(_lines(told, most))
+        if len(_body(message)) <= size:
             return message
-    return _card(title(told)[:MOST_TEXT], _lines(told, 0))
+    return made(_lines(told, 0))
 
 
 def _card(heading: str, lines: Sequence[str]) -> dict[str, Any]:

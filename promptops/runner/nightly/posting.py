@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ PAUSE: Final = 5.0  # seconds before the second attempt; twice as long before th
 MOST_PAUSE: Final = 60.0  # seconds that a receiver may ask to be waited for
 TIMEOUT: Final = 10.0
 MOST_ANSWER: Final = 1024 * 1024  # bytes that are read of an answer
+MOST_READING: Final = 30.0  # seconds; by then a 2xx without its end is a delivery all the same
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECONDS: Final = re.compile(r"\d{1,6}", re.ASCII)
 
@@ -98,9 +100,9 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None =
 
 
 def _bounded(answer: httpx.Response) -> bytes:
-    found = bytearray()
+    found, begun = bytearray(), time.monotonic()
     for piece in answer.iter_bytes():
         found += piece
-        if len(found) > MOST_ANSWER:
+        if len(found) > MOST_ANSWER or time.monotonic() - begun > MOST_READING:
             break
     return bytes(found)

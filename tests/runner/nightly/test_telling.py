@@ -235,6 +235,21 @@ def test_a_message_to_teams_fits_whatever_is_in_it(tracker: Tracker, clock: Simu
     assert lines[-2]["text"] == f"and {40 - (len(lines) - 3)} more"
 
 
+@pytest.mark.parametrize("count", [1, 20, 40])
+def test_a_message_to_slack_fits_whatever_is_in_it(tracker: Tracker, clock: SimulatedClock, count: int) -> None:
+    many = [told(f"test/model-{n}", "<&>\x1b\u202e" * 20_000) for n in range(count)]
+    webhook(tracker, "slack").tell(many, clock)
+    ((_, _, _, body),) = tracker.calls
+    document = json.loads(body)
+    texts = [block["text"]["text"] for block in document["blocks"]]
+    assert len(body) <= 12_000
+    assert all(0 < len(text) <= 3000 for text in texts)
+    assert (len(texts[0]) <= 150, len(texts) <= 50) == (True, True)
+    assert not any(character in body.decode() for character in "\x1b\u202e")
+    named = sum("since 2026-" in text for text in texts)
+    assert named == count or f"and {count - named} more" in texts
+
+
 def test_slack_makes_no_link_of_what_a_provider_said(tracker: Tracker, clock: SimulatedClock) -> None:
     webhook(tracker, "slack").tell([told(reason="<!channel> https://evil.example")], clock)
     ((_, _, _, body),) = tracker.calls
@@ -251,3 +266,11 @@ def test_both_may_be_told(tracker: Tracker) -> None:
     assert [receiver.name for receiver in found] == ["gitlab"]
     assert mistakes == ["the webhook cannot be called: $PROMPTOPS_WEBHOOK_URL is not set"]
     assert receivers(None, {}) == ([], [])
+
+
+def test_a_receiver_that_never_ends_its_answer_was_told(
+    tracker: Tracker, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptops.runner.nightly.posting.MOST_READING", -1.0)
+    assert webhook(tracker).tell([told()], clock) == "told generic"
+    assert len(tracker.calls) == 1
