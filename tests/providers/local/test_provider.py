@@ -71,9 +71,9 @@ def test_it_takes_one_request_at_a_time_and_nobody_may_raise_that(launcher: Laun
 def test_waiting_for_others_does_not_use_up_the_deadline(launcher: Launcher) -> None:
     async def scene(first: LocalProvider, second: LocalProvider) -> None:
         await asyncio.gather(ask(first), ask(second))
-        slow = asyncio.ensure_future(ask(first, "wait 1"))
-        await asyncio.sleep(0.2)
-        assert (await ask(second, "wait 0.1", seconds=0.5)).text == "tiny"
+        slow = asyncio.ensure_future(ask(first, "wait 4"))
+        await asyncio.sleep(0.5)
+        assert (await ask(second, "wait 0.1", seconds=2.5)).text == "tiny"
         assert slow.done()
         await slow
 
