@@ -13,7 +13,7 @@ from typing import Any
 
 import platformdirs
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
@@ -24,7 +24,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Every test gets a home of its own, and so another cache folder: the real model file is found by its real place.
 os.environ.setdefault("PROMPTOPS_CACHE_DIR", platformdirs.user_cache_dir("promptops"))
 
-settings.register_profile("promptops", deadline=None, derandomize=True, max_examples=60)
+_SLOW = (HealthCheck.too_slow,)  # says how busy the machine is, not what the code does
+settings.register_profile("promptops", deadline=None, derandomize=True, max_examples=60, suppress_health_check=_SLOW)
 settings.load_profile("promptops")
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

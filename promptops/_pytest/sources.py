@@ -39,30 +39,27 @@ class PollingSource:
     def samples(self, target: Target, case: Case) -> list[Sample]:
         """Wait for all samples of one case."""
         keys = target.keys(case)
-        found: dict[SampleKey, Sample] = {}
-        pause = _POLL
-        while True:
-            ended = self._ended()
-            found.update(self._mailbox.get_many([key for key in keys if key not in found]))
-            if len(found) == len(keys) or ended is not None:
-                break
-            self._sleep(pause)
-            pause = min(2 * pause, _SLICE)
+        found, ended = self._wait(keys)
         return [self._with_answers(target, case, found.get(key) or _never(key, ended or "")) for key in keys]
 
     def _with_answers(self, target: Target, case: Case, sample: Sample) -> Sample:
         """The sample with what judges were asked about it, which is written a moment later."""
-        keys = target.judging_keys(case, sample.key) if target.judges and sample.reply is not None else []
+        if not target.judges or sample.reply is None:
+            return sample
+        found, _ = self._wait(target.judging_keys(case, sample.key))
+        return replace(sample, answers=tuple(found.values())) if found else sample
+
+    def _wait(self, keys: Sequence[SampleKey]) -> tuple[dict[SampleKey, Sample], str | None]:
+        """The samples of `keys`, in the order in which they came; where some never will, also why."""
         found: dict[SampleKey, Sample] = {}
         pause = _POLL
-        while keys:
-            ended = self._ended()
+        while True:
+            ended = self._ended()  # asked before the look: what was written until then is found
             found.update(self._mailbox.get_many([key for key in keys if key not in found]))
             if len(found) == len(keys) or ended is not None:
-                break
+                return found, ended
             self._sleep(pause)
             pause = min(2 * pause, _SLICE)
-        return replace(sample, answers=tuple(found.values())) if found else sample
 
     def _ended(self) -> str | None:
         if os.getppid() != self._parent:

@@ -117,7 +117,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for() -> None:
 
 
 def test_no_more_requests_are_in_flight_than_the_provider_stands() -> None:
-    with LoopbackServer(latency=0.03) as server:
+    with LoopbackServer(latency=0.1) as server:
         samples = ask(server, *(planned(f"c{number}") for number in range(40)), concurrency=8)
     assert all(sample.reply for sample in samples)
     assert server.peak == 8
@@ -138,8 +138,8 @@ def test_the_number_in_flight_can_be_replaced_but_not_for_a_local_model() -> Non
 
 
 def test_waiting_for_a_place_is_not_counted_against_the_deadline() -> None:
-    with LoopbackServer(latency=0.15) as server:
-        samples = ask(server, *(planned(f"c{number}") for number in range(4)), concurrency=1, timeout="400ms")
+    with LoopbackServer(latency=0.3) as server:
+        samples = ask(server, *(planned(f"c{number}") for number in range(8)), concurrency=1, timeout="2s")
     assert all(sample.reply for sample in samples)
 
 
@@ -217,18 +217,17 @@ def test_a_proxy_of_the_environment_does_not_see_loopback(monkeypatch: pytest.Mo
 
 
 def test_cancelling_a_sample_frees_its_place() -> None:
-    async def run(url: str) -> None:
-        client = Client(config(url, concurrency=1), environ=ENVIRON)
+    async def run(server: LoopbackServer) -> None:
+        client = Client(config(server.base_url, concurrency=1), environ=ENVIRON)
         first = asyncio.create_task(client.sample(planned("slow")))
-        await asyncio.sleep(0.1)
+        while not server.count:  # noqa: ASYNC110 - it is another thread's
+            await asyncio.sleep(0.01)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        began = time.monotonic()
-        assert (await client.sample(planned("quick"))).reply
-        assert time.monotonic() - began < 5
+        assert (await asyncio.wait_for(client.sample(planned("quick")), 60)).reply
         await client.aclose()
 
-    answers = in_turn(Answer(delay=30), "ok")
+    answers = in_turn(Answer(delay=600), "ok")
     with LoopbackServer(lambda _: next(answers)) as server:
-        asyncio.run(run(server.base_url))
+        asyncio.run(run(server))

@@ -266,14 +266,18 @@ def test_a_proxy_that_never_answers_meets_the_time_of_connecting() -> None:
 
 
 def test_closing_ends_what_is_on_its_way() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async def run() -> None:
+        came = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            came.set()
+            await reader.read()
+            writer.close()
+
         async with listening(silent) as port, transport() as pool:
             asking = asyncio.create_task(post(pool, f"http://127.0.0.1:{port}/"))
-            await asyncio.sleep(0.05)
+            await came.wait()
             await pool.aclose()
             with pytest.raises(httpx.ReadError):
                 await asking

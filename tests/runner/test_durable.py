@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -83,8 +84,11 @@ def test_a_slow_disk_keeps_nobody_from_asking() -> None:
     asker, journal = Asker(), Journal()
     journal.free.clear()
     engine = BackgroundEngine(plan(20), live(asker, journal), look_ahead=20).start()
-    assert engine.get(key(0), timeout=0.3) is None
+    deadline = time.monotonic() + 60
+    while len(asker.asked) < 20 and time.monotonic() < deadline:
+        time.sleep(0.005)
     assert len(asker.asked) == 20
+    assert engine.get(key(0), timeout=0.1) is None
     journal.free.set()
     assert engine.get(key(0), timeout=20) is not None
     engine.close()

@@ -252,7 +252,7 @@ def test_connections_are_kept_and_256_requests_fly_at_once() -> None:
 
             await asyncio.gather(*(one() for _ in range(256)))
 
-    with LoopbackServer(latency=0.4) as server:
+    with LoopbackServer(latency=1.5) as server:
         asyncio.run(ask_all(server.base_url))
         assert (server.count, server.connections, server.peak) == (512, 256, 256)
 
@@ -264,7 +264,7 @@ def test_closing_drops_what_is_in_flight_and_frees_the_port() -> None:
     began = time.monotonic()
     server.close()
     server.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", server.port))
     raw.close()

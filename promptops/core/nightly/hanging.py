@@ -13,9 +13,9 @@ from promptops.core.nightly.surprise import SURPRISE
 from promptops.core.statistics.rank_detector import MOST_CORRELATION, Correlation, lag_one
 
 MOST_THIN: Final = 4
-"""Every how-manieth reading counts at most, of those of the calibration."""
+"""Readings of the calibration, of which one may count; where it takes more, the endpoint is refused."""
 MOST_APART: Final = 7
-"""Every how-manieth night counts at most."""
+"""Nights, of which one may count; where it takes more, the endpoint is refused."""
 LEAST_NIGHTS: Final = 20
 """Of fewer nights nothing is said."""
 HOURS_LEVEL: Final = 0.01
@@ -101,9 +101,9 @@ def has_trend(readings: Sequence[Mapping[str, float]]) -> bool:
 
 
 def thinning(correlation: float, *, most: int) -> int | None:
-    """Every how-manieth reading is to count, so that what is left of the correlation is below half of what is let pass.
+    """The n of "every n-th reading counts" that leaves a correlation below half of what is let pass; 2 or more.
 
-    None: more than `most`.
+    None: it would be above `most`.
     """
     thin = math.ceil(math.log(MOST_CORRELATION / 2) / math.log(min(max(correlation, 1e-9), 0.99)))
     return max(2, thin) if thin <= most else None

@@ -125,7 +125,7 @@ def rank_score(value: float, ordered: Sequence[float], draw: float) -> float:
 class Correlation(Struct, frozen=True):
     """The lag-1 correlation of ranks: `value` in [-1, 1], and whether nights are close enough to independent.
 
-    `thin` is every how-manieth value can be used as if they were (1: all; None: refuse, they hang together too long).
+    Every `thin`-th value can be used as if they were (1: all; None: refuse, they hang together too long).
     """
 
     value: float

@@ -21,7 +21,7 @@ from promptops.providers.local.server import State, read_state, write_state
 from tests.providers.local.kit import FAKE_PROGRAM, ended_within, is_running, put_file, tiny_model
 
 MODEL = tiny_model()
-GRACE = 0.5
+GRACE = 2.0
 #: A process that takes a lease, says the server's pid and waits.
 USER = """
 import sys, time
@@ -129,13 +129,13 @@ def test_ctrl_c_in_the_users_terminal_does_not_reach_the_server(launcher: Launch
 
 def test_sigterm_ends_a_server_at_once(launcher: Launcher, lease: Lease) -> None:
     os.kill(lease.state.pid, signal.SIGTERM)
-    assert ended_within(lease.state.pid, 5)
+    assert ended_within(lease.state.pid, 30)
     assert read_state(launcher.state_file(MODEL)) is None
 
 
 def test_a_killed_server_is_replaced(launcher: Launcher, lease: Lease) -> None:
     os.kill(lease.state.pid, signal.SIGKILL)
-    assert ended_within(lease.state.pid, 5)
+    assert ended_within(lease.state.pid, 30)
     assert read_state(launcher.state_file(MODEL)) == lease.state  # it could not clean up
     with launcher.lease(MODEL) as new:
         assert new.state.pid != lease.state.pid
@@ -190,10 +190,10 @@ def test_a_server_that_does_not_come_up_is_shown_with_the_end_of_its_log(tmp_pat
 def test_a_server_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     put_file(MODEL, tmp_path)
     program = (sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)")
-    launcher = Launcher(tmp_path, start_timeout=1.0, program=program)
+    launcher = Launcher(tmp_path, start_timeout=3.0, program=program)
     with pytest.raises(ProviderError, match="ended with signal 9"):
         launcher.lease(MODEL)
-    assert ended_within(int(launcher.state_file(MODEL).with_suffix(".log").read_text()), 1)
+    assert ended_within(int(launcher.state_file(MODEL).with_suffix(".log").read_text()), 10)
 
 
 def test_without_the_model_file_the_error_names_the_command(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ MODEL = tiny_model()
 @pytest.fixture
 def launcher(tmp_path: Path) -> Launcher:
     put_file(MODEL, tmp_path)
-    return Launcher(tmp_path, grace=0.5, start_timeout=20, program=FAKE_PROGRAM)
+    return Launcher(tmp_path, grace=2.0, start_timeout=20, program=FAKE_PROGRAM)
 
 
 def request(words: str = "hello") -> Request:
@@ -60,7 +60,7 @@ def test_the_first_request_starts_the_server_and_the_reply_names_the_pin(launche
         assert (reply.text, reply.served_model) == ("tiny", MODEL.model_id)
 
     with_providers(launcher, scene)
-    assert ended_within(pid_of(launcher), 5)
+    assert ended_within(pid_of(launcher), 30)
 
 
 def test_it_takes_one_request_at_a_time_and_nobody_may_raise_that(launcher: Launcher) -> None:
@@ -71,9 +71,9 @@ def test_it_takes_one_request_at_a_time_and_nobody_may_raise_that(launcher: Laun
 def test_waiting_for_others_does_not_use_up_the_deadline(launcher: Launcher) -> None:
     async def scene(first: LocalProvider, second: LocalProvider) -> None:
         await asyncio.gather(ask(first), ask(second))
-        slow = asyncio.ensure_future(ask(first, "wait 1"))
-        await asyncio.sleep(0.2)
-        assert (await ask(second, "wait 0.1", seconds=0.5)).text == "tiny"
+        slow = asyncio.ensure_future(ask(first, "wait 4"))
+        await asyncio.sleep(0.5)
+        assert (await ask(second, "wait 0.1", seconds=2.5)).text == "tiny"
         assert slow.done()
         await slow
 
@@ -111,7 +111,7 @@ def test_a_server_that_dies_before_the_request_is_replaced_unnoticed(launcher: L
         await ask(provider)
         pid = pid_of(launcher)
         os.kill(pid, signal.SIGKILL)
-        assert ended_within(pid, 5)
+        assert ended_within(pid, 30)
         assert (await ask(provider)).text == "tiny"
         assert pid_of(launcher) != pid
 
@@ -151,7 +151,7 @@ def test_cancelling_while_the_server_starts_leaves_no_lease_behind(launcher: Lau
             await task
 
     with_providers(launcher, scene)
-    assert ended_within(pid_of(launcher), 5)
+    assert ended_within(pid_of(launcher), 30)
 
 
 def test_without_the_model_the_error_says_what_to_run(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     own = model_file(MODEL, tmp_path)
     own.parent.mkdir()
     own.symlink_to(verified(MODEL, cache_dir(os.environ)))
-    yield Launcher(tmp_path, grace=1.0)
+    yield Launcher(tmp_path, grace=5.0)
 
 
 def ask(launcher: Launcher, texts: list[str]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_answers_are_bit_equal_when_repeated_reversed_and_after_a_restart(launch
     assert ask(launcher, TEXTS[::-1]) == first
     with launcher.lease(MODEL) as lease:
         os.kill(lease.state.pid, signal.SIGTERM)
-        assert ended_within(lease.state.pid, 5)
+        assert ended_within(lease.state.pid, 30)
     assert ask(launcher, TEXTS[5:] + TEXTS[:5]) == first
 
 
@@ -81,7 +81,7 @@ def test_sigterm_within_a_request_ends_the_server_at_once(launcher: Launcher) ->
         ):
             next(reply.iter_bytes())
             os.kill(lease.state.pid, signal.SIGTERM)
-            assert ended_within(lease.state.pid, 5)
+            assert ended_within(lease.state.pid, 30)
 
 
 def test_the_api_is_closed_to_who_does_not_know_the_token(launcher: Launcher) -> None:
@@ -92,7 +92,7 @@ def test_the_api_is_closed_to_who_does_not_know_the_token(launcher: Launcher) ->
 
 def test_the_provider_asks_the_model_and_says_what_it_used(launcher: Launcher) -> None:
     async def run() -> Reply:
-        provider = open_local(MODEL.pin, {"PROMPTOPS_CACHE_DIR": str(launcher.cache), "PROMPTOPS_LOCAL_GRACE": "1"})
+        provider = open_local(MODEL.pin, {"PROMPTOPS_CACHE_DIR": str(launcher.cache), "PROMPTOPS_LOCAL_GRACE": "5"})
         request = Request(MODEL.pin, (Message("user", "Say yes."),), {"temperature": 0.0, "max_tokens": 4})
         try:
             return await provider.ask(request, seed=1, deadline=asyncio.get_running_loop().time() + 60)
