@@ -12,6 +12,7 @@ from promptops.core.nightly.messages import Told
 from promptops.core.nightly.watch import Watch, fold, parse_moment
 from promptops.core.shown import several
 from promptops.errors import UsageError
+from promptops.models import Json
 from promptops.runner.nightly.issues import TOKEN, Tracker
 from promptops.runner.nightly.posting import Undelivered
 from promptops.runner.nightly.webhook import Webhook
@@ -78,7 +79,7 @@ def alarm_id(watch: Watch) -> str:
     """What the one alarm of an epoch is called: the same for a run that raises it anew because its log was not kept."""
     epoch = watch.epoch
     assert epoch is not None
-    named = {"endpoint": epoch.endpoint, "epoch": epoch.epoch, "at": epoch.at, "seed": epoch.seed}
+    named: dict[str, Json] = {"endpoint": epoch.endpoint, "epoch": epoch.epoch, "at": epoch.at, "seed": epoch.seed}
     return sha256_of(named).removeprefix("sha256:")[:16]
 
 
