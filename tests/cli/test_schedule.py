@@ -140,6 +140,17 @@ def test_a_gitlab_job_is_red_for_a_mistake_and_a_warning_for_an_outage(
     assert "promptops" not in out.stdout.replace("pytest-promptops", "")
 
 
+@pytest.mark.parametrize(("code", "kept", "ends"), [("10", True, 0), ("10", False, 10), ("1", True, 0), ("2", True, 2)])
+def test_a_gitlab_job_whose_artifact_is_lost_shows_it(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], code: str, kept: bool, ends: int
+) -> None:
+    TemporaryProject(in_folder).write(".promptops/drift/state.jsonl" if kept else "other", "")
+    (found,) = documents(capsys, "gitlab", "--keep", "artifact")
+    script = f"{_STUBS}{found['promptops-drift']['script'][-1]}"
+    state = found["promptops-drift"]["variables"]["PROMPTOPS_DRIFT_STATE"]
+    assert _bash(script, in_folder, CODE=code, PROMPTOPS_DRIFT="night", PROMPTOPS_DRIFT_STATE=state).returncode == ends
+
+
 @pytest.mark.parametrize(("code", "ends"), [("0", 0), ("1", 0), ("10", 0), ("11", 0), ("2", 2), ("70", 70)])
 def test_a_workflow_is_red_for_a_mistake_and_never_for_an_outage(
     in_folder: Path, capsys: pytest.CaptureFixture[str], code: str, ends: int
