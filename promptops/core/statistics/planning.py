@@ -210,7 +210,7 @@ def suite_outlook(cases: int, *, margin: float, alpha: float, shape: Shape = PLA
 
 
 def least_cases(shape: Shape, margin: float, alpha: float) -> int:
-    """The cases that a PASS takes where nothing differs; with fewer only a candidate that does better on them passes."""
+    """The cases that a PASS takes where nothing differs; with fewer only a candidate that does better can PASS."""
     if shape.plain:
         return pairs_for_no_flip(margin, alpha, after_betting=True)
     still = replace(shape, spread=None if shape.spread is None else 0.0)
