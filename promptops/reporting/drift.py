@@ -63,7 +63,8 @@ def _block(result: DriftResult) -> Iterator[Line]:
         yield Line(f"  without a recording of their own: {_listed(result.unrecorded)}", "warn")
         yield Line(f"  next: promptops run {target.name} --mode new", "warn")
     elif decision.own_agreement is None and decision.state == "watch":
-        yield Line(f"  next: promptops run {target.name} --mode new --samples 3", "warn")
+        step = f"promptops run {target.name} --mode new --samples 3"
+        yield Line(f"  next: once it is sure that this is the model you accepted: {step}", "warn")
     if decision.state == "changed":
         yield Line(f"  next: promptops run {target.name} --mode live, and a canary of what you would serve instead")
 

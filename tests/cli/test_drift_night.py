@@ -212,7 +212,10 @@ def test_the_daemon_visits_at_once_and_ends_with_ctrl_c(capsys: pytest.CaptureFi
 
     with pytest.raises(KeyboardInterrupt):
         keep_watch(visit, lambda: 0, hour=3, minute=17)
-    assert "watching: a night at 03:17" in capsys.readouterr().err
+    assert "watching: a night at 03:17, calibration every hour; Ctrl-C ends it" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):
+        keep_watch(visit, None, hour=3, minute=17)
+    assert "watching: a night at 03:17; Ctrl-C ends it" in capsys.readouterr().err
 
 
 def test_an_error_of_one_visit_does_not_end_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:

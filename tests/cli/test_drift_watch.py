@@ -69,9 +69,9 @@ class Behaviour:
             return Answer(status=503)
         if not asked.get("logprobs"):
             return Answer(self.text)
-        text = json.dumps(asked["messages"])
-        self.asked[text] += 1
-        rng = random.Random(f"{text} {self.asked[text]}")  # of this probe, in whichever order they arrive
+        probe = json.dumps([asked["model"], asked["messages"], asked.get("temperature")])
+        self.asked[probe] += 1
+        rng = random.Random(f"{probe} {self.asked[probe]}")  # of this probe, in whichever order they arrive
         top = [{"token": t, "logprob": v + rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
         top[0]["logprob"] = TOKENS["yes"] + self.shift + rng.gauss(0, 0.05)
         choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "length"}

@@ -32,8 +32,8 @@ def keep_watch(visit: Callable[[], int], calibrate: Callable[[], int] | None, *,
     due = Due()
     scheduler: Any = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
     scheduler.add_job(lambda: due.put(visit), "cron", hour=hour, minute=minute)
-    if calibrate is not None:
-        scheduler.add_job(lambda: due.put(calibrate), "interval", seconds=HOUR)
+    # Without a calibration, too: it makes the scheduler look at the clock after the machine slept.
+    scheduler.add_job(lambda: due.put(calibrate) if calibrate is not None else None, "interval", seconds=HOUR)
     with _until_terminated():
         hourly = ", calibration every hour" if calibrate is not None else ""
         note(f"watching: a night at {hour:02}:{minute:02}{hourly}; Ctrl-C ends it")

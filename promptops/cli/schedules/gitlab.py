@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 
-from promptops.cli.schedules.job import Job, scalar
+from promptops.cli.schedules.job import OR_LOST, Job, scalar
 
 _JOB = """\
 # The nightly drift check. Written by `promptops schedule gitlab`; yours to edit.
@@ -48,7 +48,8 @@ promptops-drift:
         {night} || code=$?
       fi
       case $code in
-        {green}) ;;           # {said}
+        # {said}
+        {green}) {kept};;
         *) exit "$code" ;;    # 2 is a mistake of the configuration, or an alarm that nobody is told of
       esac
 {artifacts}"""
@@ -106,7 +107,9 @@ def gitlab(job: Job) -> str:
         hourly=job.hourly,
         # Artifacts are found by pipelines that succeeded, and by jobs that did.
         green="0|1|10|11" if artifact else "0|1",
-        said="stable; changed, which the issue tells" + ("; not measured, undecided" if artifact else ""),
+        kept=f"{OR_LOST} " if artifact else "",
+        said="stable; changed, which the issue tells"
+        + ("; not measured, undecided, unless the log is lost" if artifact else ""),
     )
 
 

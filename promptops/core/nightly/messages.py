@@ -23,6 +23,8 @@ from promptops.core.nightly.events import Lane
 Kind = Literal["slack", "teams", "generic"]
 MOST_ENDPOINTS = 20  # that a message lists
 MOST_TEXT = 600  # characters of a reason
+MOST_LINE = 2_200  # characters of an endpoint's line, once they are harmless
+MOST_MARKS = 300  # alarms by which an issue is known: GitHub takes 65,536 characters in all
 MOST_CARD = 26_000  # bytes of a message to Teams
 MOST_BLOCKS = 12_000  # bytes of one to Slack, which refuses some of more than 13,000 (msg_blocks_too_long)
 _LANES = {"detector": "the detector", "fast": "the fast lane", "identity": "the replies' names", "texts": "the texts"}
@@ -70,7 +72,7 @@ def issue(told: Sequence[Told], run: str = "") -> tuple[str, str]:
         f"{fence}text\n{text}\n{fence}",
         _NEXT,
         *([f"Found by {run}"] if run else []),
-        "\n".join(mark(one) for one in told),
+        "\n".join(mark(one) for one in told[:MOST_MARKS]),
     ]
     return title(told)[:200], "\n\n".join(words)
 
@@ -173,7 +175,7 @@ def _lines(told: Sequence[Told], most: int = MOST_ENDPOINTS) -> list[str]:
         lines.append(f"and {len(told) - most} more")
     if any(one.again for one in told):
         lines.append("This may have been told before: the run that began to tell it was cut off.")
-    lines = [plain(line) for line in lines]
+    lines = [plain(line)[:MOST_LINE] for line in lines]
     return [*lines, "Look: promptops drift history. Accept: promptops drift accept PIN --reason TEXT"]
 
 

@@ -181,6 +181,13 @@ def test_what_a_provider_said_closes_no_block_and_calls_nobody(
     assert "\x1b" not in text
 
 
+def test_an_issue_fits_whatever_models_call_themselves(
+    tracker: Tracker, environ: Mapping[str, str], clock: SimulatedClock
+) -> None:
+    IssueTracker(environ).tell([told(f"test/model-{n}", "\U000e0001" * 600) for n in range(1000)], clock)
+    assert len(tracker.issues[0]["text"]) < 65_536
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
