@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from promptops.config import Config
 from promptops.core.digest import sample_seed
+from promptops.core.harmless import terminal
 from promptops.core.pricing import cost
 from promptops.core.redact import Redactor, secrets_of
 from promptops.errors import FailureKind, ProviderError
@@ -215,7 +216,7 @@ class Client:
         return Endpoint(pin.provider, provider, limits, admission, breaker, Pace(limits.latency_budget), self._tell)
 
     def _tell(self, text: str) -> None:
-        logger.warning("%s", self._redactor.text(text))
+        logger.warning("%s", terminal(self._redactor.text(text)))
 
 
 def _nothing() -> None:

@@ -223,6 +223,14 @@ def test_a_log_in_a_branch_of_its_own_is_begun_kept_and_never_overwritten(
     assert "::error title=promptops drift::the branch promptops-drift cannot be pushed" in refused.stdout
 
 
+def ends_in(script: str, code: int, state: Path | None) -> int:
+    """What the script of a container ends in where the check ends in `code`, and its log is in a folder, or lost."""
+    if state is not None:
+        (state / "state.jsonl").touch()
+    env = {**os.environ, "PROMPTOPS_DRIFT_STATE": str(state or "/nowhere")}
+    return subprocess.run(["sh", "-c", f"promptops() {{ return {code}; }}\n{script}"], env=env, check=False).returncode
+
+
 def test_cron_jobs_of_kubernetes_share_a_volume_and_never_fail_for_an_outage(
     in_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,9 +246,9 @@ def test_cron_jobs_of_kubernetes_share_a_volume_and_never_fail_for_an_outage(
     (mount, _) = container["volumeMounts"]
     assert mount == {"name": "store", "mountPath": "/work/.promptops"}
     (script,) = container["args"]
+    assert (ends_in(script, 10, in_folder), ends_in(script, 10, None)) == (0, 10)  # an outage; a log that is lost
     for code, ends in ((0, 0), (1, 0), (10, 0), (11, 0), (2, 2), (70, 70)):
-        stub = f"promptops() {{ return {code}; }}\n{script}"
-        assert subprocess.run(["sh", "-c", stub], check=False).returncode == ends
+        assert ends_in(script, code, in_folder) == ends
 
 
 @pytest.mark.parametrize(("code", "mails"), [("0", False), ("1", False), ("10", False), ("11", False), ("2", True)])

@@ -182,19 +182,19 @@ def test_with_retries_off_nobody_waits_for_a_broken_endpoint() -> None:
     assert [failure(sample).kind for sample in samples] == ["server"] * 3 + ["outage"] * 17
 
 
-def test_an_outage_and_its_end_are_logged_without_any_key(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_and_its_end_are_logged_without_any_key_or_command(caplog: pytest.LogCaptureFixture) -> None:
     key = "sk-secret-0123456789"
 
     def answer(endpoint: Endpoint) -> str:
         if endpoint.sent <= 5:
-            raise ProviderError("connection", f"no way with {key}")
+            raise ProviderError("connection", f"no way with {key} ##vso[x]")
         return "ok"
 
     with caplog.at_level(logging.DEBUG, "promptops"):
         ask({"main": Endpoint(answer, breaker=5, concurrency=1)}, 3, environ={"MAIN_API_KEY": key})
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warned == [
-        "main: 5 requests in a row failed, only probes are sent; the last with: no way with [redacted]",
+        "main: 5 requests in a row failed, only probes are sent; the last with: no way with [redacted] #\\#vso[x]",
         "main answers again",
     ]
     assert key not in caplog.text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 
-from promptops.cli.schedules.job import Job, scalar
+from promptops.cli.schedules.job import OR_LOST, Job, scalar
 
 _JOB = """\
 # The nightly drift check. Written by `promptops schedule gitlab`; yours to edit.
@@ -107,7 +107,7 @@ def gitlab(job: Job) -> str:
         hourly=job.hourly,
         # Artifacts are found by pipelines that succeeded, and by jobs that did.
         green="0|1|10|11" if artifact else "0|1",
-        kept='[ -e "$PROMPTOPS_DRIFT_STATE/state.jsonl" ] || exit "$code" ' if artifact else "",
+        kept=f"{OR_LOST} " if artifact else "",
         said="stable; changed, which the issue tells"
         + ("; not measured, undecided, unless the log is lost" if artifact else ""),
     )

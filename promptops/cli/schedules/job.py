@@ -24,6 +24,9 @@ _PLACE = re.compile(r"[\w./ @+=-]+")
 _NAME = re.compile(r"\w[\w./:@+-]*")
 _BARE = re.compile(r"\.|[\w.][\w./-]*/[\w./-]*")
 
+OR_LOST = '[ -e "$PROMPTOPS_DRIFT_STATE/state.jsonl" ] || exit "$code"'
+"""Before a job is green where nobody else would say that its log is lost."""
+
 
 class Job(Struct, frozen=True):
     """One nightly check of an environment, and the hourly readings of its calibration.

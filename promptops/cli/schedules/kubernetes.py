@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 
-from promptops.cli.schedules.job import GREEN, Job
+from promptops.cli.schedules.job import GREEN, OR_LOST, Job
 
 _IMAGE = "registry.example/my-prompts:latest"
 
@@ -80,7 +80,7 @@ spec:
                   code=0
                   {command} || code=$?
                   case $code in
-                    {green}) exit 0 ;;    # an outage is no failed job; an alarm goes to the webhook
+                    {green}) {kept}exit 0 ;;    # an outage is no failed job; an alarm goes to the webhook
                     *) exit "$code" ;;
                   esac
               volumeMounts:
@@ -127,6 +127,7 @@ def kubernetes(job: Job) -> str:
             folder=json.dumps(folder),
             image=json.dumps(job.image or _IMAGE),
             green=GREEN,
+            kept=f"{OR_LOST}; " if kept else "",
             keys=_KEYS if literals else "",
             state=(_MODELS if job.models else "") + (_STATE.format(json.dumps(f"{mount}/drift")) if kept else ""),
             mount=json.dumps(mount),

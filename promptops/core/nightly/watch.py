@@ -325,15 +325,18 @@ class Watch:
         return self.epoch is not None and now >= self.next_at(now)
 
     def next_at(self, now: datetime) -> datetime:
-        """When the next reading is wanted at the earliest. A clock that went back makes it due."""
+        """When the next reading is wanted at the earliest.
+
+        A last one from the future is that of a clock that was ahead: by less than the pause it counts (of two machines
+        one is always ahead), by more it does not, so that a clock that was wrong once stops no watch.
+        """
         if self.epoch is None or self.last is None:
             return now
         last = parse_moment(self.last.at)
-        if last > now:
-            return now
+        pause = timedelta(seconds=self.epoch.spacing - min(0.1 * self.epoch.spacing, EARLY))
         if self.role == "night" and self.last.role == "night":
-            return last + NIGHT
-        return last + timedelta(seconds=self.epoch.spacing - min(0.1 * self.epoch.spacing, EARLY))
+            pause = NIGHT
+        return now if last - now > pause else last + pause
 
     def texts_due(self, now: datetime, every: timedelta | None) -> bool:
         """Whether tier 2 is wanted: its baseline once there is a history, then after an alarm, and every so often."""

@@ -17,6 +17,7 @@ ATTEMPTS: Final = 3
 PAUSE: Final = 5.0  # seconds before the second attempt; twice as long before the third
 MOST_PAUSE: Final = 60.0  # seconds that a receiver may ask to be waited for
 TIMEOUT: Final = 10.0
+READING: Final = 30.0  # until an answer begins: a receiver that is slow was told all the same
 MOST_ANSWER: Final = 1024 * 1024  # bytes that are read of an answer
 MOST_READING: Final = 30.0  # seconds; by then a 2xx without its end is a delivery all the same
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -80,7 +81,7 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None =
 
     try:
         with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+            httpx.Client(timeout=httpx.Timeout(TIMEOUT, read=READING), follow_redirects=False) as client,
             client.stream(method, url, content=body, headers=dict(headers)) as answer,
         ):
             found = _bounded(answer)

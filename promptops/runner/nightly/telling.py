@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptops.times import Clock
 
 CUT_OFF: Final = timedelta(minutes=10)
-"""Who began to tell so long ago, and did not say how it went, was cut off: telling takes four minutes at most."""
+"""Who began to tell so long ago, and did not say how it went, was cut off: a webhook takes six minutes at most."""
 AHEAD: Final = timedelta(days=1)
 """Clocks of two machines differ by less."""
 NOBODY = f"nobody is told of an alarm: neither [tool.promptops.drift.webhook] nor ${TOKEN} says who"
