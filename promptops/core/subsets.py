@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from msgspec import Struct
 
 from promptops.core.comparison import Comparison, Prints, same_leaf
 
@@ -51,10 +53,16 @@ class Fitting:
             return partner
         self._left -= len(expected) + len(actual)
         candidates = _Candidates(actual, theirs, self._prints)
-        fits = {a: self._fitting(expected[a], actual, candidates.of(expected[a]), depth) for a in ours}
+        kinds: dict[bytes, _Row] = {}
+        rows: dict[int, _Row] = {}
+        for a in ours:
+            kind = self._prints.of(expected[a])
+            if kind not in kinds:
+                kinds[kind] = _Row(self._fitting(expected[a], actual, candidates.of(expected[a]), depth))
+            rows[a] = kinds[kind]
         owner: dict[int, int] = {}
-        for a in sorted(ours, key=lambda a: len(fits[a])):
-            self._place(a, fits, partner, owner)
+        for a in sorted(ours, key=lambda a: len(rows[a].fits)):
+            self._place(a, rows, partner, owner)
         return partner
 
     def _fitting(self, expected: Any, actual: Sequence[Any], candidates: list[int], depth: int) -> list[int]:
@@ -76,21 +84,38 @@ class Fitting:
             return all(self.fits(one, other, depth) for one, other in zip(expected, actual, strict=True))
         return len(self.pairs(expected, actual, depth)) == len(expected)
 
-    def _place(self, start: int, fits: dict[int, list[int]], partner: dict[int, int], owner: dict[int, int]) -> None:
+    def _place(self, start: int, rows: dict[int, _Row], partner: dict[int, int], owner: dict[int, int]) -> None:
         """Give `start` a partner, moving others to another of theirs where that helps (an augmenting path)."""
         came: dict[int, int] = {}  # right → the left from which it was reached
-        queue = deque([start])
+        queue, looked = deque([start]), set[int]()
         while queue and self._left > 0:
             a = queue.popleft()
-            for b in fits[a]:
-                self._left -= 1
-                if b in came:
-                    continue
-                came[b] = a
-                if b not in owner:
-                    _move(b, start, came, partner, owner)
-                    return
-                queue.append(owner[b])
+            row = rows[a]
+            if id(row) in looked:
+                continue  # an equal record was here, and reached the same ones
+            looked.add(id(row))
+            if (free := row.first_free(owner)) is not None:
+                came[free] = a
+                _move(free, start, came, partner, owner)
+                return
+            self._left -= len(row.fits)
+            for b in row.fits:
+                if b not in came:
+                    came[b] = a
+                    queue.append(owner[b])
+
+
+class _Row(Struct):
+    """The items that fit all records that are equal to one another; before `free` all have an owner, who may change."""
+
+    fits: list[int]
+    free: int = 0
+
+    def first_free(self, owner: Mapping[int, int]) -> int | None:
+        """The first item that nobody owns. One that is owned once is never free again."""
+        while self.free < len(self.fits) and self.fits[self.free] in owner:
+            self.free += 1
+        return self.fits[self.free] if self.free < len(self.fits) else None
 
 
 def _move(free: int, start: int, came: dict[int, int], partner: dict[int, int], owner: dict[int, int]) -> None:

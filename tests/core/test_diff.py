@@ -120,6 +120,14 @@ def test_large_lists_are_compared() -> None:
     assert len(differences(expected, actual, ignore_order=True, subset=True)) == 1
 
 
+def test_thousands_of_records_of_few_kinds_are_found_among_those_with_further_keys() -> None:
+    expected: list[Any] = [{"a": at % 7, "c": 1} if at % 2 else {"a": at % 7} for at in range(3_000)]
+    actual: list[Any] = [{"a": at % 7, "b": at} | ({"c": 1} if at % 3 else {}) for at in range(3_000)]
+    assert differences(expected, actual, ignore_order=True, subset=True) == ()
+    actual[0] = {"a": 8}
+    assert len(differences(expected, actual, ignore_order=True, subset=True)) == 1
+
+
 def test_long_texts_are_told_around_their_first_difference() -> None:
     (found,) = differences({"a": "x" * 5000}, {"a": "x" * 4000 + "y" * 1000})
     assert str(found.expected).startswith("…xxx")
