@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from promptops.core.nightly.events import (
@@ -302,6 +303,22 @@ class Watch:
         floor = FAST_FLOORS[self.chosen.tier]
         limits = {probe: max(FAST_TIMES * self.largest.get(probe, math.inf), floor) for probe in block}
         return {probe: limits[probe] for probe, value in block.items() if value > limits[probe]}
+
+    @property
+    def back_since(self) -> str:
+        """From which night on nothing is as far off any more as when the fast lane raised the alarm; empty: it is."""
+        if self.alarm is None or self.alarm.lane != "fast":
+            return ""
+        after = [night for night in self.nights if parse_moment(night.at) > parse_moment(self.alarm.at)]
+        near = list(takewhile(lambda night: not self.gross(first_blocks(night)), reversed(after)))
+        return near[-1].at if near else ""
+
+    @property
+    def saw_no_week(self) -> bool:
+        """Whether the detector's alarm may be a weekly rhythm that neither calibration nor enough nights have shown."""
+        if self.alarm is None or self.alarm.lane != "detector" or self._moments[-1] - self._moments[0] >= WEEK:
+            return False
+        return parse_moment(self.alarm.at) - self._moments[-1] < 3 * WEEK
 
     def due(self, now: datetime) -> bool:
         """Whether a reading is wanted now."""
