@@ -15,7 +15,10 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
     """The lines of `estimate` for a canary of at most `requests` requests at the margin `delta`."""
     drop = found.detectable
     told = "no drop at all: there are too few cases" if drop is None else f"a drop of {100 * drop:.0f} points or more"
-    yield f"  canary ({requests:,} requests): REGRESS finds {told} (4 times in 5, with {NOISE[1]:.0%} flips by chance)"
+    by_chance = (
+        f"with {NOISE[1]:.0%} flips by chance" if found.spread is None else f"if scores vary by {found.spread:.2f}"
+    )
+    yield f"  canary ({requests:,} requests): REGRESS finds {told} (4 times in 5, {by_chance})"
     if found.cases > MOST_SIMULATED:
         yield f"    reckoned for {MOST_SIMULATED:,} cases; with more it decides more:"
     for row in found.worse:
@@ -28,7 +31,7 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
             f"probability {row.outlook.passed:.2f}{_after(row)}"
         )
     if (more := found.least_cases - found.cases) > 0:
-        yield f"    at least {found.least_cases} cases are needed for any PASS: add {more}"
+        yield f"    a PASS without a single flip takes {found.least_cases} cases: add {more}, or be clearly better"
     counts = [(str(cases or f"more than {MOST_SIMULATED:,}"), noise) for noise, cases in found.needed]
     wanted = [count if found.spread is not None else f"{count} with {noise:.0%} flips" for count, noise in counts]
     yield f"    cases for a PASS 4 times in 5: {', '.join(wanted)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,12 +49,17 @@ def test_a_provider_that_nobody_knows_is_told_where_it_is_written(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("cases", "told"),
-    [(4, "on 4 cases can say nothing at all"), (58, "only REGRESS, never PASS"), (59, None)],
+    [
+        (4, "on 4 cases can say nothing at all"),
+        (5, "on 5 cases can say REGRESS, and PASS only of a candidate that is clearly better"),
+        (58, "on 58 cases can say REGRESS, and PASS only of a candidate that is clearly better"),
+        (59, None),
+    ],
 )
 def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases: int, told: str | None) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"})
-    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(cases)])
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(cases)])
     found = list(undecided(project.project, ["p"]))
     if told is None:
         assert not found
@@ -67,20 +73,53 @@ def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases:
 def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.2}\n")
-    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(20)])
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(20)])
     project.prompt("q", versions={"v1": "{{ text|no }}"})
     assert list(undecided(project.project, ["p", "q"])) == []
+
+
+@pytest.mark.parametrize(
+    ("yaml", "cases", "of_each", "told"),
+    [
+        ("canary: {delta: 0.2}", 4, 0, "on 4 cases can say nothing but PASS, and that only of a candidate"),
+        ("canary: {delta: 0.12}", 50, 2, "on 50 cases in 25 clusters can say REGRESS, and PASS only of"),
+        ("canary: {delta: 0.12}", 60, 2, None),
+        ("samples: 3", 65, 0, "on 65 cases can say REGRESS, and PASS only of a candidate"),
+        ("samples: 3", 75, 0, None),
+    ],
+)
+def test_what_is_warned_of_is_what_the_tests_of_such_units_can_decide(
+    tmp_path: Path, yaml: str, cases: int, of_each: int, told: str | None
+) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml + "\n")
+    rows: list[dict[str, Any]] = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(cases)]
+    project.dataset("p", [row | ({"cluster": f"d{n // of_each}"} if of_each else {}) for n, row in enumerate(rows)])
+    found = [problem.message for problem in undecided(project.project, ["p"])]
+    assert [told in message for message in found] == [True] if told else not found
+
+
+def test_cases_with_the_inputs_of_others_are_told_unless_they_are_one_cluster(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.3}\n")
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n % 50}"}} for n in range(60)]
+    project.dataset("p", rows)
+    (found,) = undecided(project.project, ["p"])
+    assert (found.path, found.level) == ("fixtures/p/cases.jsonl", "warning")
+    assert found.message.startswith("10 cases have the same inputs as another one: ")
+    project.dataset("p", [row | {"cluster": row["inputs"]["text"]} for row in rows])
+    assert not [problem for problem in undecided(project.project, ["p"]) if "same inputs" in problem.message]
 
 
 def test_few_clusters_and_settings_that_name_nothing_are_told(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     yaml = "canary: {delta: 0.3, must_pass: [c1, 'tag:x', c99], guardrails: {validation: {}}}\n"
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
-    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, "tags": ["x"], "cluster": f"d{n % 4}"} for n in range(40)]
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}, "tags": ["x"], "cluster": f"d{n % 4}"} for n in range(40)]
     project.dataset("p", rows)
     told = [problem.message for problem in undecided(project.project, ["p"])]
     assert told == [
-        "a canary on 4 clusters can never say PASS: it takes 20",
+        "a canary on 4 clusters can never say PASS: it takes 20, nor REGRESS: it takes 6",
         "canary.must_pass: 'c99' is no case",
         "canary: validation is measured by an output contract",
     ]
@@ -90,7 +129,7 @@ def test_metrics_that_nobody_could_measure_are_told(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     yaml = "canary: {delta: 0.3, guardrails: {cost: {}, distance: {}}}\n"
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
-    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, **({"expected": "x"} if n else {})} for n in range(40)]
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}, **({"expected": "x"} if n else {})} for n in range(40)]
     project.dataset("p", rows)
     told = [(problem.message, problem.level) for problem in undecided(project.project, ["p"])]
     assert told == [
