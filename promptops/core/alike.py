@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from promptops.core.digest import canonical_json
 from promptops.models import Case
 
 
-def copies(cases: Iterable[Case]) -> int:
-    """How many cases (or clusters of them) have the inputs of another before them; those of one cluster count once."""
-    inputs: set[bytes] = set()
-    units: set[bytes] = set()
+def repeated_words(cases: Collection[Case]) -> str:
+    """Which cases have the inputs of others, and would count as independent ones; empty: none.
+
+    Those of one cluster count once anyhow. What is expected, and the checks, play no part: the answers are alike.
+    """
+    first: dict[bytes, tuple[str, str]] = {}
+    found: list[str] = []
     for case in cases:
         asked = hashlib.sha256(canonical_json(case.inputs)).digest()
-        unit = f"cluster {case.cluster}" if case.cluster else f"case {case.id}"
-        inputs.add(asked)
-        units.add(hashlib.sha256(asked + unit.encode()).digest())
-    return len(units) - len(inputs)
-
-
-def copies_words(cases: Iterable[Case]) -> str:
-    """What is wrong with a dataset that has copies, for people; empty where it has none."""
-    found = copies(cases)
+        name, cluster = first.setdefault(asked, (case.id, case.cluster))
+        if name != case.id and not (cluster and cluster == case.cluster):
+            found.append(f"{case.id} ({name})")
     if not found:
         return ""
-    have = "1 case has" if found == 1 else f"{found:,} cases have"
-    return (
-        f"{have} the same inputs as another one: a canary takes them for independent, though they flip together, so "
-        "that its verdict may be wrong more often than it says"
-    )
+    shown = f"{', '.join(found[:3])}{' …' * (len(found) > 3)}"
+    return f"{len(found)} of {len(cases)} cases are others once more, and a canary counts each: {shown}"

@@ -26,7 +26,7 @@ Pairs = Mapping[tuple[str, str], int]
 class Agreement(Struct, frozen=True):
     """`agreement` is the share of equal verdicts, `kappa` what of it chance does not explain, in [-1, 1].
 
-    `kappa` and `interval` are None where one of the two always said the same: then chance explains everything.
+    `kappa` and `interval` are None where both always said the same: then chance explains everything.
     """
 
     labels: int
@@ -40,7 +40,7 @@ class Agreement(Struct, frozen=True):
         if self.labels < MIN_LABELS:
             return f"{self.labels} labels, {MIN_LABELS} are needed"
         if self.kappa is None or self.interval is None:
-            return "people or judge always said the same, so agreement beyond chance cannot be told"
+            return "people and judge always said the same, so agreement beyond chance cannot be told"
         if self.interval[0] < FLOOR:
             low, high = self.interval
             return f"kappa {self.kappa:.2f} ({low:.2f} to {high:.2f}) is not shown to be {FLOOR} or more"

@@ -321,8 +321,8 @@ def warnings_of(
     least = pairs_for_no_flip(settings.delta, level, after_betting=after_betting)
     if 0 < n < least and not passed:
         told.append(
-            f"{_cases(n)} too few for a PASS of an equal one: without a single flip it takes {least} to show not "
-            f"worse by {100 * settings.delta:g} points"
+            f"{_cases(n)} too few for a PASS: without a single flip it takes {least} to show not worse by "
+            f"{100 * settings.delta:g} points"
         )
     elif 0 < n < FEW_CASES:
         told.append(f"{_cases(n)} few: a smaller drop than it detects may well stay unseen")

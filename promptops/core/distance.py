@@ -71,46 +71,48 @@ class _Walk(Struct):
     swapped: bool
     paths: list[str] = field(default_factory=list)
 
-    def pair(self, one: Any, other: Any, path: str = "root", depth: int = 0) -> tuple[float, float]:
-        """Return what is lost, and what there was to lose (at least 1)."""
+    def pair(self, one: Any, other: Any, at: str = "root", there: str = "root", depth: int = 0) -> tuple[float, float]:
+        """Return what is lost, and what there was to lose (at least 1); `at` and `there` are their paths."""
         prints = self.prints
         weight = prints.weight(one) if self.how.subset else max(prints.weight(one), prints.weight(other))
         if prints.of(one) == prints.of(other) or (self.how.subset and self.fitting.fits(one, other)):
             return 0.0, weight
         if depth < MAX_DEPTH:
             if isinstance(one, dict) and isinstance(other, dict):
-                return self._mappings(one, other, path, depth + 1)
+                return self._mappings(one, other, at, there, depth + 1)
             if isinstance(one, list) and isinstance(other, list):
-                return self._lists(one, other, path, depth + 1)
-        self._tell(path)
+                return self._lists(one, other, at, there, depth + 1)
+        self._tell(there if self.swapped else at)
         if isinstance(one, str) and isinstance(other, str):
             return self._texts(one, other), 1.0
         return float(weight), weight
 
-    def _mappings(self, one: dict[str, Any], other: dict[str, Any], path: str, depth: int) -> tuple[float, float]:
+    def _mappings(
+        self, one: dict[str, Any], other: dict[str, Any], at: str, there: str, depth: int
+    ) -> tuple[float, float]:
         lost = weight = 0.0
         for key, value in one.items():
-            below = f"{path}[{str(key)!r}]"
+            step = f"[{str(key)!r}]"
             if key in other:
-                more, of = self.pair(value, other[key], below, depth)
+                more, of = self.pair(value, other[key], at + step, there + step, depth)
             else:
-                more, of = self._alone(value, below)
+                more, of = self._alone(value, at + step)
             lost, weight = lost + more, weight + of
         for key in other.keys() - one.keys() if not self.how.subset else ():
-            more, of = self._alone(other[key], f"{path}[{str(key)!r}]")
+            more, of = self._alone(other[key], f"{there}[{str(key)!r}]")
             lost, weight = lost + more, weight + of
         return lost, weight
 
-    def _lists(self, one: list[Any], other: list[Any], path: str, depth: int) -> tuple[float, float]:
+    def _lists(self, one: list[Any], other: list[Any], at: str, there: str, depth: int) -> tuple[float, float]:
         pairs = paired(one, other, self.how, self.prints, self.fitting)
         lost = weight = 0.0
         for a, b in pairs:
-            more, of = self.pair(one[a], other[b], f"{path}[{b if self.swapped else a}]", depth)
+            more, of = self.pair(one[a], other[b], f"{at}[{a}]", f"{there}[{b}]", depth)
             lost, weight = lost + more, weight + of
-        for items, used in ((one, {a for a, _ in pairs}), (other, {b for _, b in pairs})):
-            for at in range(len(items)):
-                if at not in used:
-                    more, of = self._alone(items[at], f"{path}[{at}]")
+        for items, path, used in ((one, at, {a for a, _ in pairs}), (other, there, {b for _, b in pairs})):
+            for place in range(len(items)):
+                if place not in used:
+                    more, of = self._alone(items[place], f"{path}[{place}]")
                     lost, weight = lost + more, weight + of
         return lost, weight
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
-
-from msgspec import Struct
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core import pricing
-from promptops.core.alike import copies_words
-from promptops.core.metrics import is_plain, metric_settings
-from promptops.core.plan import cluster_sizes, clustered_order, clusters_of
+from promptops.core.alike import repeated_words
+from promptops.core.metrics_outlook import spread_of
 from promptops.core.presets import contradictions
-from promptops.core.statistics.exact_pairs import pairs_for_any_pass, pairs_for_no_flip
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.metric import FEWEST_CLUSTERS
+from promptops.core.statistics.planning import least_cases
+from promptops.core.statistics.planning_units import Shape
 from promptops.errors import Problem, ProblemsError, did_you_mean
-from promptops.formats import CanarySettings
-from promptops.models import Case, Usage
+from promptops.formats import UNBOUNDED, CanarySettings
+from promptops.models import Usage
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
 from promptops.project.prompt_file import check_python
@@ -58,46 +58,25 @@ def undecided(project: Project, names: Iterable[str]) -> Iterator[Problem]:
             continue
         if dataset is None:
             continue
-        shown, units = project.relative(dataset.path), _Units.of(dataset.cases)
-        if why := _few_clusters(units, prompt) or _too_few(units, prompt):
-            hint = "promptops estimate says more" if units.can_pass else "cases of more documents"
-            yield Problem(shown, 0, why, hint, "warning")
-        if why := copies_words(dataset.cases):
-            yield Problem(shown, 0, why, "leave the copies out, or name one cluster for those alike", "warning")
+        shown = project.relative(dataset.path)
+        if why := _too_few(dataset, prompt):
+            yield Problem(shown, 0, why, "promptops estimate says more", "warning")
+        if why := _few_clusters(dataset):
+            yield Problem(shown, 0, why, "cases of more documents", "warning")
+        if why := repeated_words(dataset.cases):
+            yield Problem(shown, 0, why, "keep one of them, or give them one cluster", "warning")
         yield from _canary_settings(project, prompt, dataset)
 
 
-class _Units(Struct, frozen=True):
-    """What a canary counts: `clusters` are their sizes as they are asked (empty: each of `cases` is a unit)."""
-
-    cases: int
-    clusters: tuple[int, ...]
-
-    @classmethod
-    def of(cls, cases: Sequence[Case]) -> _Units:
-        clusters = clusters_of(cases)
-        order = clustered_order((case.id for case in cases), clusters, 0) if clusters else []
-        return cls(len(cases), cluster_sizes(order, clusters))
-
-    @property
-    def clustered(self) -> bool:
-        return bool(self.clusters)
-
-    @property
-    def count(self) -> int:
-        return len(self.clusters) or self.cases
-
-    @property
-    def can_pass(self) -> bool:
-        return not self.clusters or self.count >= FEWEST_CLUSTERS
-
-
-def _few_clusters(units: _Units, prompt: Prompt) -> str:
-    if units.can_pass:
+def _few_clusters(dataset: Dataset) -> str:
+    units: set[tuple[str, str]] = set()
+    cases = 0
+    for case in dataset.cases:
+        units.add((case.cluster, "" if case.cluster else case.id))
+        cases += 1
+    if len(units) == cases or len(units) >= FEWEST_CLUSTERS:
         return ""
-    least = _for_a_regress(prompt)
-    nor = f", nor REGRESS: it takes {least}" if units.count < least else ""
-    return f"a canary on {units.count} clusters can never say PASS: it takes {FEWEST_CLUSTERS}{nor}"
+    return f"a canary on {len(units)} clusters can never say PASS: it takes {FEWEST_CLUSTERS}"
 
 
 def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iterator[Problem]:
@@ -129,45 +108,34 @@ def _cases_named(settings: CanarySettings, dataset: Dataset, shown: str, *, dist
         yield Problem(shown, 0, why, "write expected: for each case", "warning")
 
 
-def _too_few(units: _Units, prompt: Prompt) -> str:
-    """Why that many units cannot decide of an equal candidate; empty where they can."""
-    settings, least = prompt.spec.canary, _without_a_flip(units, prompt)
-    if units.cases >= least:
+def _too_few(dataset: Dataset, prompt: Prompt) -> str:
+    """Why the cases cannot decide about an equal candidate; empty where they can."""
+    settings, cases = prompt.spec.canary, len(dataset.cases)
+    if settings.primary in UNBOUNDED:
         return ""
-    worse = units.count >= _for_a_regress(prompt)
-    better = units.count >= pairs_for_any_pass(settings.delta, settings.alpha)
-    what = {
-        (False, False): "nothing at all",
-        (True, False): "only REGRESS, never PASS",
-        (True, True): "REGRESS, and PASS only of a candidate that is clearly better",
-        (False, True): "nothing but PASS, and that only of a candidate that is clearly better",
-    }[worse, better]
-    many = f"{units.cases} case{'s' * (units.cases != 1)}"
-    many += f" in {units.count} clusters" * units.clustered
+    named = Counter(case.cluster for case in dataset.cases if case.cluster)
+    clusters = (*named.values(), *[1] * (cases - named.total())) if named else ()
+    if clusters and len(clusters) < FEWEST_CLUSTERS:
+        return ""  # of which there is a warning of its own
+    shape = Shape(prompt.spec.samples, clusters, spread_of(settings.primary))
+    least = least_cases(shape, settings.delta, settings.alpha)
+    if cases >= least:
+        return ""
+    many, points = f"{cases} case{'s' * (cases != 1)}", f"{100 * settings.delta:g} points"
     return (
-        f"a canary on {many} can say {what}: to show an equal one not worse by {100 * settings.delta:g} points takes "
+        f"a canary on {many} {_still_says(cases, settings)}: to show an equal candidate not worse by {points} takes "
         f"{least} cases even without a single flip"
     )
 
 
-def _for_a_regress(prompt: Prompt) -> int:
-    """The units that a REGRESS takes where the candidate breaks each; critical metrics share its alpha (Holm)."""
-    metrics = metric_settings(prompt.spec.canary, samples=prompt.spec.samples)
-    return math.ceil(math.log2(sum(metric.critical for metric in metrics) / prompt.spec.canary.alpha))
-
-
-def _without_a_flip(units: _Units, prompt: Prompt) -> int:
-    """The cases that a PASS takes where nothing differs, by the tests that the canary makes of such units."""
-    settings, samples = prompt.spec.canary, prompt.spec.samples
-    primary = metric_settings(settings, samples=samples)[:1]
-    if is_plain(primary, {"": ""} if units.clustered else {}):
-        return pairs_for_no_flip(settings.delta, settings.alpha, after_betting=True)
-    from promptops.core.metrics_outlook import spread_of
-    from promptops.core.statistics.planning import cases_without_a_flip
-    from promptops.core.statistics.planning_units import Shape
-
-    shape = Shape(samples, units.clusters, spread_of(settings.primary))
-    return cases_without_a_flip(shape, settings.delta, settings.alpha)
+def _still_says(cases: int, settings: CanarySettings) -> str:
+    """What so few cases can say at all."""
+    if cases >= math.ceil(math.log2(1 / settings.alpha)):
+        return "can PASS only a candidate that does better on them"
+    best = exact_non_inferiority(0, cases, cases, settings.delta, alpha=settings.alpha, after_betting=True)
+    if best > settings.alpha:
+        return "can say nothing at all"
+    return "can never say REGRESS, and PASS only a candidate that does better on them"
 
 
 def _functions(project: Project, prompt: Prompt, dataset: Dataset) -> list[Problem]:

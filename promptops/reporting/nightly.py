@@ -71,8 +71,10 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
     watch = seen.watch
     yield Line(f"{seen.state.upper()}: {one_line(seen.endpoint.name)}{_serves(seen)}", STYLES[seen.state])
     if watch.alarm is not None:
-        yield Line(f"  since {watch.alarm.at}, said by {_LANES[watch.alarm.lane]}:", "bad")
+        yield Line(f"  since {watch.alarm.at}, said by {_said_by(watch)}:", "bad")
         yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
+        for notice in _doubts(watch):
+            yield Line(f"  NOTICE: {notice}", "warn")
     if seen.why:
         yield Line(f"  {one_line(seen.why, 600)}{_tries(watch)}", "warn")
     elif watch.missed is not None:  # it has CHANGED, and stays so
@@ -86,6 +88,25 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
         yield Line(f"  {_asked(seen, now)}", "dim")
     for step in _next(seen) if steps else ():
         yield Line(f"  next: {step}")
+
+
+def _said_by(watch: Watch) -> str:
+    """Who raised the alarm; what the fast lane saw first the detector may have decided since."""
+    assert watch.alarm is not None
+    if watch.alarm.lane == "fast" and watch.detector.alarm == "changed":
+        return "the fast lane, and by now by the detector, too"
+    return _LANES[watch.alarm.lane]
+
+
+def _doubts(watch: Watch) -> Iterator[str]:
+    """What somebody has to know who is about to act on an alarm."""
+    if watch.back_since:
+        yield f"since {watch.back_since} the readings are no longer that far off (CHANGED stays until it is accepted)"
+    if watch.saw_no_week:
+        yield (
+            "the calibration saw no whole week, and this came within three: a weekly rhythm would look like it; "
+            'spacing = "24h" and calibration = 30 see one'
+        )
 
 
 def _tries(watch: Watch) -> str:

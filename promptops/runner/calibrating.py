@@ -30,7 +30,8 @@ from promptops.store.atomic import write_text
 from promptops.store.runs import UNMEASURABLE
 
 _LABELS = "labels"
-_WORTH: Mapping[str, float] = {"pass": 1.0, "fail": 0.0, "first": 1.0, "tie": 0.5, "second": 0.0}
+# No verdict is worth some number too: what it is does not bias the rate, leaving out whom a judge refuses would.
+_WORTH: Mapping[str, float] = {"pass": 1.0, "fail": 0.0, "first": 1.0, "tie": 0.5, "second": 0.0, NONE: 0.0}
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,16 @@ class Calibrated:
 
     @property
     def pass_rate(self) -> PoweredMean | None:
-        """The rate at which people would pass the outputs of this file, labelled or not; None below two labels."""
-        read = [row for row in self.labelled if row.case.id in self.grades]
-        if len(read) < 2:
+        """The rate at which people would pass the outputs of this file, labelled or not.
+
+        None below two labels, and while the judge was not asked about all of them: what is missing may not be missing
+        by chance.
+        """
+        if len(self.labelled) < 2 or self.unasked:
             return None
-        labels = [_WORTH[row.label] for row in read]
-        judged = [_WORTH[self.said(row)] for row in read]
-        others = [_WORTH[self.said(row)] for row in self.labels.rows if not row.label and row.case.id in self.grades]
+        labels = [_WORTH[row.label] for row in self.labelled]
+        judged = [_WORTH[self.said(row)] for row in self.labelled]
+        others = [_WORTH[self.said(row)] for row in self.labels.rows if not row.label]
         return powered_mean(labels, judged, others)
 
     def record(self, at: str) -> Calibration:

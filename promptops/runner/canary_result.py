@@ -83,7 +83,7 @@ class CanaryResult:
                 gates=self.gates,
                 evidence=comparison.measured(self.figures),
             )
-            warnings = (*found.warnings, *filter(None, (comparison.copies,)))
+            warnings = (*found.warnings, *filter(None, (comparison.repeated,)))
             self._decisions[attempt] = self._unmeasured(replace(found, warnings=warnings))
         return self._decisions[attempt]
 

@@ -329,4 +329,4 @@ def test_a_dataset_with_copies_is_warned_of_beside_the_verdict(
     world.serve()
     code, found = canary(capsys, "--no-evidence")
     assert (code, found["verdict"]) == (0, "pass")
-    assert found["warnings"][-1].startswith("48 cases have the same inputs as another one: ")
+    assert found["warnings"][-1].startswith("48 of 60 cases are others once more, and a canary counts each: c12 (c0), ")

@@ -23,11 +23,14 @@ class Model:
         self.judgement: str | None = None
         self.judged = 0
         self.fails = False
+        self.refuses = False
 
     def __call__(self, body: dict[str, Any]) -> str:
         system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
         if "polite?" in system:
             self.judged += 1
+            if self.refuses and "please" not in user:
+                return "I would rather not judge that."
             return self.judgement or json.dumps({"pass": "please" in user, "reason": "it says please or not"})
         if "better?" in system:
             self.judged += 1
@@ -237,6 +240,29 @@ def test_few_labels_or_little_agreement_are_not_enough(
     run(["judge", "calibrate", "polite"])
     assert "is not shown to be 0.4 or more" in capsys.readouterr().out
     assert outcomes(capsys)[0] == 0
+
+
+def test_outputs_that_the_judge_refuses_are_in_the_rate_that_people_would_pass(
+    files: TemporaryProject, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels(files)
+    model.refuses = True
+    assert run(["judge", "calibrate", "polite"]) == 0
+    out = capsys.readouterr().out
+    assert "no verdict in 30 answers, which counts as disagreement:" in out
+    assert "people would pass: 50.0% (" in out
+
+
+def test_while_answers_are_missing_no_rate_is_told(
+    files: TemporaryProject, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels(files, 50)
+    assert run(["judge", "calibrate", "polite"]) == 0
+    labels(files, 60)
+    capsys.readouterr()
+    assert run(["judge", "calibrate", "polite", "--mode", "replay", "--json"]) == 10
+    found = json.loads(capsys.readouterr().out)
+    assert (len(found["without_answer"]), found["pass_rate"], found["gates"]) == (10, None, False)
 
 
 def test_who_judges_what_is_listed(files: TemporaryProject, capsys: pytest.CaptureFixture[str]) -> None:

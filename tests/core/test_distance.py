@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from promptops.core.diff import differences
 from promptops.core.distance import distance
+from promptops.core.paths import find, parse_path
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, -0.0]) | st.text("ab ", max_size=4)
 JSON = st.recursive(
@@ -59,6 +60,20 @@ OPTIONS = st.fixed_dictionaries(
             1 / 6,
             ("root[1]['z']",),
         ),
+        (
+            [{"id": 2, "v": [7]}, {"id": 1, "v": [5]}, 9, 9],
+            [9, 9, {"id": 1, "v": [5, 6]}, {"id": 2, "v": [7]}],
+            {"ignore_order": True},
+            1 / 7,
+            ("root[2]['v'][1]",),
+        ),
+        (
+            [9, 9, {"id": 1, "v": {"a": 5}}],
+            [{"id": 1, "v": {"a": 5, "b": 6}}, 9, 9],
+            {"ignore_order": True},
+            1 / 5,
+            ("root[0]['v']['b']",),
+        ),
         (float("nan"), float("nan"), {}, 0, ()),
         (float("inf"), 10**400, {"significant_digits": 2}, 1, ("root",)),
     ],
@@ -76,6 +91,13 @@ def test_it_is_zero_exactly_where_nothing_differs(one: Any, other: Any, options:
     found = distance(one, other, subset=subset, **options)
     assert 0 <= found.value <= 1
     assert (found.value == 0) == (found.paths == ()) == (differences(one, other, subset=subset, **options) == ())
+
+
+@given(JSON, JSON, OPTIONS)
+def test_every_path_stands_in_one_of_the_two(one: Any, other: Any, options: dict[str, Any]) -> None:
+    for path in distance(one, other, **options).paths:
+        steps = parse_path(path, "root") if path != "root" else ()
+        assert find(one, steps) or find(other, steps)
 
 
 @given(JSON, JSON, OPTIONS)

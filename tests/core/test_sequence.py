@@ -174,7 +174,4 @@ def test_a_pass_is_not_told_that_its_cases_are_too_few_for_one() -> None:
     assert decided.verdict == "pass"
     assert not [warning for warning in decided.warnings if "too few for a PASS" in warning]
     equal, names = stream("=" * 30)
-    assert (
-        "30 cases are too few for a PASS of an equal one"
-        in decide_in_order(equal, SETTINGS, names, asked=30).warnings[0]
-    )
+    assert "30 cases are too few for a PASS" in decide_in_order(equal, SETTINGS, names, asked=30).warnings[0]

@@ -98,8 +98,11 @@ def _in_turn(
     night.waiting, night.unpriced = turn.waiting, turn.unpriced
     if turn.unpriced:
         note(f"notice: no price is known for {', '.join(turn.unpriced)}: not asked by rotation, only by --tier 3")
-    if turn.waiting:
-        note(f"notice: {', '.join(turn.waiting)} wait for another night (dataset_budget)")
+    dear = [name for name in turn.waiting if (costs[name] or 0.0) > watch.settings.dataset_budget]
+    if dear:
+        note(f"notice: dataset_budget pays for no night of {', '.join(dear)}: never asked before it is raised")
+    if waiting := [name for name in turn.waiting if name not in dear]:
+        note(f"notice: {', '.join(waiting)} wait for another night (dataset_budget)")
     return [targets[name] for name in turn.chosen]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from promptops.core.statistics.betting import ANYTIME_SHARE, BETS, BettingTest
+from promptops.core.statistics.betting import ANYTIME_SHARE, BETS
 from promptops.core.statistics.tango import tango_score
 
 _SET_ASIDE = 0.002  # of the level, for data that say nothing like the truth of how many pairs are fixed by chance
@@ -63,17 +63,6 @@ def pairs_for_no_flip(margin: float, alpha: float, *, after_betting: bool = Fals
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
     return high
-
-
-@lru_cache(maxsize=256)
-def pairs_for_any_pass(margin: float, alpha: float) -> int:
-    """The fewest pairs that can PASS at all: where each of them is fixed, by betting or when all are there."""
-    betting, pairs = BettingTest(margin, ANYTIME_SHARE * alpha), 1
-    while not betting.add(1.0):
-        if exact_non_inferiority(0, pairs, pairs, margin, alpha=alpha, after_betting=True) <= alpha:
-            break
-        pairs += 1
-    return pairs
 
 
 class _Region:

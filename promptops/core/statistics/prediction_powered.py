@@ -55,7 +55,8 @@ def powered_mean(
 
 def _from(value: float, variance: float, trust: float, confidence: float) -> PoweredMean:
     half = z_value((1 - confidence) / 2) * math.sqrt(variance)
-    return PoweredMean(value, (max(0.0, value - half), min(1.0, value + half)), trust)
+    ends = [min(1.0, max(0.0, end)) for end in (value - half, value, value + half)]
+    return PoweredMean(ends[1], (ends[0], ends[2]), trust)
 
 
 def _squares(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import multinomial
 
-from promptops.core.statistics.exact_pairs import _Region, exact_non_inferiority, pairs_for_any_pass, pairs_for_no_flip
+from promptops.core.statistics.exact_pairs import _Region, exact_non_inferiority, pairs_for_no_flip
 from promptops.core.statistics.tango import non_inferiority, tango_score
 
 Outcomes = list[tuple[int, int]]
@@ -106,10 +106,3 @@ def test_counts_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None
 def test_a_level_that_is_none_shows_nothing(alpha: float) -> None:
     with pytest.raises(ValueError, match="alpha"):
         exact_non_inferiority(9, 0, 10, 0.05, alpha=alpha)
-
-
-@pytest.mark.parametrize(("margin", "fewest"), [(0.05, 5), (0.2, 4)])
-def test_the_fewest_pairs_that_can_pass_are_all_fixed(margin: float, fewest: int) -> None:
-    assert pairs_for_any_pass(margin, 0.05) == fewest
-    p = exact_non_inferiority(0, fewest - 1, fewest - 1, margin, alpha=0.05, after_betting=True)
-    assert p > 0.05
