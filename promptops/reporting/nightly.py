@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from promptops.core.nightly.attribution import Factor
 from promptops.core.nightly.events import NightState, TextsTaken
@@ -73,6 +74,7 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
     if watch.alarm is not None:
         yield Line(f"  since {watch.alarm.at}, said by {_LANES[watch.alarm.lane]}:", "bad")
         yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
+        yield from _lately(watch)
     if seen.why:
         yield Line(f"  {one_line(seen.why, 600)}{_tries(watch)}", "warn")
     elif watch.missed is not None:  # it has CHANGED, and stays so
@@ -86,6 +88,19 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
         yield Line(f"  {_asked(seen, now)}", "dim")
     for step in _next(seen) if steps else ():
         yield Line(f"  next: {step}")
+
+
+def _lately(watch: Watch) -> Iterator[Line]:
+    """Whether what the fast lane saw is still there. What the detector adds up does not show in one reading."""
+    if watch.alarm is None or watch.alarm.lane != "fast":
+        return
+    since = [night for night in watch.nights if night.at > watch.alarm.at]
+    near = list(takewhile(watch.usual, reversed(since)))
+    if near:
+        what = f"the last {len(near)} readings are" if len(near) > 1 else "the last reading is"
+        yield Line(f"  since {near[-1].at} {what} within what the calibration showed: it looks as before", "warn")
+    elif since:
+        yield Line(f"  still so at {since[-1].at}: beyond what the calibration showed", "bad")
 
 
 def _tries(watch: Watch) -> str:
@@ -168,7 +183,7 @@ def _looked_into(name: str) -> list[str]:
     steps = (
         (_command("history", name), "how it came, night by night"),
         ("promptops run --mode live", "does it matter to your cases?"),
-        (f"{_command('accept', name)} --reason TEXT", "when the new behaviour is to be the reference"),
+        (f"{_command('accept', name)} --reason TEXT", "when what it answers now is to be the reference"),
     )
     width = max(len(command) for command, _ in steps)
     return [f"{command:<{width}}   {what}" for command, what in steps]

@@ -60,11 +60,21 @@ def test_five_that_change_together_are_one_message(
     assert "CHANGED in one night (" in out
     assert f"5 of 5 endpoints, all behind {fleet.server.base_url}" in out
     assert out.count("next: ") == 3
-    assert "  next: promptops drift accept --reason TEXT   when the new behaviour" in out
+    assert "  next: promptops drift accept --reason TEXT   when what it answers now" in out
     assert f"which part of each of {', '.join(PINS[:3])} and 2 more moved, all others held fixed:" in out
     assert out.count("  route    moved         all 4 other models on this route moved, too") == 1
     assert fleet.drift("status") == 1
     assert "5 of 5 endpoints" in capsys.readouterr().out
+
+
+def test_the_history_of_one_endpoint_has_its_own_datasets_alone(
+    fleet: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert fleet.drift("history", PINS[1], "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [watch["endpoint"] for watch in found["watch"]] == [PINS[1]]
+    assert {night["pin"] for night in found["datasets"]} == {PINS[1]}
 
 
 def test_of_many_datasets_the_worst_is_first_and_a_stable_one_is_one_line(

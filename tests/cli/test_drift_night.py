@@ -77,7 +77,8 @@ def test_datasets_wait_for_their_turn_where_the_money_is_short(
         night.files.read("pyproject.toml").replace("reference = 4", "reference = 4\ndataset_budget = 1e-9"),
     )
     begin(night)
-    assert "greet@v1 wait for another night" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "notice: greet@v1 costs about $0.0000 a night, and dataset_budget is $1e-09: asked only by --tier 3" in err
 
 
 def test_one_signed_call_tells_a_webhook_once(

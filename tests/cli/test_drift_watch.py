@@ -111,6 +111,24 @@ def test_thirty_quiet_nights_and_a_swap(night: Night, behaviour: Behaviour, caps
     assert "RECALIBRATING" in capsys.readouterr().out
 
 
+def test_a_swap_that_is_taken_back_is_said_to_be_and_stays_changed(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.begin()
+    assert night.drift(days=1) == 0
+    behaviour.shift = -2.0
+    assert [night.drift(days=1), night.drift(days=1)] == [1, 1]
+    assert night.drift("status") == 1
+    assert "still so at 2026-11-06T03:" in capsys.readouterr().out
+    behaviour.shift = 0.0
+    assert [night.drift(days=1), night.drift(days=1)] == [1, 1]
+    capsys.readouterr()
+    assert night.drift("status") == 1
+    told = capsys.readouterr().out
+    assert "CHANGED: test/model-1" in told
+    assert "the last 2 readings are within what the calibration showed: it looks as before" in told
+
+
 def test_before_it_has_begun_nothing_is_silently_begun(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     assert night.drift() == 10
     out = capsys.readouterr().out

@@ -303,6 +303,10 @@ class Watch:
         limits = {probe: max(FAST_TIMES * self.largest.get(probe, math.inf), floor) for probe in block}
         return {probe: limits[probe] for probe, value in block.items() if value > limits[probe]}
 
+    def usual(self, night: ReadingTaken) -> bool:
+        """Whether the first block of a reading is within the largest deviation of the calibration, in every probe."""
+        return all(value <= self.largest.get(probe, math.inf) for probe, value in first_blocks(night).items())
+
     def due(self, now: datetime) -> bool:
         """Whether a reading is wanted now."""
         return self.epoch is not None and now >= self.next_at(now)
