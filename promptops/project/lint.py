@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core import pricing
+from promptops.core.metrics_outlook import spread_of
 from promptops.core.presets import contradictions
-from promptops.core.statistics.exact_pairs import pairs_for_no_flip
+from promptops.core.statistics.exact_pairs import exact_non_inferiority
 from promptops.core.statistics.metric import FEWEST_CLUSTERS
+from promptops.core.statistics.planning import least_cases
+from promptops.core.statistics.planning_units import Shape
 from promptops.errors import Problem, ProblemsError, did_you_mean
-from promptops.formats import CanarySettings
+from promptops.formats import UNBOUNDED, CanarySettings
 from promptops.models import Usage
 from promptops.project.datasets import Dataset, dataset_of
 from promptops.project.files import Problems
@@ -54,7 +58,7 @@ def undecided(project: Project, names: Iterable[str]) -> Iterator[Problem]:
         if dataset is None:
             continue
         shown = project.relative(dataset.path)
-        if why := _too_few(len(dataset.cases), prompt.spec.canary):
+        if why := _too_few(dataset, prompt):
             yield Problem(shown, 0, why, "promptops estimate says more", "warning")
         if why := _few_clusters(dataset):
             yield Problem(shown, 0, why, "cases of more documents", "warning")
@@ -101,17 +105,34 @@ def _cases_named(settings: CanarySettings, dataset: Dataset, shown: str, *, dist
         yield Problem(shown, 0, why, "write expected: for each case", "warning")
 
 
-def _too_few(cases: int, settings: CanarySettings) -> str:
-    """Why that many cases cannot decide; empty where they can."""
-    least = pairs_for_no_flip(settings.delta, settings.alpha, after_betting=True)
+def _too_few(dataset: Dataset, prompt: Prompt) -> str:
+    """Why the cases cannot decide about an equal candidate; empty where they can."""
+    settings, cases = prompt.spec.canary, len(dataset.cases)
+    if settings.primary in UNBOUNDED:
+        return ""
+    named = Counter(case.cluster for case in dataset.cases if case.cluster)
+    clusters = (*named.values(), *[1] * (cases - named.total())) if named else ()
+    if clusters and len(clusters) < FEWEST_CLUSTERS:
+        return ""  # of which there is a warning of its own
+    shape = Shape(prompt.spec.samples, clusters, spread_of(settings.primary))
+    least = least_cases(shape, settings.delta, settings.alpha)
     if cases >= least:
         return ""
-    what = "nothing at all" if cases < math.ceil(math.log2(1 / settings.alpha)) else "only REGRESS, never PASS"
-    many = f"{cases} case{'s' * (cases != 1)}"
+    many, points = f"{cases} case{'s' * (cases != 1)}", f"{100 * settings.delta:g} points"
     return (
-        f"a canary on {many} can say {what}: to show not worse by {100 * settings.delta:g} points takes {least} cases "
-        "even without a single flip"
+        f"a canary on {many} {_still_says(cases, settings)}: to show an equal candidate not worse by {points} takes "
+        f"{least} cases even without a single flip"
     )
+
+
+def _still_says(cases: int, settings: CanarySettings) -> str:
+    """What so few cases can say at all."""
+    if cases >= math.ceil(math.log2(1 / settings.alpha)):
+        return "can PASS only a candidate that does better on them"
+    best = exact_non_inferiority(0, cases, cases, settings.delta, alpha=settings.alpha, after_betting=True)
+    if best > settings.alpha:
+        return "can say nothing at all"
+    return "can never say REGRESS, and PASS only a candidate that does better on them"
 
 
 def _functions(project: Project, prompt: Prompt, dataset: Dataset) -> list[Problem]:

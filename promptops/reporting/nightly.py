@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import takewhile
 
 from promptops.core.nightly.attribution import Factor
 from promptops.core.nightly.events import NightState, TextsTaken
@@ -72,9 +71,10 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
     watch = seen.watch
     yield Line(f"{seen.state.upper()}: {one_line(seen.endpoint.name)}{_serves(seen)}", STYLES[seen.state])
     if watch.alarm is not None:
-        yield Line(f"  since {watch.alarm.at}, said by {_LANES[watch.alarm.lane]}:", "bad")
+        yield Line(f"  since {watch.alarm.at}, said by {_said_by(watch)}:", "bad")
         yield Line(f"  {one_line(watch.alarm.reason, 600)}", "bad")
-        yield from _lately(watch)
+        for notice in _doubts(watch):
+            yield Line(f"  NOTICE: {notice}", "warn")
     if seen.why:
         yield Line(f"  {one_line(seen.why, 600)}{_tries(watch)}", "warn")
     elif watch.missed is not None:  # it has CHANGED, and stays so
@@ -90,17 +90,23 @@ def _block(seen: Seen, now: datetime, *, steps: bool = True) -> Iterator[Line]:
         yield Line(f"  next: {step}")
 
 
-def _lately(watch: Watch) -> Iterator[Line]:
-    """Whether what the fast lane saw is still there. What the detector adds up does not show in one reading."""
-    if watch.alarm is None or watch.alarm.lane != "fast":
-        return
-    since = [night for night in watch.nights if night.at > watch.alarm.at]
-    near = list(takewhile(watch.usual, reversed(since)))
-    if near:
-        what = f"the last {len(near)} readings are" if len(near) > 1 else "the last reading is"
-        yield Line(f"  since {near[-1].at} {what} within what the calibration showed: it looks as before", "warn")
-    elif since:
-        yield Line(f"  still so at {since[-1].at}: beyond what the calibration showed", "bad")
+def _said_by(watch: Watch) -> str:
+    """Who raised the alarm; what the fast lane saw first the detector may have decided since."""
+    assert watch.alarm is not None
+    if watch.alarm.lane == "fast" and watch.detector.alarm == "changed":
+        return "the fast lane, and by now by the detector, too"
+    return _LANES[watch.alarm.lane]
+
+
+def _doubts(watch: Watch) -> Iterator[str]:
+    """What somebody has to know who is about to act on an alarm."""
+    if watch.back_since:
+        yield f"since {watch.back_since} the readings are no longer that far off (CHANGED stays until it is accepted)"
+    if watch.saw_no_week:
+        yield (
+            "the calibration saw no whole week, and this came within three: a weekly rhythm would look like it; "
+            'spacing = "24h" and calibration = 30 see one'
+        )
 
 
 def _tries(watch: Watch) -> str:
@@ -183,7 +189,7 @@ def _looked_into(name: str) -> list[str]:
     steps = (
         (_command("history", name), "how it came, night by night"),
         ("promptops run --mode live", "does it matter to your cases?"),
-        (f"{_command('accept', name)} --reason TEXT", "when what it answers now is to be the reference"),
+        (f"{_command('accept', name)} --reason TEXT", "when the new behaviour is to be the reference"),
     )
     width = max(len(command) for command, _ in steps)
     return [f"{command:<{width}}   {what}" for command, what in steps]

@@ -15,7 +15,8 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
     """The lines of `estimate` for a canary of at most `requests` requests at the margin `delta`."""
     drop = found.detectable
     told = "no drop at all: there are too few cases" if drop is None else f"a drop of {100 * drop:.0f} points or more"
-    yield f"  canary ({requests:,} requests): REGRESS finds {told} (4 times in 5, with {NOISE[1]:.0%} flips by chance)"
+    chance = f"with {NOISE[1]:.0%} flips by chance" if found.spread is None else f"if scores vary by {found.spread:.2f}"
+    yield f"  canary ({requests:,} requests): REGRESS finds {told} (4 times in 5, {chance})"
     if found.cases > MOST_SIMULATED:
         yield f"    reckoned for {MOST_SIMULATED:,} cases; with more it decides more:"
     for row in found.worse:
@@ -28,7 +29,7 @@ def outlook_lines(found: SuiteOutlook, *, requests: int, delta: float) -> Iterat
             f"probability {row.outlook.passed:.2f}{_after(row)}"
         )
     if (more := found.least_cases - found.cases) > 0:
-        yield f"    at least {found.least_cases} cases are needed for any PASS: add {more}"
+        yield f"    under {found.least_cases} cases only a candidate that does better on them can PASS: add {more}"
     counts = [(str(cases or f"more than {MOST_SIMULATED:,}"), noise) for noise, cases in found.needed]
     wanted = [count if found.spread is not None else f"{count} with {noise:.0%} flips" for count, noise in counts]
     yield f"    cases for a PASS 4 times in 5: {', '.join(wanted)}"
@@ -42,9 +43,8 @@ def _after(row: Scenario) -> str:
 def metric_outlook_lines(found: Sequence[MetricOutlook], *, clusters: int) -> Iterator[str]:
     """A line for each metric of a canary that does not decide by one outcome of each case; 4 times in 5."""
     if clusters:
-        yield f"    {clusters} clusters: each counts once" + (
-            f", and fewer than {FEWEST_CLUSTERS} show no PASS" if clusters < FEWEST_CLUSTERS else ""
-        )
+        few = f", and fewer than {FEWEST_CLUSTERS} show no PASS" if clusters < FEWEST_CLUSTERS else ""
+        yield f"    {clusters} clusters: each counts once, as if its cases all came out alike{few}"
     for one in found:
         margin = margin_of(one.setting)
         if one.setting.name in UNBOUNDED:

@@ -60,7 +60,7 @@ def test_five_that_change_together_are_one_message(
     assert "CHANGED in one night (" in out
     assert f"5 of 5 endpoints, all behind {fleet.server.base_url}" in out
     assert out.count("next: ") == 3
-    assert "  next: promptops drift accept --reason TEXT   when what it answers now" in out
+    assert "  next: promptops drift accept --reason TEXT   when the new behaviour" in out
     assert f"which part of each of {', '.join(PINS[:3])} and 2 more moved, all others held fixed:" in out
     assert out.count("  route    moved         all 4 other models on this route moved, too") == 1
     assert fleet.drift("status") == 1

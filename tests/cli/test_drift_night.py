@@ -69,7 +69,7 @@ def test_a_case_that_was_edited_is_the_dataset_and_not_the_version(
     assert "  version  not tested    nothing of it is recorded" in out
 
 
-def test_datasets_wait_for_their_turn_where_the_money_is_short(
+def test_a_dataset_that_the_money_never_pays_for_is_not_said_to_wait(
     night: Night, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.files.write(
@@ -77,8 +77,7 @@ def test_datasets_wait_for_their_turn_where_the_money_is_short(
         night.files.read("pyproject.toml").replace("reference = 4", "reference = 4\ndataset_budget = 1e-9"),
     )
     begin(night)
-    err = capsys.readouterr().err
-    assert "notice: greet@v1 costs about $0.0000 a night, and dataset_budget is $1e-09: asked only by --tier 3" in err
+    assert "dataset_budget pays for no night of greet@v1: never asked before it is raised" in capsys.readouterr().err
 
 
 def test_one_signed_call_tells_a_webhook_once(

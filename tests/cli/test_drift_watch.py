@@ -111,22 +111,45 @@ def test_thirty_quiet_nights_and_a_swap(night: Night, behaviour: Behaviour, caps
     assert "RECALIBRATING" in capsys.readouterr().out
 
 
-def test_a_swap_that_is_taken_back_is_said_to_be_and_stays_changed(
+def test_a_swap_that_was_taken_back_stays_changed_and_says_so(
     night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.begin()
-    assert night.drift(days=1) == 0
     behaviour.shift = -2.0
-    assert [night.drift(days=1), night.drift(days=1)] == [1, 1]
-    assert night.drift("status") == 1
-    assert "still so at 2026-11-06T03:" in capsys.readouterr().out
+    assert night.drift(days=1) == 1
+    assert "no longer that far off" not in capsys.readouterr().out
     behaviour.shift = 0.0
-    assert [night.drift(days=1), night.drift(days=1)] == [1, 1]
+    assert [night.drift(days=1) for _ in range(2)] == [1, 1]
     capsys.readouterr()
     assert night.drift("status") == 1
-    told = capsys.readouterr().out
-    assert "CHANGED: test/model-1" in told
-    assert "the last 2 readings are within what the calibration showed: it looks as before" in told
+    out = capsys.readouterr().out
+    assert "NOTICE: since 2026-11-05T03:17:00Z the readings are no longer that far off" in out
+    assert "the detector has not decided" in out
+
+
+def test_what_the_fast_lane_saw_first_the_detector_may_have_decided_since(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.begin()
+    behaviour.shift = -2.0
+    assert [night.drift(days=1) for _ in range(12)] == [1] * 12
+    capsys.readouterr()
+    assert night.drift("status") == 1
+    out = capsys.readouterr().out
+    assert "said by the fast lane, and by now by the detector, too:" in out
+    assert "has not decided" not in out
+
+
+def test_an_alarm_before_a_week_could_be_seen_says_so(
+    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.begin()
+    behaviour.shift = -0.12
+    codes = [night.drift(days=1) for _ in range(15)]
+    out = capsys.readouterr().out
+    assert codes[-1] == 1
+    assert "said by the detector" in out
+    assert "the calibration saw no whole week, and this came within three: a weekly rhythm would look like it" in out
 
 
 def test_before_it_has_begun_nothing_is_silently_begun(night: Night, capsys: pytest.CaptureFixture[str]) -> None:

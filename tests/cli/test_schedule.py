@@ -366,7 +366,7 @@ def test_an_estimate_says_cost_and_what_can_be_detected(world: World, capsys: py
     assert (found["requests"], found["canary"]["cases"], found["canary"]["least_cases"]) == (40, 40, 59)
     assert found["worst_case"] > 0
     assert run(["estimate", "greet@v1", "--limit", "40"]) == 0
-    assert "at least 59 cases are needed for any PASS: add 19" in capsys.readouterr().out
+    assert "under 59 cases only a candidate that does better on them can PASS: add 19" in capsys.readouterr().out
 
 
 def test_an_unknown_price_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:

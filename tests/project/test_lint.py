@@ -48,7 +48,7 @@ def test_a_provider_that_nobody_knows_is_told_where_it_is_written(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("cases", "told"),
-    [(4, "on 4 cases can say nothing at all"), (58, "only REGRESS, never PASS"), (59, None)],
+    [(4, "on 4 cases can say nothing at all"), (58, "can PASS only a candidate that does better on them"), (59, None)],
 )
 def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases: int, told: str | None) -> None:
     project = TemporaryProject(tmp_path)
@@ -62,6 +62,23 @@ def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases:
         assert (warning.path, warning.level) == ("fixtures/p/cases.jsonl", "warning")
         assert told in warning.message
         assert "59 cases" in warning.message
+
+
+def test_four_cases_that_could_pass_a_better_candidate_are_not_called_useless(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.2}\n")
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(4)])
+    (warning,) = undecided(project.project, ["p"])
+    assert "can never say REGRESS, and PASS only a candidate that does better on them" in warning.message
+
+
+def test_clusters_count_once_where_a_suite_is_too_small_for_a_pass(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.1}\n")
+    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, "cluster": f"d{n // 3}"} for n in range(84)]
+    project.dataset("p", rows)  # as single cases they were enough
+    (warning,) = undecided(project.project, ["p"])
+    assert "a canary on 84 cases can PASS only a candidate that does better on them" in warning.message
 
 
 def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_path: Path) -> None:

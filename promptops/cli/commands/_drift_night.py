@@ -78,7 +78,6 @@ def _in_turn(
 ) -> list[Target]:
     """The versions whose dataset is asked tonight: behind an alarm first, then who waited longest."""
     from promptops.core.nightly.rotation import turn_of
-    from promptops.reporting.summary import money
     from promptops.runner.drift import drift_targets
     from promptops.runner.estimates import estimate
 
@@ -99,14 +98,11 @@ def _in_turn(
     night.waiting, night.unpriced = turn.waiting, turn.unpriced
     if turn.unpriced:
         note(f"notice: no price is known for {', '.join(turn.unpriced)}: not asked by rotation, only by --tier 3")
-    never = [name for name in turn.waiting if (costs[name] or 0.0) > watch.settings.dataset_budget]
-    for name in never:
-        note(
-            f"notice: {name} costs about {money(costs[name])} a night, and dataset_budget is "
-            f"${watch.settings.dataset_budget:g}: asked only by --tier 3"
-        )
-    if later := [name for name in turn.waiting if name not in never]:
-        note(f"notice: for another night, by dataset_budget: {', '.join(later)}")
+    dear = [name for name in turn.waiting if (costs[name] or 0.0) > watch.settings.dataset_budget]
+    if dear:
+        note(f"notice: dataset_budget pays for no night of {', '.join(dear)}: never asked before it is raised")
+    if waiting := [name for name in turn.waiting if name not in dear]:
+        note(f"notice: {', '.join(waiting)} wait for another night (dataset_budget)")
     return [targets[name] for name in turn.chosen]
 
 

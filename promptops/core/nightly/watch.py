@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from promptops.core.nightly.events import (
@@ -303,24 +304,39 @@ class Watch:
         limits = {probe: max(FAST_TIMES * self.largest.get(probe, math.inf), floor) for probe in block}
         return {probe: limits[probe] for probe, value in block.items() if value > limits[probe]}
 
-    def usual(self, night: ReadingTaken) -> bool:
-        """Whether the first block of a reading is within the largest deviation of the calibration, in every probe."""
-        return all(value <= self.largest.get(probe, math.inf) for probe, value in first_blocks(night).items())
+    @property
+    def back_since(self) -> str:
+        """From which night on nothing is as far off any more as when the fast lane raised the alarm; empty: it is."""
+        if self.alarm is None or self.alarm.lane != "fast":
+            return ""
+        after = [night for night in self.nights if parse_moment(night.at) > parse_moment(self.alarm.at)]
+        near = list(takewhile(lambda night: not self.gross(first_blocks(night)), reversed(after)))
+        return near[-1].at if near else ""
+
+    @property
+    def saw_no_week(self) -> bool:
+        """Whether the detector's alarm may be a weekly rhythm that neither calibration nor enough nights have shown."""
+        if self.alarm is None or self.alarm.lane != "detector" or self._moments[-1] - self._moments[0] >= WEEK:
+            return False
+        return parse_moment(self.alarm.at) - self._moments[-1] < 3 * WEEK
 
     def due(self, now: datetime) -> bool:
         """Whether a reading is wanted now."""
         return self.epoch is not None and now >= self.next_at(now)
 
     def next_at(self, now: datetime) -> datetime:
-        """When the next reading is wanted at the earliest. A clock that went back makes it due."""
+        """When the next reading is wanted at the earliest.
+
+        A last one from the future is that of a clock that was ahead: by less than the pause it counts (of two machines
+        one is always ahead), by more it does not, so that a clock that was wrong once stops no watch.
+        """
         if self.epoch is None or self.last is None:
             return now
         last = parse_moment(self.last.at)
-        if last > now:
-            return now
+        pause = timedelta(seconds=self.epoch.spacing - min(0.1 * self.epoch.spacing, EARLY))
         if self.role == "night" and self.last.role == "night":
-            return last + NIGHT
-        return last + timedelta(seconds=self.epoch.spacing - min(0.1 * self.epoch.spacing, EARLY))
+            pause = NIGHT
+        return now if last - now > pause else last + pause
 
     def texts_due(self, now: datetime, every: timedelta | None) -> bool:
         """Whether tier 2 is wanted: its baseline once there is a history, then after an alarm, and every so often."""

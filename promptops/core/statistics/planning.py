@@ -200,7 +200,7 @@ def suite_outlook(cases: int, *, margin: float, alpha: float, shape: Shape = PLA
 
     return SuiteOutlook(
         cases=cases,
-        least_cases=_least(shape, margin, alpha),
+        least_cases=least_cases(shape, margin, alpha),
         detectable=finds(noise=USUAL_NOISE) if cases else None,
         equal=tuple(scenario(0.0, noise) for noise in shares),
         worse=tuple(scenario(drop, USUAL_NOISE) for drop in DROPS),
@@ -209,8 +209,8 @@ def suite_outlook(cases: int, *, margin: float, alpha: float, shape: Shape = PLA
     )
 
 
-def _least(shape: Shape, margin: float, alpha: float) -> int:
-    """The cases that a PASS takes where nothing differs at all."""
+def least_cases(shape: Shape, margin: float, alpha: float) -> int:
+    """The cases that a PASS takes where nothing differs; with fewer only a candidate that does better can PASS."""
     if shape.plain:
         return pairs_for_no_flip(margin, alpha, after_betting=True)
     still = replace(shape, spread=None if shape.spread is None else 0.0)
