@@ -53,7 +53,7 @@ def test_a_provider_that_nobody_knows_is_told_where_it_is_written(tmp_path: Path
 def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases: int, told: str | None) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"})
-    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(cases)])
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(cases)])
     found = list(undecided(project.project, ["p"]))
     if told is None:
         assert not found
@@ -67,15 +67,28 @@ def test_a_suite_that_is_too_small_to_decide_is_warned_of(tmp_path: Path, cases:
 def test_four_cases_that_could_pass_a_better_candidate_are_not_called_useless(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.2}\n")
-    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(4)])
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(4)])
     (warning,) = undecided(project.project, ["p"])
     assert "can never say REGRESS, and PASS only a candidate that does better on them" in warning.message
+
+
+def test_cases_that_are_others_once_more_are_named_unless_one_cluster_holds_them(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path)
+    project.prompt("p", versions={"v1": "{{ text }}"})
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n // 2}"}} for n in range(120)]
+    project.dataset("p", rows)
+    (warning,) = undecided(project.project, ["p"])
+    assert (
+        warning.message == "60 of 120 cases are others once more, and a canary counts each: c1 (c0), c3 (c2), c5 (c4) …"
+    )
+    project.dataset("p", [{**row, "cluster": f"d{n // 2}"} for n, row in enumerate(rows)])
+    assert not [found for found in undecided(project.project, ["p"]) if "once more" in found.message]
 
 
 def test_clusters_count_once_where_a_suite_is_too_small_for_a_pass(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.1}\n")
-    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, "cluster": f"d{n // 3}"} for n in range(84)]
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}, "cluster": f"d{n // 3}"} for n in range(84)]
     project.dataset("p", rows)  # as single cases they were enough
     (warning,) = undecided(project.project, ["p"])
     assert "a canary on 84 cases can PASS only a candidate that does better on them" in warning.message
@@ -84,7 +97,7 @@ def test_clusters_count_once_where_a_suite_is_too_small_for_a_pass(tmp_path: Pat
 def test_a_wider_margin_needs_fewer_cases_and_broken_prompts_are_left_out(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml="canary: {delta: 0.2}\n")
-    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": "x"}} for n in range(20)])
+    project.dataset("p", [{"id": f"c{n}", "inputs": {"text": f"x{n}"}} for n in range(20)])
     project.prompt("q", versions={"v1": "{{ text|no }}"})
     assert list(undecided(project.project, ["p", "q"])) == []
 
@@ -93,7 +106,7 @@ def test_few_clusters_and_settings_that_name_nothing_are_told(tmp_path: Path) ->
     project = TemporaryProject(tmp_path)
     yaml = "canary: {delta: 0.3, must_pass: [c1, 'tag:x', c99], guardrails: {validation: {}}}\n"
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
-    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, "tags": ["x"], "cluster": f"d{n % 4}"} for n in range(40)]
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}, "tags": ["x"], "cluster": f"d{n % 4}"} for n in range(40)]
     project.dataset("p", rows)
     told = [problem.message for problem in undecided(project.project, ["p"])]
     assert told == [
@@ -107,7 +120,7 @@ def test_metrics_that_nobody_could_measure_are_told(tmp_path: Path) -> None:
     project = TemporaryProject(tmp_path)
     yaml = "canary: {delta: 0.3, guardrails: {cost: {}, distance: {}}}\n"
     project.prompt("p", versions={"v1": "{{ text }}"}, yaml=yaml)
-    rows = [{"id": f"c{n}", "inputs": {"text": "x"}, **({"expected": "x"} if n else {})} for n in range(40)]
+    rows = [{"id": f"c{n}", "inputs": {"text": f"x{n}"}, **({"expected": "x"} if n else {})} for n in range(40)]
     project.dataset("p", rows)
     told = [(problem.message, problem.level) for problem in undecided(project.project, ["p"])]
     assert told == [
