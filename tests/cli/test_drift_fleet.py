@@ -70,6 +70,7 @@ def test_five_that_change_together_are_one_message(
 def test_the_history_of_one_endpoint_has_its_own_datasets_alone(
     fleet: Night, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    fleet.drift("--tier", "3")
     capsys.readouterr()
     assert fleet.drift("history", PINS[1], "--json") == 0
     found = json.loads(capsys.readouterr().out)
