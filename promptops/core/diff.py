@@ -194,7 +194,7 @@ class _Telling(Struct):
     def _leaf(self, expected: Any, actual: Any, at: Steps, there: Steps) -> None:
         alike = type(expected) is type(actual) or (is_number(expected) and is_number(actual))
         if isinstance(expected, str) and isinstance(actual, str):
-            expected, actual = _cut(expected, actual)
+            expected, actual = around(expected, actual)
         kind = "values_changed" if alike else "type_changes"
         elsewhere = _worded(there) if there != at else ""
         self._tell(at, Difference(_worded(at), kind, expected, actual, elsewhere, self._record_of(at, kind)))
@@ -232,16 +232,16 @@ def _natural(steps: Steps) -> list[tuple[int, int, str]]:
     return [(0, step, "") if isinstance(step, int) else (1, 0, step) for step in steps]
 
 
-def _cut(expected: str, actual: str) -> tuple[str, str]:
-    """Two texts; long ones around the first place where they differ."""
-    if max(len(expected), len(actual)) <= MAX_TEXT:
+def around(expected: str, actual: str, limit: int = MAX_TEXT) -> tuple[str, str]:
+    """Two texts; where one is longer than `limit` characters, that much of both around the first place that differs."""
+    if max(len(expected), len(actual)) <= limit:
         return expected, actual
     pairs = zip(expected, actual, strict=False)
     first = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(expected), len(actual)))
-    start = max(0, first - 100)
-    return _window(expected, start), _window(actual, start)
+    start = max(0, first - min(100, limit // 4))
+    return _window(expected, start, limit), _window(actual, start, limit)
 
 
-def _window(text: str, start: int) -> str:
-    part = text[start : start + MAX_TEXT]
-    return ("…" if start else "") + part + ("…" if start + MAX_TEXT < len(text) else "")
+def _window(text: str, start: int, limit: int) -> str:
+    part = text[start : start + limit]
+    return ("…" if start else "") + part + ("…" if start + limit < len(text) else "")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 
+from promptops.core.diff import around
 from promptops.core.report import CaseRow
 from promptops.models import CheckResult, Difference, Json
 from promptops.reporting.lines import Line, Style, painted
@@ -62,17 +65,23 @@ def _check(check: CheckResult) -> Iterator[Line]:
     style = styles.get(check.status, "bad")
     message = check.message or ("differs" if check.differences else "failed")
     yield from _labelled(check.label, message, style)
-    for difference in check.differences[:_DIFFERENCES]:
-        yield from _difference(difference)
+    told, twins = check.differences[:_DIFFERENCES], defaultdict[str, set[str]](set)
+    for difference in told:
+        twins[folded(difference.path)].add(difference.path)
+    for difference in told:
+        yield from _difference(difference, escapes=len(twins[folded(difference.path)]) > 1)
     if (more := len(check.differences) - _DIFFERENCES) > 0:
         yield Line(f"{'':{_MARGIN + 2}}… and {more} more", "dim")
     if check.traceback:
         yield from _labelled("", check.traceback, "dim")
 
 
-def _difference(difference: Difference) -> Iterator[Line]:
-    indent = " " * (_MARGIN + 2)
-    yield Line(f"{indent}{one_line(where(difference))}", "dim")
+def _difference(difference: Difference, *, escapes: bool) -> Iterator[Line]:
+    """Three lines; `escapes`: of a path that looks like another one."""
+    indent, place = " " * (_MARGIN + 2), where(difference)
+    if escapes:
+        place = place.encode("ascii", "backslashreplace").decode()
+    yield Line(f"{indent}{one_line(place)}", "dim")
     expected, actual = sides(difference)
     yield Line(f"{indent}- expected {expected}", "good")
     yield Line(f"{indent}+ got      {actual}", "bad")
@@ -99,12 +108,26 @@ def where(difference: Difference) -> str:
 
 
 def sides(difference: Difference, limit: int = 200) -> tuple[str, str]:
-    """Both values of a difference as `shown`; the one that is missing in words."""
+    """Both values of a difference as `shown`; the one that is missing in words.
+
+    Of long texts what is around the first place that differs. Texts that look the same are told apart by escapes.
+    """
+    one, other = difference.expected, difference.actual
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        escapes = folded(one) == folded(other)
+        # An escape takes six characters, and the difference is to come before the line is cut.
+        parts = around(one, other, limit // 6 if escapes else limit - 10)
+        return shown(parts[0], limit, escapes=escapes), shown(parts[1], limit, escapes=escapes)
     expected = "nothing there" if difference.kind.endswith("_added") else shown(difference.expected, limit)
     actual = "nothing there" if difference.kind.endswith("_removed") else shown(difference.actual, limit)
     return expected, actual
 
 
-def shown(value: Json, limit: int = 200) -> str:
+def shown(value: Json, limit: int = 200, *, escapes: bool = False) -> str:
     """A JSON value on one line, at most about `limit` characters, safe for a terminal."""
-    return one_line(json.dumps(value, ensure_ascii=False, default=str), limit)
+    return one_line(json.dumps(value, ensure_ascii=escapes, default=str), limit)
+
+
+def folded(text: str) -> str:
+    """What a reader sees of a text: one normal form, a blank for every kind of it, and nothing that has no width."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")

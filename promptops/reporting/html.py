@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from promptops.core.report import STANDINGS, CaseRow, VersionSummary
-from promptops.reporting.failure import HEADLINE, shown
+from promptops.reporting.failure import HEADLINE, sides, where
 from promptops.reporting.safe import clipped, plain
 from promptops.reporting.summary import headline, lost, money, seconds, validation
 
@@ -42,8 +42,9 @@ def _template() -> jinja2.Template:
         "lost": lost,
         "money": money,
         "seconds": seconds,
-        "shown": shown,
+        "sides": sides,
         "validation": validation,
+        "where": where,
     }
     return environment.from_string((files("promptops.reporting") / "report.html.j2").read_text(encoding="utf-8"))
 

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from promptops.core.report import CaseRow, row_of, summarise
-from promptops.models import Case, CaseResult, Judgement, Sample
-from promptops.reporting.failure import failure_text
+from promptops.models import Case, CaseResult, CheckResult, Difference, Json, Judgement, Sample
+from promptops.reporting.failure import failure_text, sides
 from promptops.reporting.lines import Line, painted
 from promptops.reporting.summary import money, seconds, summary_lines
 
@@ -66,6 +67,37 @@ def test_a_failure_reads_like_a_code_review(row: MakeRow) -> None:
         '             - expected "14:30:00"',
     ]
     assert text.splitlines()[-1].startswith('             + got      "\\u001b[31mred')
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "told"),
+    [
+        ("caf\u00e9", "cafe\u0301", ('"caf\\u00e9"', '"cafe\\u0301"')),
+        ("a b", "a\u00a0b", ('"a b"', '"a\\u00a0b"')),
+        ("ab", "a\u200bb", ('"ab"', '"a\\u200bb"')),
+        ("\u65e5\u672c", "\u4e2d\u56fd", ('"\u65e5\u672c"', '"\u4e2d\u56fd"')),
+        ("x", 1, ('"x"', "1")),
+    ],
+)
+def test_texts_that_look_the_same_are_told_apart(expected: Json, actual: Json, told: tuple[str, str]) -> None:
+    assert sides(Difference("root", "values_changed", expected, actual)) == told
+
+
+@pytest.mark.parametrize(("one", "other"), [("here", "there"), ("\u00e9", "e\u0301")])
+def test_of_long_texts_the_part_that_differs_is_shown(one: str, other: str) -> None:
+    before, after = "\u00fc" * 1_500, "y" * 400
+    told = sides(Difference("root", "values_changed", f"{before}{one}{after}", f"{before}{other}{after}"))
+    assert told[0] != told[1]
+    assert max(map(len, told)) <= 230
+    assert json.dumps(one, ensure_ascii=one.isascii() is False).strip('"') in told[0]
+
+
+def test_keys_that_look_the_same_are_told_apart(row: MakeRow) -> None:
+    keys = ("root['\u00e9']", "root['e\u0301']")
+    told = [Difference(key, "dictionary_item_added", None, 1) for key in keys]
+    shown = failure_text(replace(row("c3", "broke", "{}"), checks=(CheckResult("equals", "fail", "", tuple(told)),)))
+    assert "root['\\xe9']" in shown
+    assert "root['e\\u0301']" in shown
 
 
 def test_a_failure_without_answer_says_what_to_do(row: MakeRow) -> None:
