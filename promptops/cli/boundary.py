@@ -34,7 +34,7 @@ def silence_output() -> int:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     os.close(devnull)
-    return 1
+    return 141  # as a shell names SIGPIPE
 
 
 def report_bug(error: BaseException, arguments: list[str], environ: Mapping[str, str]) -> int:

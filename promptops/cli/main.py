@@ -141,6 +141,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return silence_output()
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer makes it 1, which would be a regression
+            return silence_output()
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     except Exception as error:
         return report_bug(error, arguments, os.environ)

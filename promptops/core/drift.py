@@ -236,10 +236,11 @@ def _state(
     if len(cases) - len(usable) > MOST_MISSING * len(cases):
         return "unmeasurable", [f"{len(cases) - len(usable)} of {len(cases)} cases could not be measured"]
     watched = [f"{name} moved (p = {p:.2g})" for name, p in named if p <= WATCH_LEVEL]
-    differ = sum(agreement(case.recorded, case.tonight) < 1 for case in usable)
-    if p_values[0] is None and differ:
+    # Where several are recorded and no text of a case repeats, another one is what it always gave.
+    once = sum(len(case.recorded) == 1 and agreement(case.recorded, case.tonight) < 1 for case in usable)
+    if p_values[0] is None and once:
         watched.append(
-            f"{differ} of {len(usable)} cases answered in other words, and no case has two recorded samples: "
+            f"{once} of {len(usable)} cases answered in other words than their only recorded sample: "
             "whether that is chance cannot be told"
         )
     watched += notices

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from promptops.core import pricing
+from promptops.core.alike import repeated_words
 from promptops.core.metrics_outlook import spread_of
 from promptops.core.presets import contradictions
 from promptops.core.statistics.exact_pairs import exact_non_inferiority
@@ -62,7 +63,7 @@ def undecided(project: Project, names: Iterable[str]) -> Iterator[Problem]:
             yield Problem(shown, 0, why, "promptops estimate says more", "warning")
         if why := _few_clusters(dataset):
             yield Problem(shown, 0, why, "cases of more documents", "warning")
-        if why := _repeated(dataset):
+        if why := repeated_words(dataset.cases):
             yield Problem(shown, 0, why, "keep one of them, or give them one cluster", "warning")
         yield from _canary_settings(project, prompt, dataset)
 
@@ -76,20 +77,6 @@ def _few_clusters(dataset: Dataset) -> str:
     if len(units) == cases or len(units) >= FEWEST_CLUSTERS:
         return ""
     return f"a canary on {len(units)} clusters can never say PASS: it takes {FEWEST_CLUSTERS}"
-
-
-def _repeated(dataset: Dataset) -> str:
-    """Which cases are others once more, and would count as independent ones; empty: none."""
-    first: dict[str, tuple[str, str]] = {}
-    found: list[str] = []
-    for case in dataset.cases:
-        name, cluster = first.setdefault(case.digest, (case.id, case.cluster))
-        if name != case.id and not (cluster and cluster == case.cluster):
-            found.append(f"{case.id} ({name})")
-    if not found:
-        return ""
-    shown = f"{', '.join(found[:3])}{' …' * (len(found) > 3)}"
-    return f"{len(found)} of {len(dataset.cases)} cases are others once more, and a canary counts each: {shown}"
 
 
 def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iterator[Problem]:

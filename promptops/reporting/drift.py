@@ -84,6 +84,8 @@ def _words(decision: DriftDecision) -> str:
 def _power(decision: DriftDecision) -> str:
     if decision.needs is None:
         why = "only one sample of a case is recorded" if decision.own_agreement is None else "there are too few cases"
+        if decision.own_agreement == 0:
+            why = "no recorded text of a case repeats, so another one is no news"
         return f"texts alone cannot say CHANGED here: {why}"
     return (
         f"texts say CHANGED (p ≤ {CHANGED_LEVEL:.2g}: one false alarm in ten years of nights) when about "

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptops.core.alike import repeated_words
 from promptops.core.metrics import Figures, Measured, figure_of, is_plain, metric_settings
 from promptops.core.plan import Planned, clustered_order, clusters_of, interleave
 from promptops.core.pricing import cost
@@ -112,6 +113,11 @@ class Comparison(Struct, frozen=True, dict=True):
         """The cluster of each case that is in one; empty where no two cases share one."""
         found = clusters_of(self.candidate.cases)
         return found if len(set(found.values())) < len(found) else {}
+
+    @cached_property
+    def repeated(self) -> str:
+        """Which cases have the inputs of others, for people; empty where none have."""
+        return repeated_words(self.candidate.cases)
 
     @cached_property
     def metrics(self) -> tuple[MetricSetting, ...]:

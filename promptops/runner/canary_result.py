@@ -83,7 +83,8 @@ class CanaryResult:
                 gates=self.gates,
                 evidence=comparison.measured(self.figures),
             )
-            self._decisions[attempt] = self._unmeasured(found)
+            warnings = (*found.warnings, *filter(None, (comparison.repeated,)))
+            self._decisions[attempt] = self._unmeasured(replace(found, warnings=warnings))
         return self._decisions[attempt]
 
     def _unmeasured(self, found: CanaryDecision) -> CanaryDecision:

@@ -320,3 +320,13 @@ def test_edited_evidence_of_a_sequence_is_found(
     assert run(["verify"]) == 1
     shown = capsys.readouterr()
     assert told in shown.out + shown.err
+
+
+def test_a_dataset_with_copies_is_warned_of_beside_the_verdict(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.files.dataset("greet", [{"id": f"c{n}", "inputs": {"text": str(n % 12)}} for n in range(CASES)])
+    world.serve()
+    code, found = canary(capsys, "--no-evidence")
+    assert (code, found["verdict"]) == (0, "pass")
+    assert found["warnings"][-1].startswith("48 of 60 cases are others once more, and a canary counts each: c12 (c0), ")

@@ -67,6 +67,17 @@ def test_five_that_change_together_are_one_message(
     assert "5 of 5 endpoints" in capsys.readouterr().out
 
 
+def test_the_history_of_one_endpoint_has_its_own_datasets_alone(
+    fleet: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.drift("--tier", "3")
+    capsys.readouterr()
+    assert fleet.drift("history", PINS[1], "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [watch["endpoint"] for watch in found["watch"]] == [PINS[1]]
+    assert {night["pin"] for night in found["datasets"]} == {PINS[1]}
+
+
 def test_of_many_datasets_the_worst_is_first_and_a_stable_one_is_one_line(
     fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,14 @@ def test_a_model_that_always_varied_is_stable_when_it_varies_on() -> None:
     assert decision.agreement < 0.5
 
 
+def test_a_model_that_never_said_the_same_twice_is_stable_when_it_says_something_else() -> None:
+    decision = decide_drift([case(number, "abc", "d") for number in range(40)])
+    assert (decision.state, decision.p_texts, decision.own_agreement) == ("stable", None, 0)
+    told = decide_drift([case(0, "abc", "d"), case(1, "a", "b")])
+    assert told.state == "watch"
+    assert told.reasons[0].startswith("1 of 2 cases answered in other words than their only recorded sample")
+
+
 def test_another_model_is_a_change_whatever_it_said() -> None:
     decision = decide_drift([case(0, "aaa", "", identity=1), case(1, "aaa", "a")])
     assert decision.state == "changed"

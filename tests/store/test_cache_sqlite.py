@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(path: Path, clock: Clock) -> Callable[..., SqliteCache]:
-    def make(*, ttl: float = HOUR, max_bytes: int = 10_000_000) -> SqliteCache:
-        return SqliteCache(path, ttl=ttl, max_bytes=max_bytes, now=clock)
+def opened(path: Path, clock: Clock) -> Iterator[Callable[..., SqliteCache]]:
+    with ExitStack() as stack:
 
-    return make
+        def make(*, ttl: float = HOUR, max_bytes: int = 10_000_000) -> SqliteCache:
+            return stack.enter_context(closing(SqliteCache(path, ttl=ttl, max_bytes=max_bytes, now=clock)))
+
+        yield make
 
 
 def name(number: int) -> bytes:

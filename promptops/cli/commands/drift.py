@@ -351,7 +351,10 @@ def history(
     if not events and read_mark(project):
         raise DamagedLog(f"the state of the watch was lost: there is none in {log.place}, and it has begun before")
     watches = [watch for name, watch in fold(events).items() if pins is None or name in pins]
-    nights = stored_nights(project, [text for text in selectors or () if "/" not in text])
+    prompts = [text for text in selectors or () if "/" not in text]
+    nights = stored_nights(project, prompts)
+    if selectors and not prompts:  # pins alone
+        nights = [night for night in nights if night.pin in selectors]
     if as_json:
         emit_json({"watch": [_history_json(watch) for watch in watches], "datasets": [to_builtins(n) for n in nights]})
         return

@@ -85,7 +85,13 @@ def _asked(nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> tuple[Factor,
         for one in fleet
         if one.endpoint.name != seen.endpoint.name and one.endpoint.route == seen.endpoint.route and not one.why
     }
-    return route_and_pin(far=far, readdressed=_readdressed(seen), other_routes=others, neighbours=neighbours)
+    return route_and_pin(
+        far=far,
+        lane=seen.watch.alarm.lane if seen.watch.alarm is not None else "fast",
+        readdressed=_readdressed(seen),
+        other_routes=others,
+        neighbours=neighbours,
+    )
 
 
 def _readdressed(seen: Seen) -> bool:
