@@ -185,13 +185,13 @@ def margin_of(setting: MetricSetting) -> str:
 def _worse_words(found: MetricFinding, trial: Trial) -> str:
     """What the trial has seen of a metric; what was on its way when it ended is not in it."""
     setting = found.setting
+    seen = trial.metrics[key_of(setting)].measured
     if setting.name in UNBOUNDED:
         side = "above" if setting.worse == "increase" else "below"
-        seen = trial.metrics[key_of(setting)].measured
         beyond = f"in {sum(room < 0 for room in seen)} of {len(seen)} cases"
         return f"{found.title} is more than {margin_of(setting)} {side} the baseline's {beyond}"
     way = "rose" if setting.worse == "increase" else "fell"
-    return f"{found.title} {way} by {100 * abs(found.change or 0.0):.1f} points"
+    return f"{found.title} {way} by {100 * abs(math.fsum(seen)) / max(len(seen), 1):.1f} points"
 
 
 def settle(
