@@ -100,7 +100,8 @@ def _in_turn(
         note(f"notice: no price is known for {', '.join(turn.unpriced)}: not asked by rotation, only by --tier 3")
     dear = [name for name in turn.waiting if (costs[name] or 0.0) > watch.settings.dataset_budget]
     if dear:
-        note(f"notice: dataset_budget pays for no night of {', '.join(dear)}: not asked before it is raised, but by --tier 3")
+        told = f"dataset_budget pays for no night of {', '.join(dear)}"
+        note(f"notice: {told}: not asked before it is raised, but by --tier 3")
     if waiting := [name for name in turn.waiting if name not in dear]:
         note(f"notice: {', '.join(waiting)} wait for another night (dataset_budget)")
     return [targets[name] for name in turn.chosen]
