@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.core.nightly.attribution import judging_factor, route_and_pin, version_factor
-from promptops.core.nightly.events import Lane
 from promptops.core.nightly.messages import Kind, Told, payload, signature
 from promptops.core.nightly.profiles import (
     border_inputs,
@@ -157,21 +156,27 @@ def test_where_no_night_is_remembered_every_dataset_has_its_turn_all_the_same() 
 def test_what_moved_is_what_differs_when_the_rest_is_held(
     far: bool, routes: dict[str, bool], neighbours: dict[str, bool], route: str, pin: str
 ) -> None:
-    found = route_and_pin(far=far, lane="fast", readdressed=False, other_routes=routes, neighbours=neighbours)
+    found = route_and_pin(
+        far=far, plain=True, renamed=False, readdressed=False, other_routes=routes, neighbours=neighbours
+    )
     assert [factor.said for factor in found] == [route, pin]
 
 
 @pytest.mark.parametrize(
-    ("lane", "pin", "how"),
+    ("plain", "renamed", "pin", "how"),
     [
-        ("identity", "moved", "replies name another model, and the probes answer as the reference does"),
-        ("detector", "not tested", "too small to show in one reading"),
-        ("texts", "not tested", "too small to show in one reading"),
-        ("fast", "did not move", "back where the reference is"),
+        (False, True, "moved", "replies name another model, and the probes answer as the reference does"),
+        (True, True, "moved", "replies name another model, and the probes answer as the reference does"),
+        (False, False, "not tested", "too small to show in one reading"),
+        (True, False, "did not move", "back where the reference is"),
     ],
 )
-def test_probes_that_are_near_again_clear_a_pin_only_of_a_gross_swap(lane: Lane, pin: str, how: str) -> None:
-    routes, found = route_and_pin(far=False, lane=lane, readdressed=False, other_routes={}, neighbours={})
+def test_probes_that_are_near_again_clear_a_pin_only_of_what_one_reading_shows(
+    plain: bool, renamed: bool, pin: str, how: str
+) -> None:
+    routes, found = route_and_pin(
+        far=False, plain=plain, renamed=renamed, readdressed=False, other_routes={}, neighbours={}
+    )
     assert (routes.said, found.said) == ("not tested", pin)
     assert how in found.how
 
@@ -195,7 +200,9 @@ def test_recorded_texts_say_whether_version_dataset_or_judge_moved() -> None:
 def test_another_address_is_the_route_unless_a_further_one_says_otherwise(
     routes: dict[str, bool], route: str, pin: str
 ) -> None:
-    found = route_and_pin(far=True, lane="fast", readdressed=True, other_routes=routes, neighbours={"other": False})
+    found = route_and_pin(
+        far=True, plain=True, renamed=False, readdressed=True, other_routes=routes, neighbours={"other": False}
+    )
     assert [factor.said for factor in found] == [route, pin]
 
 

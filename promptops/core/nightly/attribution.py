@@ -7,8 +7,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from promptops.core.nightly.events import Lane
-
 FactorName = Literal["version", "dataset", "judge", "route", "pin"]
 Said = Literal["moved", "did not move", "not tested"]
 
@@ -48,22 +46,23 @@ def judging_factor(name: Literal["dataset", "judge"], *, tested: int, other: int
 def route_and_pin(
     *,
     far: bool,
-    lane: Lane,
+    plain: bool,
+    renamed: bool,
     readdressed: bool,
     other_routes: Mapping[str, bool],
     neighbours: Mapping[str, bool],
 ) -> tuple[Factor, Factor]:
     """Hold the prompts: who is far from the reference, and who is not?
 
-    `far`: this endpoint still is. `lane` is what raised the alarm: what it added up from many nights, or what replies
-    say of themselves, does not show in one reading. `readdressed`: another address is asked than that of the
-    reference. `other_routes` says of further routes to the same model, `neighbours` of other models on the same route,
-    whether they are far.
+    `far`: this endpoint still is. `plain`: the readings before the alarm were far one by one; what was added up from
+    many does not show in one that is near. `renamed`: replies name another model. `readdressed`: another address is
+    asked than that of the reference. `other_routes` says of further routes to the same model, `neighbours` of other
+    models on the same route, whether they are far.
     """
-    if not far and lane == "identity":
+    if not far and renamed:
         how = "replies name another model, and the probes answer as the reference does"
         return Factor("route", "not tested", "who answers by another route was not asked"), Factor("pin", "moved", how)
-    if not far and lane != "fast":
+    if not far and not plain:
         how = "asked once more its probes are no further off than in the calibration: too small to show in one reading"
         return Factor("route", "not tested", how), Factor("pin", "not tested", how)
     if not far:

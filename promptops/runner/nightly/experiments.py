@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
 from promptops.core.nightly.surprise import SURPRISE
-from promptops.core.nightly.watch import OTHER_ADDRESS
+from promptops.core.nightly.watch import OTHER_ADDRESS, Watch, first_blocks
 from promptops.core.plan import plan_case
 from promptops.core.wire.endpoints import settings_of
 from promptops.models import Pin, PlannedSample
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptops.runner.targets import Target
 
 MOST_CASES = 200  # of each version whose recorded texts are judged again
+SHOWN = 3  # nights in a row that were far by themselves, after which one that is near means something
 
 
 def attribute(session: Session, nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> list[Factor]:
@@ -87,10 +88,29 @@ def _asked(nightly: Nightly, seen: Seen, fleet: Sequence[Seen]) -> tuple[Factor,
     }
     return route_and_pin(
         far=far,
-        lane=seen.watch.alarm.lane if seen.watch.alarm is not None else "fast",
+        plain=_is_plain(seen.watch),
+        renamed=seen.watch.alarm is not None and seen.watch.alarm.lane == "identity",
         readdressed=_readdressed(seen),
         other_routes=others,
         neighbours=neighbours,
+    )
+
+
+def _is_plain(watch: Watch) -> bool:
+    """Whether what raised the alarm shows in a single reading: it did in each of the last three."""
+    if watch.alarm is not None and watch.alarm.lane == "fast":
+        return True
+    last = watch.nights[-SHOWN:]
+    return len(last) == SHOWN and all(
+        _beyond(watch, first_blocks(night), {SURPRISE: night.values.get(SURPRISE, 0.0)}) for night in last
+    )
+
+
+def _beyond(watch: Watch, distances: Mapping[str, float], surprise: Mapping[str, float]) -> bool:
+    """Whether any of it is further off than all of the calibration."""
+    usual = max((abs(reading.get(SURPRISE, 0.0)) for reading in watch.calibration), default=0.0)
+    return any(value > watch.largest.get(probe, 0.0) for probe, value in distances.items()) or any(
+        abs(value) > usual for value in surprise.values()
     )
 
 
@@ -112,6 +132,4 @@ def _is_far(nightly: Nightly, seen: Seen, pin: Pin) -> bool | None:
         taking.add(nightly.ask(taking.next_block()))
     if taking.why:
         return None
-    moved = any(value > watch.largest.get(probe, 0.0) for probe, value in watch.distances(taking.blocks[0]).items())
-    usual = max((abs(reading.get(SURPRISE, 0.0)) for reading in watch.calibration), default=0.0)
-    return moved or any(abs(value) > usual for value in taking.surprise().values())
+    return _beyond(watch, watch.distances(taking.blocks[0]), taking.surprise())
