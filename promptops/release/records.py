@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from promptops.formats import CanaryEvidence, Evidence, RunEvidence, Side
@@ -47,7 +47,8 @@ def append_canary(
         evidence = load_evidence(project, prompt, candidate.version)
         if again and (same := next((c for c in evidence.canaries if _is(build(c.attempt), c)), None)) is not None:
             return path, same
-        record = build(next_attempt(evidence, candidate, baseline, measurement, abandoned=abandoned))
+        own = canaries_of(evidence, candidate, baseline, measurement)
+        record = build(next_attempt(own, abandoned=abandoned))
         if record is None:
             return path, None
         record = record.model_copy(update={"abandoned": abandoned})
@@ -60,11 +61,12 @@ def _is(built: CanaryEvidence | None, record: CanaryEvidence) -> bool:
     return built is not None and built.model_copy(update={"abandoned": record.abandoned}) == record
 
 
-def next_attempt(evidence: Evidence, candidate: Side, baseline: Side, measurement: str, *, abandoned: int = 0) -> int:
-    """Which attempt (from 1) a canary of this comparison would be, after `abandoned` ones that are in no evidence.
-
-    `measurement` is the measurement digest.
-    """
+def canaries_of(evidence: Evidence, candidate: Side, baseline: Side, measurement: str) -> list[CanaryEvidence]:
+    """The canaries of one comparison, the oldest first; `measurement` is the measurement digest."""
     same = (candidate, baseline, measurement)
-    own = [c for c in evidence.canaries if (c.candidate, c.baseline, c.measurement.digest) == same]
+    return [c for c in evidence.canaries if (c.candidate, c.baseline, c.measurement.digest) == same]
+
+
+def next_attempt(own: Sequence[CanaryEvidence], *, abandoned: int = 0) -> int:
+    """Which attempt (from 1) comes after `own`, the canaries of a comparison, and `abandoned` ones in no evidence."""
     return 1 + abandoned + sum(1 + canary.abandoned for canary in own)

@@ -13,8 +13,9 @@ from promptops.cli.commands._shared import note
 from promptops.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from promptops.formats import CanaryEvidence
     from promptops.models import Json, Pin
     from promptops.runner.canary import Comparison
     from promptops.runner.resuming import Resume, StoredRun
@@ -104,7 +105,7 @@ def recorded_canary(comparison: Comparison, resume: Resume, seed: int | None) ->
         abandoned = tuple(stored.left_behind("canary", same)) if counts else ()
         _say_abandoned(abandoned)
         if counts and not stored.there:
-            _say_passed(comparison)
+            _say_passed(earlier_canaries(comparison))
         comparison = replace(comparison, seed=int(str(stored.plan["seed"])), abandoned=abandoned)
         yield replace(comparison, attempt=attempt_of(comparison)), stored
 
@@ -118,27 +119,27 @@ def _say_abandoned(runs: tuple[str, ...]) -> None:
         )
 
 
-def _say_passed(comparison: Comparison) -> None:
+def _say_passed(earlier: Sequence[CanaryEvidence]) -> None:
     """Whoever has a PASS can only lose it by asking again: the evidence that counts is the last."""
+    if earlier and earlier[-1].verdict == "pass":
+        note(
+            f"notice: attempt {earlier[-1].attempt} at this comparison said pass already; the evidence of this one "
+            "stands in its place (--no-evidence writes none)"
+        )
+
+
+def earlier_canaries(comparison: Comparison) -> list[CanaryEvidence]:
+    """The canaries of this comparison that the evidence has as it stands, the oldest first."""
     from promptops.project.evidence import load_evidence
+    from promptops.release.records import canaries_of
 
     candidate, baseline = comparison.candidate, comparison.baseline
-    wanted = (candidate.side, baseline.side, candidate.measurement.digest)
-    records = load_evidence(comparison.session.project, candidate.prompt, candidate.version).canaries
-    same = [record for record in records if (record.candidate, record.baseline, record.measurement.digest) == wanted]
-    if same and same[-1].verdict == "pass":
-        note(
-            f"notice: attempt {same[-1].attempt} at this comparison said pass already; the evidence of this one stands "
-            "in its place (--no-evidence writes none)"
-        )
+    evidence = load_evidence(comparison.session.project, candidate.prompt, candidate.version)
+    return canaries_of(evidence, candidate.side, baseline.side, candidate.measurement.digest)
 
 
 def attempt_of(comparison: Comparison) -> int:
     """Which attempt (from 1) a comparison is, by the evidence as it stands and the canaries that were left."""
-    from promptops.project.evidence import load_evidence
     from promptops.release.records import next_attempt
 
-    candidate, baseline = comparison.candidate, comparison.baseline
-    evidence = load_evidence(comparison.session.project, candidate.prompt, candidate.version)
-    sides = (candidate.side, baseline.side, candidate.measurement.digest)
-    return next_attempt(evidence, *sides, abandoned=len(comparison.abandoned))
+    return next_attempt(earlier_canaries(comparison), abandoned=len(comparison.abandoned))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptops.cli.commands._asking import EXIT_CODES
-from promptops.cli.commands._canary_comparison import attempt_of
+from promptops.cli.commands._canary_comparison import attempt_of, earlier_canaries
 from promptops.cli.commands._shared import emit_json, note, say_lines
 from promptops.cli.options import Options
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from promptops.core.canary import CanaryDecision
     from promptops.formats import CanaryEvidence, Environment, Side
     from promptops.models import Verdict
-    from promptops.project.root import Project
     from promptops.reporting.lines import Line
     from promptops.runner.canary_result import CanaryResult
     from promptops.runner.resuming import StoredRun
@@ -105,7 +104,7 @@ def _show(
     from promptops.reporting.canary import canary_lines
     from promptops.reporting.canary_json import canary_json
 
-    earlier = _earlier_regress(result.comparison.session.project, result)
+    earlier = _earlier_regress(result)
     next_step = "" if earlier and decision.verdict != "regress" else _next_step(result, decision, written)
     lines = canary_lines(result, decision, attempt, evidence=written, next_step=next_step)
     document = canary_json(result, attempt, at, written)
@@ -165,17 +164,9 @@ def _serves(environment: Environment, prompt: str, side: Side) -> bool:
     return entry is not None and (entry.version, entry.digest, entry.pin) == (side.version, side.digest, side.pin)
 
 
-def _earlier_regress(project: Project, result: CanaryResult) -> int:
+def _earlier_regress(result: CanaryResult) -> int:
     """The attempt whose REGRESS still counts in the evidence of this comparison; 0 where there is none."""
     from promptops.core.licence import standing_regress
-    from promptops.project.evidence import load_evidence
 
-    candidate, baseline = result.comparison.candidate, result.comparison.baseline
-    same = [
-        record
-        for record in load_evidence(project, candidate.prompt, candidate.version).canaries
-        if (record.candidate, record.baseline) == (candidate.side, baseline.side)
-        and record.measurement.digest == candidate.measurement.digest
-    ]
-    found = standing_regress(same)
+    found = standing_regress(earlier_canaries(result.comparison))
     return found.attempt if found else 0

@@ -177,18 +177,6 @@ class AlarmTold(Strict):
     to: Name
 
 
-Event = Annotated[
-    EpochBegun
-    | ProbesChosen
-    | ReadingTaken
-    | Missed
-    | NightsThinned
-    | AlarmRaised
-    | TextsTaken
-    | AlarmTelling
-    | AlarmTold,
-    Field(discriminator="kind"),
-]
 AnyEvent = (
     EpochBegun
     | ProbesChosen
@@ -200,4 +188,4 @@ AnyEvent = (
     | AlarmTelling
     | AlarmTold
 )
-EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Event)
+EVENTS: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="kind")])

@@ -49,8 +49,7 @@ def hanging_nights(nights: Sequence[Mapping[str, float]]) -> Correlation | None:
     """
     if len(nights) < LEAST_NIGHTS:
         return None
-    probes = [probe for probe in nights[0] if all(probe in night for night in nights)]
-    found = lag_one(_without_trend(_series(nights, [probe for probe in probes if probe != SURPRISE] or probes)))
+    found = lag_one(_without_trend(_series(nights, _distances(nights))))
     return None if found.fine else replace(found, thin=thinning(found.value, most=MOST_APART))
 
 
@@ -62,9 +61,8 @@ def follows_hours(readings: Sequence[Mapping[str, float]], moments: Sequence[dat
     with two degrees of freedom. Readings of one hour only, or of two that are half a day apart, say nothing.
     Source: Fisher, "Tests of significance in harmonic analysis", Proc. R. Soc. A 125 (1929), 54-59.
     """
-    probes = [probe for probe in readings[0] if probe != SURPRISE] or list(readings[0])
     turns = [2 * math.pi * (at.hour + at.minute / 60) / 24 for at in moments]
-    return _by_chance(_wave(_series(readings, probes), turns), len(turns)) < HOURS_LEVEL
+    return _by_chance(_wave(_series(readings, _distances(readings)), turns), len(turns)) < HOURS_LEVEL
 
 
 def follows_week(nights: Sequence[Mapping[str, float]], moments: Sequence[datetime]) -> float | None:
@@ -76,8 +74,7 @@ def follows_week(nights: Sequence[Mapping[str, float]], moments: Sequence[dateti
     """
     if len(nights) < LEAST_NIGHTS:
         return None
-    probes = [probe for probe in nights[0] if all(probe in night for night in nights)]
-    places = _without_trend(_series(nights, [probe for probe in probes if probe != SURPRISE] or probes))
+    places = _without_trend(_series(nights, _distances(nights)))
     share = _wave(places, [2 * math.pi * (at.weekday() + at.hour / 24) / 7 for at in moments])
     return math.sqrt(share) if _by_chance(share, len(places)) < WEEK_LEVEL else None
 
@@ -91,7 +88,7 @@ def has_trend(readings: Sequence[Mapping[str, float]]) -> bool:
     3 of 10. A change in the middle of the calibration is a trend, too.
     Source: Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904), 72-101.
     """
-    places = _centred(_series(readings, [probe for probe in readings[0] if probe != SURPRISE] or list(readings[0])))
+    places = _centred(_series(readings, _distances(readings)))
     steps = _centred([float(at) for at in range(len(places))])
     across = _product(places, places)
     if across == 0:
@@ -107,6 +104,12 @@ def thinning(correlation: float, *, most: int) -> int | None:
     """
     thin = math.ceil(math.log(MOST_CORRELATION / 2) / math.log(min(max(correlation, 1e-9), 0.99)))
     return max(2, thin) if thin <= most else None
+
+
+def _distances(readings: Sequence[Mapping[str, float]]) -> list[str]:
+    """The probes that all readings have: their distances, and only where there are none the token that comes."""
+    probes = [probe for probe in readings[0] if all(probe in reading for reading in readings)]
+    return [probe for probe in probes if probe != SURPRISE] or probes
 
 
 def _series(readings: Sequence[Mapping[str, float]], probes: Sequence[str]) -> list[float]:

@@ -324,8 +324,8 @@ class Nightly:
             return raised("fast", _far_words(taking))
         if event.role == "night" and watch.calibrated and watch.detector.alarm == "changed":
             level, threshold = watch.detector.level, watch.detector.threshold
-            sum_ = f"the nights since it was calibrated add up to a level of {level:,.0f}"
-            return raised("detector", f"{sum_}; CHANGED begins at {threshold:,.0f}")
+            told = f"the nights since it was calibrated add up to a level of {level:,.0f}"
+            return raised("detector", f"{told}; CHANGED begins at {threshold:,.0f}")
         return None
 
 
