@@ -137,7 +137,9 @@ class Database:
 
     def _prepare(self) -> None:
         assert self._reader is not None
-        if self._version(self._reader) == len(MIGRATIONS) or self._writer is None:
+        with _transaction(self._reader, "BEGIN"):
+            current = self._version(self._reader) == len(MIGRATIONS)
+        if current or self._writer is None:
             return
         _switch_to_wal(self._writer)
         with _transaction(self._writer, "BEGIN IMMEDIATE"):
@@ -149,6 +151,7 @@ class Database:
             self._writer.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def _version(self, connection: sqlite3.Connection) -> int:
+        """Within a transaction: a file that another process makes between two of the queries looks like nobody's."""
         version, owner, tables = (
             int(connection.execute(query).fetchone()[0])
             for query in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")

@@ -293,6 +293,31 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_store_that_another_makes_meanwhile_is_no_strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose file it is takes three questions, and they are about one moment."""
+    path = tmp_path / "store.db"
+    other = threading.Thread(target=lambda: run_tables.Database(path).close())
+    connect = run_tables._connect
+
+    class Interrupted(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql.startswith("SELECT count"):  # the last of the three
+                other.start()
+                other.join(0.5)  # by then it has made the tables, or waits until we have asked everything
+            return super().execute(sql, *values)
+
+    def interrupted(path: Path, mode: str) -> sqlite3.Connection:
+        if mode == "rwc" or other.ident is not None:
+            return connect(path, mode)
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, factory=Interrupted, isolation_level=None)
+
+    monkeypatch.setattr(run_tables, "_connect", interrupted)
+    run_tables.Database(path).close()
+    other.join()
+    with RunStore(path, read_only=True) as store:
+        assert store.nights() == []
+
+
 def test_a_store_of_a_newer_promptops_is_refused(store: RunStore) -> None:
     connection = sqlite3.connect(store.path)
     connection.execute("PRAGMA user_version = 99")
