@@ -39,7 +39,8 @@ def test_a_candidate_that_needs_many_more_tokens_regresses_although_every_answer
 ) -> None:
     settle(world, "guardrails:\n  tokens: {margin: 10%}")
     world.behaviour.tokens = {"v1": lambda _: 50, "v2": lambda _: 80}
-    code, found = canary(capsys)
+    world.behaviour.delay = 0.05
+    code, found = canary(capsys, "--concurrency", "2")
     assert (code, found["verdict"]) == (1, "regress")
     assert "tokens is more than 10% above the baseline's in 11 of 11 cases" in found["reason"]
     assert finding(found, "tokens")["worse"]

@@ -30,20 +30,22 @@ PRICES = (
 
 
 class Models:
-    """What each model does: `wrong` names cases by model, `broken` statuses by model."""
+    """What each model does: `wrong` names cases by model, `broken` statuses, `delay` seconds before it answers."""
 
     def __init__(self) -> None:
         self.wrong: dict[str, set[int]] = {"tiny-1": set(range(0, CASES, 2))}
         self.broken: dict[str, int] = {}
+        self.delay: dict[str, float] = {}
         self.text: dict[str, str] = {}
         self.usage: tuple[int, int] = (100, 10)
 
     def __call__(self, asked: dict[str, Any]) -> Answer:
         model, number = asked["model"], int(asked["messages"][-1]["content"].split()[-1])
+        delay = self.delay.get(model, 0.0)
         if model in self.broken:
-            return Answer(status=self.broken[model], error=f"{model} has trouble")
+            return Answer(status=self.broken[model], error=f"{model} has trouble", delay=delay)
         text = json.dumps({"n": number if number not in self.wrong.get(model, set()) else str(number)})
-        return Answer(self.text.get(model, text), usage=self.usage)
+        return Answer(self.text.get(model, text), usage=self.usage, delay=delay)
 
 
 class World:
@@ -174,14 +176,14 @@ def test_a_model_in_trouble_is_a_row_that_says_so_and_the_others_go_on(
 def test_without_the_current_model_nobody_else_is_asked_for_long(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.models.broken = {"large-1": 404}
+    world.models.broken, world.models.delay = {"large-1": 404}, {"small-1": 0.5}
     assert run(["compare", "count", "--models", "acme/small-1"]) == 10
     assert "there is nothing to compare with" in capsys.readouterr().out
     assert world.asked("small-1") < CASES
-    world.models.broken = {}
+    world.models.broken, world.models.delay = {}, {}
     before = world.server.count
     assert run(["compare", "count", "--models", "acme/small-1"]) == 0
-    assert world.server.count < before + 2 * CASES
+    assert world.server.count <= before + 2 * CASES
 
 
 def test_a_model_that_refuses_a_param_is_a_row_and_is_not_asked(
@@ -253,8 +255,9 @@ def test_several_samples_of_a_case_are_one_unit(world: World, capsys: pytest.Cap
 
 
 def test_it_stops_where_the_money_ends_and_goes_on_later(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.models.delay = dict.fromkeys(("large-1", "small-1"), 0.02)
     code, found = compared(capsys, "acme/small-1", "--mode", "live", "--max-cost", "0.006", "--concurrency", "1")
-    asked = world.server.count
+    asked, world.models.delay = world.server.count, {}
     assert code == 11
     assert 0 < found["cases"]["asked"] < CASES
     assert asked < CASES
@@ -283,9 +286,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
             raise KeyboardInterrupt
 
     command = ["compare", "count", "--models", "acme/small-1", "--mode", mode, "--concurrency", "2"]
+    world.models.delay = dict.fromkeys(("large-1", "small-1"), 0.04)
     with monkeypatch.context() as patch:
         patch.setattr(RunProgress, "__call__", impatient)
         assert run(command) == 130
+    world.models.delay = {}
     assert "the same command goes on from there" in capsys.readouterr().err
     assert 50 <= world.server.count < 2 * CASES
     assert run(command) == 0
