@@ -123,12 +123,15 @@ def _serves(seen: Seen) -> str:
 def _progress(watch: Watch) -> str:
     epoch = watch.epoch
     assert epoch is not None
-    if watch.trending:
+    if watch.calibration.trending:
         return f"epoch {epoch.epoch} since {epoch.at}: no history to rank a night in"
     if watch.refused:
         return f"epoch {epoch.epoch} since {epoch.at}: a statement that rests on independent readings cannot be made"
     if not watch.calibrated:
-        done, wanted = min(watch.readings, epoch.reference) + len(watch.calibration), epoch.reference + watch.target
+        done, wanted = (
+            min(watch.readings, epoch.reference) + len(watch.calibration.readings),
+            epoch.reference + watch.calibration.target,
+        )
         said = f"epoch {epoch.epoch} since {epoch.at}: {done} of {wanted} readings of the calibration"
         if (watch.thin or 1) > 1:
             said += f" (more than usual: they hang together, and every {ordinal(watch.thin or 1)} counts)"
@@ -167,7 +170,7 @@ def _next(seen: Seen) -> Iterator[str]:
         yield from _bring_back(name)
     elif seen.state == "changed":
         yield from _looked_into(name)
-    elif watch.trending:
+    elif watch.calibration.trending:
         yield f"promptops drift accept {name} --reason TEXT, when it has settled: the calibration begins anew"
     elif watch.refused:
         yield 'spacing = "24h" and calibration = 30 in [tool.promptops.drift]: readings at the hour of the check'

@@ -180,7 +180,7 @@ def seen_json(seen: Seen, now: datetime) -> dict[str, Any]:
         "level": watch.detector.level if watch.calibrated else None,
         "threshold": watch.detector.threshold if watch.calibrated else None,
         "thin": watch.thin,
-        "correlation": watch.correlation.value if watch.correlation is not None else None,
+        "correlation": watch.calibration.correlation.value if watch.calibration.correlation is not None else None,
         "last": watch.last.at if watch.last is not None else None,
         "next": watch.next_at(now).isoformat() if epoch is not None else None,
         "missed": len(watch.outage),

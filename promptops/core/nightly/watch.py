@@ -1,9 +1,9 @@
 """One endpoint under watch: what its log says, in which state it is, and when it is to be read next. Pure.
 
 A reading's number is its distance from the reference, probe by probe (`profiles`), and one more where tokens are drawn
-(`surprise`). The first readings of an epoch make
-the reference, the next ones the history, and every later one is a night: its rank in the history is what the detector
-bets on (`core.statistics.rank_detector`). Readings of reference and calibration never raise an alarm by the detector.
+(`surprise`). The first readings of an epoch make the reference, the next ones the history (`calibration`), and every
+later one is a night: its rank in the history is what the detector bets on (`core.statistics.rank_detector`). Readings
+of reference and calibration never raise an alarm by the detector.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
+from promptops.core.nightly.calibration import Calibration
 from promptops.core.nightly.events import (
     AlarmRaised,
     AlarmTelling,
@@ -31,16 +32,9 @@ from promptops.core.nightly.events import (
     Served,
     TextsTaken,
 )
-from promptops.core.nightly.hanging import (
-    MOST_THIN,
-    follows_hours,
-    follows_week,
-    hanging,
-    hanging_nights,
-    has_trend,
-    thinning,
-)
+from promptops.core.nightly.hanging import follows_week, hanging_nights
 from promptops.core.nightly.profiles import Profile, deviance, distance, mean_profile, share_distance
+from promptops.core.nightly.served import together
 from promptops.core.nightly.sizes import SIZES, Size, SizeName, Tier
 from promptops.core.statistics.rank_detector import Correlation, RankDetector
 
@@ -63,8 +57,6 @@ BEFORE: Final = 0.01
 """The share of its threshold up to which the detector's level says nothing yet."""
 TEXTS_LEVEL: Final = 0.1 / 53
 """A look at the texts a week raises WATCH at most once in ten years of an endpoint if nothing changes."""
-MOST_NAMES: Final = 200
-OTHER_ADDRESS: Final = "another address is asked"
 ALL_INPUTS: Final = "all inputs"
 """The one probe of tier 1b."""
 
@@ -83,22 +75,17 @@ class Watch:
     last: ReadingTaken | None = None
     served: Served | None = None
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
-    calibration: list[Mapping[str, float]] = field(default_factory=list)
+    calibration: Calibration = field(default_factory=lambda: Calibration(0))
     nights: list[ReadingTaken] = field(default_factory=list)
     largest: dict[str, float] = field(default_factory=dict)
     detector: RankDetector = field(default_factory=RankDetector)
     readings: int = 0
     cost: float | None = 0.0
-    correlation: Correlation | None = None
-    thin: int | None = 1
     thinned: NightsThinned | None = None
     texts: TextsTaken | None = None
     checked: TextsTaken | None = None
     told: set[str] = field(default_factory=set)
     telling: dict[str, str] = field(default_factory=dict)
-    hourly: bool = False
-    trending: bool = False
-    _moments: list[datetime] = field(default_factory=list)
     _reference: dict[str, Profile] = field(default_factory=dict)
     _counted_from: int = 0
 
@@ -128,7 +115,7 @@ class Watch:
 
     def _begin(self, event: EpochBegun) -> None:
         """A new epoch forgets everything but what it cost."""
-        fresh = Watch(self.endpoint, epoch=event, cost=self.cost)
+        fresh = Watch(self.endpoint, epoch=event, cost=self.cost, calibration=Calibration(event.calibration))
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))
 
@@ -146,16 +133,15 @@ class Watch:
     def _read(self, event: ReadingTaken) -> None:
         self.readings, self.last, self.missed = event.number, event, None
         self.outage = []
-        self.served = event.served if self.served is None else _together(self.served, event.served)
+        self.served = together(self.served, event.served)
         if event.role == "reference":
             for probe, tokens in event.profiles.items():
                 self.profiles.setdefault(probe, []).append(Profile(tokens.tokens, tokens.floor, tokens.calls))
         elif event.role == "calibration":
-            self.calibration.append(event.values)
-            self._moments.append(parse_moment(event.at))
             for probe, blocks in event.blocks.items():
                 self.largest[probe] = max(self.largest.get(probe, 0.0), *blocks)
-            self._settle()
+            for probe, history in self.calibration.add(event.values, parse_moment(event.at)).items():
+                self.detector.calibrate(probe, history)
         else:
             self.nights.append(event)
             if self.counts(len(self.nights)):
@@ -168,7 +154,7 @@ class Watch:
 
     def _thin(self, event: NightsThinned) -> None:
         """From now on only every n-th night counts, and the bets begin anew; the history stays what it is."""
-        self.thinned, self.thin, self._counted_from = event, event.every or None, len(self.nights)
+        self.thinned, self._counted_from = event, len(self.nights)
         self.detector.parts = {probe: [0.0] * len(part) for probe, part in self.detector.parts.items()}
 
     def _take_texts(self, event: TextsTaken) -> None:
@@ -176,30 +162,6 @@ class Watch:
             self.texts = event
         else:
             self.checked = event
-
-    def _settle(self) -> None:
-        """Decide once enough readings are in whether they hang together, and make the history of them."""
-        if self.epoch is None or len(self.calibration) < self.target:
-            return
-        values, moments = self.calibration, self._moments
-        if len(values) == self.epoch.calibration:
-            self.correlation = hanging(values)
-            found = self.correlation
-            self.thin = 1 if found.fine else thinning(found.value, most=MOST_THIN)
-            if self.thin != 1:
-                return  # more readings, or none at all
-        elif self.thin:
-            values, moments = values[:: self.thin], moments[:: self.thin]
-            if not hanging(values).fine:
-                self.thin = None
-                return
-        self.hourly = follows_hours(values, moments)
-        self.trending = not self.hourly and has_trend(values)
-        if self.hourly or self.trending:
-            self.thin = None
-            return
-        for probe in values[0]:
-            self.detector.calibrate(probe, [reading[probe] for reading in values])
 
     def _bet(self, number: int, values: Mapping[str, float]) -> None:
         assert self.epoch is not None
@@ -231,10 +193,9 @@ class Watch:
         return len(self.chosen.texts) * self.calls * self.size.blocks_of(self.chosen.tier)
 
     @property
-    def target(self) -> int:
-        """Calibration readings that are wanted: more where they hang together and only every n-th counts."""
-        assert self.epoch is not None
-        return self.epoch.calibration * (self.thin or 1)
+    def thin(self) -> int | None:
+        """Every which reading counts, of the calibration, or of the nights since they were thinned; None: none."""
+        return self.calibration.thin if self.thinned is None else self.thinned.every or None
 
     @property
     def role(self) -> Role:
@@ -275,7 +236,7 @@ class Watch:
         As in `hanging_nights` only once in an epoch; nights of the rise to the alarm are among them, since no week
         would be seen without the weekends that it consists of. A calibration of a week or more has shown the week.
         """
-        if self.thinned is not None or self._moments[-1] - self._moments[0] >= WEEK:
+        if self.thinned is not None or self.calibration.span >= WEEK:
             return None
         counted = [night for number, night in enumerate(self.nights, start=1) if self.counts(number)][:-1]
         return follows_week([night.values for night in counted], [parse_moment(night.at) for night in counted])
@@ -298,7 +259,7 @@ class Watch:
 
     def gross(self, block: Mapping[str, float]) -> dict[str, float]:
         """The probes of a block that are beyond what any calibration block showed, several times; with their limits."""
-        if self.chosen is None or len(self.calibration) < FAST_FROM:
+        if self.chosen is None or len(self.calibration.readings) < FAST_FROM:
             return {}
         floor = FAST_FLOORS[self.chosen.tier]
         limits = {probe: max(FAST_TIMES * self.largest.get(probe, math.inf), floor) for probe in block}
@@ -316,9 +277,9 @@ class Watch:
     @property
     def saw_no_week(self) -> bool:
         """Whether the detector's alarm may be a weekly rhythm that neither calibration nor enough nights have shown."""
-        if self.alarm is None or self.alarm.lane != "detector" or self._moments[-1] - self._moments[0] >= WEEK:
+        if self.alarm is None or self.alarm.lane != "detector" or self.calibration.span >= WEEK:
             return False
-        return parse_moment(self.alarm.at) - self._moments[-1] < 3 * WEEK
+        return parse_moment(self.alarm.at) - self.calibration.moments[-1] < 3 * WEEK
 
     def due(self, now: datetime) -> bool:
         """Whether a reading is wanted now."""
@@ -394,43 +355,6 @@ def draw(epoch: EpochBegun, number: int, probe: str) -> float:
 def parse_moment(text: str) -> datetime:
     """Read a moment as the log has it: ISO 8601 in UTC."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
-
-
-def _together(known: Served, more: Served) -> Served:
-    """Everybody who answered so far; the route is the newest, the tokens of a probe are all that were counted."""
-    probes = {*known.prompt_tokens, *more.prompt_tokens}
-    return Served(
-        models=sorted({*known.models, *more.models}),
-        fingerprints=sorted({*known.fingerprints, *more.fingerprints})[-MOST_NAMES:],
-        hosts=sorted({*known.hosts, *more.hosts})[-MOST_NAMES:],
-        route=more.route or known.route,
-        prompt_tokens={
-            probe: sorted({*known.prompt_tokens.get(probe, ()), *more.prompt_tokens.get(probe, ())})
-            for probe in sorted(probes)
-        },
-    )
-
-
-def served_notices(known: Served | None, now: Served) -> list[str]:
-    """Tier 0: what replies say of who served that no earlier reply of the epoch said, in words."""
-    if known is None:
-        return []
-    found = [
-        f"{what} {', '.join(sorted(set(new) - set(old)))} (so far {', '.join(old)})"
-        for what, old, new in (
-            ("replies name another model:", known.models, now.models),
-            ("another fingerprint:", known.fingerprints, now.fingerprints),
-            ("another host answers:", known.hosts, now.hosts),
-        )
-        if old and set(new) - set(old)
-    ]
-    if known.route and now.route and now.route != known.route:
-        found.append(f"{OTHER_ADDRESS}: {now.route} (so far {known.route})")
-    counted = [probe for probe in now.prompt_tokens if known.prompt_tokens.get(probe)]
-    other = [probe for probe in counted if set(now.prompt_tokens[probe]) - set(known.prompt_tokens[probe])]
-    if other:
-        found.append(f"other prompt tokens are counted for {len(other)} of {len(counted)} probes")
-    return found
 
 
 def levels(watch: Watch) -> list[tuple[str, float | None, NightState]]:

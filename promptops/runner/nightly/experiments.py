@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from promptops.core.nightly.attribution import Factor, judging_factor, route_and_pin, version_factor
+from promptops.core.nightly.served import OTHER_ADDRESS
 from promptops.core.nightly.surprise import SURPRISE
-from promptops.core.nightly.watch import OTHER_ADDRESS, Watch, first_blocks
+from promptops.core.nightly.watch import Watch, first_blocks
 from promptops.core.plan import plan_case
 from promptops.core.wire.endpoints import settings_of
 from promptops.models import Pin, PlannedSample
@@ -108,7 +109,7 @@ def _is_plain(watch: Watch) -> bool:
 
 def _beyond(watch: Watch, distances: Mapping[str, float], surprise: Mapping[str, float]) -> bool:
     """Whether any of it is further off than all of the calibration."""
-    usual = max((abs(reading.get(SURPRISE, 0.0)) for reading in watch.calibration), default=0.0)
+    usual = max((abs(reading.get(SURPRISE, 0.0)) for reading in watch.calibration.readings), default=0.0)
     return any(value > watch.largest.get(probe, 0.0) for probe, value in distances.items()) or any(
         abs(value) > usual for value in surprise.values()
     )

@@ -133,9 +133,9 @@ class Nightly:
         """Why nothing can be said of it, in words; empty where something can."""
         if state == "unmeasurable" and watch.missed is not None:
             return watch.missed.reason
-        if state == "unmeasurable" and watch.hourly:
+        if state == "unmeasurable" and watch.calibration.hourly:
             return "its readings follow the hours of the day: nights, read at one hour, would be taken for a change"
-        if state == "unmeasurable" and watch.trending:
+        if state == "unmeasurable" and watch.calibration.trending:
             return (
                 "its readings went up or down all through the calibration: nights would be ranked among what it has "
                 "left behind"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from promptops.core.nightly.events import Missed, ReadingTaken, Served, Tokens
 from promptops.core.nightly.profiles import Profile, calls_of, mean_profile, most_likely, profile_of, shares_of
+from promptops.core.nightly.served import served_notices
 from promptops.core.nightly.surprise import SURPRISE, Drawn, drawn, surprise
-from promptops.core.nightly.watch import Watch, served_notices
+from promptops.core.nightly.watch import Watch
 from promptops.models import Json, Reply, Sample
 from promptops.runner.nightly.asking import Probe
 from promptops.runner.nightly.endpoints import Endpoint

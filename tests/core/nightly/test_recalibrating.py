@@ -44,7 +44,7 @@ def test_readings_that_hang_together_want_more_of_them() -> None:
     thin = log.watch.thin
     assert thin is not None
     assert thin > 1
-    assert (log.state(), log.watch.target) == ("recalibrating", thin * CALIBRATION)
+    assert (log.state(), log.watch.calibration.target) == ("recalibrating", thin * CALIBRATION)
     log.calibrate(noise(thin * CALIBRATION - CALIBRATION - 1, seed=5))
     assert log.state() == "recalibrating"
     log.calibrate([0.0])

@@ -45,8 +45,8 @@ def refused(values: list[float]) -> Log:
 
 def test_readings_that_hang_together_for_too_long_are_refused() -> None:
     log = refused(wandering(60))
-    assert log.watch.correlation is not None
-    assert not log.watch.correlation.fine
+    assert log.watch.calibration.correlation is not None
+    assert not log.watch.calibration.correlation.fine
 
 
 def test_so_are_those_that_still_do_where_every_nth_counts() -> None:
@@ -54,7 +54,7 @@ def test_so_are_those_that_still_do_where_every_nth_counts() -> None:
     pairs = [value for value in noise(CALIBRATION // 2, seed=0) for _ in range(2)]
     log = Log().reference().calibrate(pairs)
     assert log.state() == "recalibrating"
-    log.calibrate(wandering(log.watch.target - CALIBRATION))
+    log.calibrate(wandering(log.watch.calibration.target - CALIBRATION))
     assert (log.state(), log.watch.refused) == ("unmeasurable", True)
 
 
@@ -65,13 +65,13 @@ def test_so_are_those_that_follow_the_hours_of_the_day() -> None:
     while not log.watch.refused:
         turn = 2 * math.pi * log.now.hour / 24
         log.calibrate([4 * math.sin(turn) + rng.gauss(0, 1)])
-        assert len(log.watch.calibration) <= 60
-    assert (log.state(), log.watch.hourly, log.watch.trending) == ("unmeasurable", True, False)
+        assert len(log.watch.calibration.readings) <= 60
+    assert (log.state(), log.watch.calibration.hourly, log.watch.calibration.trending) == ("unmeasurable", True, False)
 
 
 def test_so_are_those_that_go_up_all_the_time() -> None:
     log = refused([value + 0.04 * at for at, value in enumerate(noise(60, seed=2))])
-    assert (log.watch.hourly, log.watch.trending) == (False, True)
+    assert (log.watch.calibration.hourly, log.watch.calibration.trending) == (False, True)
 
 
 def test_a_refusal_is_for_good_and_nights_are_read_all_the_same() -> None:

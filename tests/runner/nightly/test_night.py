@@ -284,8 +284,8 @@ def test_readings_that_hang_together_are_thinned_or_refused(tmp_path: Path) -> N
     model = Slow(noise=0.001)
     world = Watched(tmp_path / "thin", model=model).calibrated()
     (seen,) = world.look()
-    assert seen.watch.correlation is not None
-    assert seen.watch.correlation.value > 0.2
+    assert seen.watch.calibration.correlation is not None
+    assert seen.watch.calibration.correlation.value > 0.2
     assert seen.watch.thin is None or seen.watch.thin > 1
     model.persistence = 0.95
     world = Watched(tmp_path / "refused", model=model).calibrated()
@@ -307,8 +307,8 @@ def test_tokens_that_hang_together_are_noticed_by_themselves(tmp_path: Path) -> 
     settings = DriftConfig(size="standard", reference=8, calibration=40)
     world = Watched(tmp_path, model=Wandering(), settings=settings).calibrated()
     (seen,) = world.look()
-    assert seen.watch.correlation is not None
-    assert not seen.watch.correlation.fine
+    assert seen.watch.calibration.correlation is not None
+    assert not seen.watch.calibration.correlation.fine
     assert seen.watch.thin != 1
 
 

@@ -82,9 +82,9 @@ def test_readings_that_follow_the_hours_of_the_day_are_refused(tmp_path: Path) -
     daily = Watched(tmp_path, model=Daily(noise=0.001, rng=random.Random(3)), settings=settings)
     daily.calibrated()
     seen = daily.night()
-    assert seen.watch.correlation is not None
-    assert seen.watch.correlation.fine  # an hour says little of the next
-    assert (seen.state, seen.watch.hourly) == ("unmeasurable", True)
+    assert seen.watch.calibration.correlation is not None
+    assert seen.watch.calibration.correlation.fine  # an hour says little of the next
+    assert (seen.state, seen.watch.calibration.hourly) == ("unmeasurable", True)
     assert seen.why.startswith("its readings follow the hours of the day")
     said = "\n".join(line.text for line in watch_lines([seen], daily.clock.now()))
     assert 'next: spacing = "24h" and calibration = 30' in said
@@ -102,9 +102,9 @@ def test_a_calibration_that_goes_one_way_is_refused(tmp_path: Path) -> None:
     moving = Watched(tmp_path, model=Moving(noise=0.001, rng=random.Random(3)), settings=settings)
     moving.calibrated()
     seen = moving.night()
-    assert seen.watch.correlation is not None
-    assert seen.watch.correlation.fine  # a reading says little of the next
-    assert (seen.state, seen.watch.trending) == ("unmeasurable", True)
+    assert seen.watch.calibration.correlation is not None
+    assert seen.watch.calibration.correlation.fine  # a reading says little of the next
+    assert (seen.state, seen.watch.calibration.trending) == ("unmeasurable", True)
     assert seen.why.startswith("its readings went up or down")
     said = "\n".join(line.text for line in watch_lines([seen], moving.clock.now()))
     assert "next: promptops drift accept" in said
