@@ -170,7 +170,7 @@ def test_a_run_holds_neither_cases_nor_samples_nor_results(
                 most[name] = max(most[name], number)
 
     def asked(mode: Mode, progress: Progress) -> Results:
-        session = Session(files.project, mode, {}, Choices(cache=False), asker=lambda: Asker(0.0))
+        session = Session(files.project, mode, {}, Choices(cache=False, concurrency=4), asker=lambda: Asker(0.0))
         target = session.target("greet", "v1")
         (found,) = measure(session, [target], session.engine_settings([target]), progress=progress)
         return found
