@@ -11,13 +11,13 @@ import pytest
 
 from promptops.cli.main import run
 from promptops.testing import Answer, LoopbackServer
-from tests.cli.test_drift_watch import YAML, Behaviour, Night
+from tests.cli.night import YAML, Model, Night
 
 PINS = [f"test/model-{number}" for number in range(1, 6)]
 ALL = frozenset(pin.removeprefix("test/") for pin in PINS)
 
 
-class Fleet(Behaviour):
+class Fleet(Model):
     """The models of `moved` answer otherwise."""
 
     moved: frozenset[str] = frozenset()
@@ -28,14 +28,14 @@ class Fleet(Behaviour):
 
 
 @pytest.fixture
-def behaviour() -> Fleet:
+def model() -> Fleet:
     return Fleet()
 
 
 @pytest.fixture
-def fleet(in_folder: Path, behaviour: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+def fleet(in_folder: Path, model: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     """Five endpoints behind one address, calibrated, and read once."""
-    with LoopbackServer(behaviour) as server:
+    with LoopbackServer(model) as server:
         night = Night(in_folder, server, monkeypatch)
         for number, pin in enumerate(PINS[1:], start=2):
             night.files.prompt(
@@ -51,9 +51,9 @@ def fleet(in_folder: Path, behaviour: Fleet, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_five_that_change_together_are_one_message(
-    fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]
+    fleet: Night, model: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    behaviour.moved = ALL
+    model.moved = ALL
     capsys.readouterr()
     assert fleet.drift(days=1) == 1
     out = capsys.readouterr().out
@@ -79,7 +79,7 @@ def test_the_history_of_one_endpoint_has_its_own_datasets_alone(
 
 
 def test_of_many_datasets_the_worst_is_first_and_a_stable_one_is_one_line(
-    fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]
+    fleet: Night, model: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     assert fleet.drift("check", "--tier", "3") == 0
@@ -90,9 +90,9 @@ def test_of_many_datasets_the_worst_is_first_and_a_stable_one_is_one_line(
     ][1:]
 
 
-def test_one_that_changes_alone_is_no_fleet(fleet: Night, behaviour: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_that_changes_alone_is_no_fleet(fleet: Night, model: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    behaviour.moved = frozenset({"model-3"})
+    model.moved = frozenset({"model-3"})
     assert fleet.drift(days=1) == 1
     out = capsys.readouterr().out
     assert "in one night" not in out
@@ -110,12 +110,12 @@ def test_the_threshold_is_for_all_however_few_are_looked_at(fleet: Night, capsys
 
 
 def test_a_webhook_is_called_once_for_all(
-    fleet: Night, behaviour: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fleet: Night, model: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet.files.config('[tool.promptops.drift.webhook]\nkind = "generic"')
     with LoopbackServer(Answer("ok"), paths=("/hook",)) as receiver:
         monkeypatch.setenv("PROMPTOPS_WEBHOOK_URL", receiver.base_url.replace("/v1", "/hook"))
-        behaviour.moved = ALL
+        model.moved = ALL
         assert fleet.drift(days=1) == 1
         assert fleet.drift(days=1) == 1
         assert receiver.count == 1

@@ -7,7 +7,6 @@ import hmac
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,8 @@ from promptops.cli.commands._drift_daemon import Due, keep_watch, said
 from promptops.errors import StoreError, UsageError
 from promptops.store.drift_log import UnreachableLog
 from promptops.testing import Answer, LoopbackServer
-from tests.cli.test_drift_watch import Behaviour, Night
+from tests.cli.night import Model, Night
 from tests.runner.nightly.tracker import tracking
-
-
-@pytest.fixture
-def behaviour() -> Behaviour:
-    return Behaviour()
-
-
-@pytest.fixture
-def night(in_folder: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    with LoopbackServer(behaviour) as server:
-        yield Night(in_folder, server, monkeypatch)
 
 
 def begin(night: Night, *tables: str) -> None:
@@ -39,11 +27,11 @@ def begin(night: Night, *tables: str) -> None:
 
 
 def test_an_alarm_asks_texts_and_datasets_and_says_which_part_moved(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(night)
     assert "25 kept as the baseline of tier 2" in capsys.readouterr().out
-    behaviour.shift, behaviour.text = -2.0, "another answer altogether"
+    model.shift, model.text = -2.0, "another answer altogether"
     assert night.drift(days=1) == 1
     out = capsys.readouterr().out
     assert "texts of test/model-1: they come from another distribution" in out
@@ -57,11 +45,11 @@ def test_an_alarm_asks_texts_and_datasets_and_says_which_part_moved(
 
 
 def test_a_case_that_was_edited_is_the_dataset_and_not_the_version(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(night)
     night.files.dataset("greet", [{"id": "c1", "inputs": {"text": "two"}}])
-    behaviour.shift = -2.0
+    model.shift = -2.0
     capsys.readouterr()
     assert night.drift(days=1) == 1
     out = capsys.readouterr().out
@@ -81,12 +69,10 @@ def test_a_dataset_that_the_money_never_pays_for_is_not_said_to_wait(
     assert said in capsys.readouterr().err
 
 
-def test_one_signed_call_tells_a_webhook_once(
-    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_signed_call_tells_a_webhook_once(night: Night, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(night, '[tool.promptops.drift.webhook]\nkind = "generic"\nkey_env = "HOOK_API_KEY"')
     monkeypatch.setenv("HOOK_API_KEY", "secret")
-    behaviour.shift = -2.0
+    model.shift = -2.0
     with LoopbackServer(lambda _: Answer(status=500 if hook.count == 1 else 200), paths=("/hook",)) as hook:
         monkeypatch.setenv("PROMPTOPS_WEBHOOK_URL", hook.base_url.replace("/v1", "/hook"))
         assert night.drift(days=1) == 1
@@ -108,14 +94,14 @@ def test_one_signed_call_tells_a_webhook_once(
 )
 def test_a_webhook_that_cannot_be_called_is_said_and_tried_again(
     night: Night,
-    behaviour: Behaviour,
+    model: Model,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     url: str,
     said: str,
 ) -> None:
     begin(night, '[tool.promptops.drift.webhook]\nkind = "slack"')
-    behaviour.shift = -2.0
+    model.shift = -2.0
     answer = Answer(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
     with LoopbackServer(answer, paths=("/hook",)) as hook:
         monkeypatch.setenv("PROMPTOPS_WEBHOOK_URL", hook.base_url.replace("/v1", "/hook") if url == "redirect" else url)
@@ -128,10 +114,10 @@ def test_a_webhook_that_cannot_be_called_is_said_and_tried_again(
 
 
 def test_a_job_opens_one_issue_and_is_red_where_nobody_can_be_told(
-    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(night)
-    behaviour.shift = -2.0
+    model.shift = -2.0
     assert night.drift("--require-state", days=1) == 2
     assert "nobody is told of an alarm" in capsys.readouterr().err
     with tracking() as tracker:
@@ -165,24 +151,24 @@ def test_a_job_whose_webhook_has_no_address_is_red_before_the_night(
 
 @pytest.mark.parametrize(("status", "ends"), [(401, 2), (404, 2), (503, 10)])
 def test_a_job_is_red_for_a_key_that_is_refused_or_a_model_that_is_gone(
-    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, status: int, ends: int
+    night: Night, model: Model, monkeypatch: pytest.MonkeyPatch, status: int, ends: int
 ) -> None:
     begin(night)
-    monkeypatch.setattr(Behaviour, "__call__", lambda self, asked: Answer(status=status))
+    monkeypatch.setattr(Model, "__call__", lambda self, asked: Answer(status=status))
     assert night.drift("--require-state", days=1) == ends
     assert night.drift(days=1) == 10  # to whoever looks it says so
 
 
 def test_a_key_that_is_refused_after_an_alarm_is_red_and_said(
-    night: Night, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin(night)
-    behaviour.shift = -2.0
+    model.shift = -2.0
     with tracking() as tracker:
         for name, value in tracker.github().items():
             monkeypatch.setenv(name, value)
         assert night.drift("--require-state", days=1) == 1
-        monkeypatch.setattr(Behaviour, "__call__", lambda self, asked: Answer(status=401))
+        monkeypatch.setattr(Model, "__call__", lambda self, asked: Answer(status=401))
         capsys.readouterr()
         assert night.drift("--require-state", days=1) == 2
     out = capsys.readouterr().out

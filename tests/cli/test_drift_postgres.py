@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from promptops.testing import LoopbackServer
-from tests.cli.test_drift_watch import Behaviour, Night
+from tests.cli.night import Night
 from tests.store.postgres import SECRET, Server, programs, running
 
 pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-
-
-@pytest.fixture
-def night(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    with LoopbackServer(Behaviour()) as server:
-        yield Night(in_folder, server, monkeypatch)
 
 
 @pytest.fixture(scope="module")

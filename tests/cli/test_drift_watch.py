@@ -3,96 +3,19 @@
 from __future__ import annotations
 
 import json
-import random
-from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from promptops.cli.main import run
-from promptops.testing import Answer, LoopbackServer, TemporaryProject
-
-YAML = "inputs:\n  text: string\nchecks:\n  - contains: fine\n"
-TOKENS = {"yes": -0.6, "no": -1.1, "well": -2.4}
+from promptops.testing import TemporaryProject
+from tests.cli.night import Model, Night
 
 
-class Night:
-    """A project with one served version, a model that answers as told, and a clock."""
-
-    def __init__(self, path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.files, self.server, self.monkeypatch = TemporaryProject(path), server, monkeypatch
-        self.now = datetime(2026, 11, 1, 3, 17, tzinfo=UTC)
-        self.files.provider("test", server.base_url, concurrency=8, retries=0, breaker=0)
-        self.files.config(
-            '[tool.promptops.drift]\nsize = "tiny"\ncalibration = 30\nreference = 4\n'
-            '[tool.promptops.prices]\n"test/model-1" = [2.0, 8.0]'
-        )
-        self.files.prompt(
-            "greet",
-            versions={"v1": "question {{ text }}"},
-            yaml="inputs:\n  text: string\nchecks:\n  - contains: fine\n",
-        )
-        self.files.dataset("greet", [{"id": "c1", "inputs": {"text": "one"}}])
-        self.files.git_init()
-        assert run(["run", "greet@v1", "--no-evidence"]) == 0
-        self.files.commit("Recordings")
-        assert run(["adopt", "greet@v1"]) == 0
-
-    def drift(self, *arguments: str, days: float = 0) -> int:
-        self.now += timedelta(days=days)
-        self.monkeypatch.setenv("PROMPTOPS_NOW", self.now.isoformat())
-        return run(["drift", *arguments])
-
-    def begin(self) -> None:
-        assert self.drift("accept", "--reason", "the first") == 0
-        assert self.drift("calibrate", "--stay") == 0
-        self.now += timedelta(days=2)
-
-    @property
-    def state(self) -> Path:
-        return self.files.path / ".promptops/drift/state.jsonl"
-
-
-class Behaviour:
-    shift = 0.0
-    down = False
-    text = "fine"
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-
-    def __call__(self, asked: dict[str, Any]) -> Answer:
-        if self.down:
-            return Answer(status=503)
-        if not asked.get("logprobs"):
-            return Answer(self.text)
-        probe = json.dumps([asked["model"], asked["messages"], asked.get("temperature")])
-        self.asked[probe] += 1
-        rng = random.Random(f"{probe} {self.asked[probe]}")  # of this probe, in whichever order they arrive
-        top = [{"token": t, "logprob": v + rng.gauss(0, 0.05)} for t, v in TOKENS.items()]
-        top[0]["logprob"] = TOKENS["yes"] + self.shift + rng.gauss(0, 0.05)
-        choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "length"}
-        return Answer(fields={"choices": [{**choice, "logprobs": {"content": [{**top[0], "top_logprobs": top}]}}]})
-
-
-@pytest.fixture
-def behaviour() -> Behaviour:
-    return Behaviour()
-
-
-@pytest.fixture
-def night(in_folder: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    with LoopbackServer(behaviour) as server:
-        yield Night(in_folder, server, monkeypatch)
-
-
-def test_thirty_quiet_nights_and_a_swap(night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]) -> None:
+def test_thirty_quiet_nights_and_a_swap(night: Night, model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     night.begin()
     assert [night.drift(days=1) for _ in range(30)] == [0] * 30
-    behaviour.shift = -2.0
+    model.shift = -2.0
     capsys.readouterr()
     assert night.drift(days=1) == 1
     out = capsys.readouterr().out
@@ -112,13 +35,13 @@ def test_thirty_quiet_nights_and_a_swap(night: Night, behaviour: Behaviour, caps
 
 
 def test_a_swap_that_was_taken_back_stays_changed_and_says_so(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.begin()
-    behaviour.shift = -2.0
+    model.shift = -2.0
     assert night.drift(days=1) == 1
     assert "no longer that far off" not in capsys.readouterr().out
-    behaviour.shift = 0.0
+    model.shift = 0.0
     assert [night.drift(days=1) for _ in range(2)] == [1, 1]
     capsys.readouterr()
     assert night.drift("status") == 1
@@ -128,10 +51,10 @@ def test_a_swap_that_was_taken_back_stays_changed_and_says_so(
 
 
 def test_what_the_fast_lane_saw_first_the_detector_may_have_decided_since(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.begin()
-    behaviour.shift = -2.0
+    model.shift = -2.0
     assert [night.drift(days=1) for _ in range(12)] == [1] * 12
     capsys.readouterr()
     assert night.drift("status") == 1
@@ -141,10 +64,10 @@ def test_what_the_fast_lane_saw_first_the_detector_may_have_decided_since(
 
 
 def test_an_alarm_before_a_week_could_be_seen_says_so(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.begin()
-    behaviour.shift = -0.12
+    model.shift = -0.12
     codes = [night.drift(days=1) for _ in range(15)]
     out = capsys.readouterr().out
     assert codes[-1] == 1
@@ -160,12 +83,12 @@ def test_before_it_has_begun_nothing_is_silently_begun(night: Night, capsys: pyt
     assert not night.state.exists()
 
 
-def test_an_outage_ends_in_ten(night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_ends_in_ten(night: Night, model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     night.begin()
-    behaviour.down = True
+    model.down = True
     assert night.drift(days=1) == 10
     assert "nothing is said about the model" in capsys.readouterr().out
-    behaviour.down = False
+    model.down = False
     assert night.drift(days=1) == 0
 
 
@@ -274,11 +197,11 @@ def test_a_watch_that_nobody_keeps_up_is_not_stable(night: Night, capsys: pytest
 
 
 def test_an_outage_says_since_when_and_what_to_do(
-    night: Night, behaviour: Behaviour, capsys: pytest.CaptureFixture[str]
+    night: Night, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night.begin()
     assert [night.drift(days=1) for _ in range(2)] == [0, 0]
-    behaviour.down = True
+    model.down = True
     assert [night.drift(days=1) for _ in range(2)] == [10, 10]
     assert "(2 tries since 2026-" in capsys.readouterr().out
     assert night.drift("history") == 0
@@ -286,7 +209,7 @@ def test_an_outage_says_since_when_and_what_to_do(
     assert "└··??" in chart
     assert "? not measured" in chart
     assert chart.count("  not measured 2026-") == 2
-    behaviour.down = False
+    model.down = False
     assert night.drift(days=1) == 0
     assert "tries since" not in capsys.readouterr().out
 

@@ -7,32 +7,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from promptops.cli.main import run
-from promptops.testing import LoopbackServer
-from tests.cli.test_drift_watch import Behaviour, Night
+from tests.cli.night import Model, Night
 from tests.runner.nightly.tracker import Tracker, tracking
 
 COMMAND = """\
 promptops() { "$PYTHON" -c 'import sys; from promptops.cli.main import run; sys.exit(run(sys.argv[1:]))' "$@"; }
 pip() { :; }
 """
-
-
-@pytest.fixture
-def behaviour() -> Behaviour:
-    return Behaviour()
-
-
-@pytest.fixture
-def night(in_folder: Path, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    with LoopbackServer(behaviour) as server:
-        yield Night(in_folder, server, monkeypatch)
 
 
 @pytest.fixture
@@ -55,7 +42,7 @@ def _github(found: Any) -> tuple[str, dict[str, str]]:
 @pytest.mark.parametrize(("where", "script_of", "outage"), [("gitlab", _gitlab, 10), ("github", _github, 0)])
 def test_a_job_over_nights_keeps_its_log_and_opens_one_issue(
     night: Night,
-    behaviour: Behaviour,
+    model: Model,
     tracker: Tracker,
     capsys: pytest.CaptureFixture[str],
     where: str,
@@ -80,9 +67,9 @@ def test_a_job_over_nights_keeps_its_log_and_opens_one_issue(
         return done.returncode
 
     assert ends() == 0
-    behaviour.down = True
+    model.down = True
     assert ends() == outage
-    behaviour.down, behaviour.shift = False, -2.0
+    model.down, model.shift = False, -2.0
     assert [ends(), ends()] == [0, 0]
     assert [issue["title"] for issue in tracker.issues] == ["promptops: test/model-1 answers differently"]
     assert tracker.comments == []

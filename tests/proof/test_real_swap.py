@@ -18,7 +18,7 @@ from promptops.testing import Answer, LoopbackServer
 from proof.real.collect import Served, served
 from proof.real.openings import chat
 from proof.real.requantise import requantise
-from tests.cli.test_drift_watch import Night
+from tests.cli.night import Night
 
 MODEL = CATALOG[0]
 PULLED = is_pulled(MODEL, cache_dir(os.environ))
