@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptops._pytest.run import Run
     from promptops.core.canary import CanaryDecision
     from promptops.models import Case, CaseResult
+    from promptops.runner.anchor import Anchored
     from promptops.runner.canary import Comparison
     from promptops.runner.targets import Target
 
@@ -78,8 +79,8 @@ class CanaryItem(PromptItem):
             self._settle("partial", [what, f"select them all: pytest --promptops {self.path_of_version}"])
             return
         comparison = _comparison(run, self.target, self.against)
-        decision = _decide(run, comparison)
-        standing, told = _STANDINGS[decision.verdict], list(_findings(comparison, decision))
+        decision, anchored = _decide(run, comparison)
+        standing, told = _STANDINGS[decision.verdict], list(_findings(comparison, decision, anchored))
         if self.target.spec.canary.warn_only and standing != "passed":
             standing, told = "passed", [f"WARN ONLY, so it is green: {decision.verdict.upper()}", *told]
         self._settle(standing, told)
@@ -119,8 +120,9 @@ def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
     return Comparison(run.session, baseline, candidate, seed, "live" if measured else "recorded")
 
 
-def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
+def _decide(run: Run, comparison: Comparison) -> tuple[CanaryDecision, Anchored | None]:
     from promptops.core.sequence import decide_in_order
+    from promptops.runner.anchor import beside_anchor, recorded_in
     from promptops.runner.canary import broken_budgets
     from promptops.runner.must_pass import replayed_gates
 
@@ -128,14 +130,17 @@ def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
     given = run.recorded if _recorded(run, candidate) else run.result
     results = {case.id: given(candidate, case) for case in candidate.cases}
     judged = {case.id: _both(run, comparison, case, results[case.id]) for case in candidate.cases}
-    return decide_in_order(
-        {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()},
+    pairs = {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()}
+    figures = comparison.figures(judged)
+    decision = decide_in_order(
+        pairs,
         candidate.spec.canary,
         order,
         asked=len(order),
         gates=[*replayed_gates(candidate, results).broken, *broken_budgets(candidate, results)],
-        evidence=comparison.measured(comparison.figures(judged)),
+        evidence=comparison.measured(figures),
     )
+    return decision, beside_anchor(comparison, pairs, len(order), figures, recorded_in(run.session))
 
 
 def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tuple[CaseResult, CaseResult]:
@@ -148,7 +153,8 @@ def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tu
     return independent(before), independent(after)
 
 
-def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]:
+def _findings(comparison: Comparison, decision: CanaryDecision, anchored: Anchored | None) -> Iterator[str]:
+    from promptops.reporting.anchor_words import anchor_line, creep_warning
     from promptops.reporting.canary_metrics import metric_lines
     from promptops.reporting.canary_words import cases_words, finding_words
 
@@ -163,9 +169,12 @@ def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]
     for word, cases in (("broke", decision.broke), ("fixed", decision.fixed)):
         if cases:
             yield f"{word}: {_listed(cases)}"
+    if anchored is not None:
+        yield f"anchor: {anchor_line(anchored, settings).text}"
     if decision.settle:
         yield f"what would settle it: {decision.settle}"
-    yield from (f"warning: {warning}" for warning in decision.warnings)
+    warnings = (*decision.warnings, creep_warning(anchored) if anchored is not None else "")
+    yield from (f"warning: {warning}" for warning in warnings if warning)
 
 
 def _source(comparison: Comparison) -> str:

@@ -14,8 +14,7 @@ from promptops._pytest.items import CaseItem
 from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
-from promptops.models import Case, CaseResult, PlannedSample, Sample
-from promptops.runner.session import plan_target
+from promptops.models import Case, CaseResult, Sample
 from promptops.runner.targets import Target
 
 if TYPE_CHECKING:
@@ -128,9 +127,7 @@ class Run:
 
     def recorded(self, target: Target, case: Case) -> CaseResult:
         """One case as it is recorded, whatever this run asks."""
-        planned = plan_target(target, [case])
-        samples = [self.session.find(p) if isinstance(p, PlannedSample) else p for p in planned]
-        return self.session.judge(target, samples, case)
+        return self.session.recorded_case(target, case)
 
     def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline, made once: a suite, or a plugin that runs an item again, wants it too.

@@ -161,3 +161,21 @@ def test_one_line_of_a_red_canary_says_why_whoever_ran_it(world: World, workers:
     assert " - canary: REGRESS" in failed
     assert 'message="canary: REGRESS: ' in (world.pytester.path / "found.xml").read_text()
     assert "CANARY: greeting@v2" in result.stdout.str()
+
+
+def test_a_candidate_that_its_canary_lets_in_may_be_worse_than_the_anchor(world: World) -> None:
+    """v2 breaks five of thirty and is served; v3 breaks one more."""
+    wrong = {f"c{number}": "no" for number in range(1, 6)}
+    world.greeting(versions=3, cases=CASES, yaml="canary: {delta: 0.2, anchor: v1}\n")
+    world.record("v1", YES)
+    world.record("v2", {**YES, **wrong})
+    world.serve("v2")
+    world.record("v3", {**YES, **wrong, "c6": "no"})
+    world.accept("v3")
+
+    out = world.run("--promptops").stdout.str()
+
+    assert "greeting@v3 [canary]: passed" in out or "greeting@v3 [canary]: undecided" in out
+    assert "anchor: v1 as recorded: 100.0% → 80.0%, -20.0 points" in out
+    assert "WORSE beyond chance: 6 broke, 0 fixed of 30" in out
+    assert "warning: creep: worse than v1" in out
