@@ -154,7 +154,7 @@ def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tu
 
 
 def _findings(comparison: Comparison, decision: CanaryDecision, anchored: Anchored | None) -> Iterator[str]:
-    from promptops.reporting.anchor_words import anchor_line, creep_warning
+    from promptops.reporting.anchor_words import anchor_lines, creep_warning
     from promptops.reporting.canary_metrics import metric_lines
     from promptops.reporting.canary_words import cases_words, finding_words
 
@@ -170,7 +170,7 @@ def _findings(comparison: Comparison, decision: CanaryDecision, anchored: Anchor
         if cases:
             yield f"{word}: {_listed(cases)}"
     if anchored is not None:
-        yield f"anchor: {anchor_line(anchored, settings).text}"
+        yield f"anchor: {'; '.join(line.text for line in anchor_lines(anchored, settings))}"
     if decision.settle:
         yield f"what would settle it: {decision.settle}"
     warnings = (*decision.warnings, creep_warning(anchored) if anchored is not None else "")

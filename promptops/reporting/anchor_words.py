@@ -9,18 +9,21 @@ from promptops.reporting.lines import Line
 from promptops.runner.anchor import Anchored
 
 
-def anchor_line(anchored: Anchored, settings: CanarySettings) -> Line:
-    """`v1 as recorded: 93.3% → 85.0%, -8.3 points (-15.2 to -1.4); WORSE: 7 broke, 1 fixed`."""
+def anchor_lines(anchored: Anchored, settings: CanarySettings) -> list[Line]:
+    """`v1 as recorded: 93.3% → 85.0%, -8.3 points (-15.2 to -1.4)`, and below it what is shown by that."""
     decision, target = anchored.decision, anchored.target
-    if not anchored.recorded or not decision.measured:
-        return Line(f"{target.version} has no recording of these cases: promptops run {target.name} makes it", "warn")
-    said = f"{target.version} as recorded: {_figures(decision, settings)}"
+    if not anchored.recorded:
+        return [Line(f"{target.version} has no recording of these cases: promptops run {target.name} makes it", "warn")]
+    if not decision.measured:
+        return [Line(f"{target.version} as recorded: not one case could be measured on both sides", "warn")]
+    figures = Line(f"{target.version} as recorded: {_figures(decision, settings)}")
+    flips = f"{len(decision.broke)} broke, {len(decision.fixed)} fixed of {decision.measured}"
     if decision.verdict == "regress":
-        return Line(f"{said}; WORSE beyond chance: {_flips(decision)}", "bad")
+        return [figures, Line(f"WORSE beyond chance: {flips}", "bad")]
     if decision.verdict == "pass":
-        return Line(f"{said}; shown to be not worse")
-    missing = f", {len(decision.missing)} cases not recorded" if decision.missing else ""
-    return Line(f"{said}; undecided: {_flips(decision)}{missing}")
+        return [figures, Line("shown to be not worse")]
+    missing = f", {len(decision.missing)} not measured on both sides" if decision.missing else ""
+    return [figures, Line(f"undecided: {flips}{missing}")]
 
 
 def creep_warning(anchored: Anchored) -> str:
@@ -29,8 +32,8 @@ def creep_warning(anchored: Anchored) -> str:
     if anchored.decision.verdict != "regress":
         return ""
     return (
-        f"creep: worse than {target.version}, however little each version since was; or the model is another than when "
-        f"{target.version} was recorded: --against {target.version} asks both now"
+        f"creep: worse than {target.version}, however little each version since was, unless the model is another than "
+        f"when that was recorded: --against {target.version} asks both now"
     )
 
 
@@ -43,7 +46,3 @@ def _figures(decision: CanaryDecision, settings: CanarySettings) -> str:
     low, high = decision.interval
     rates = f"{decision.baseline_rate or 0.0:.1%} → {decision.candidate_rate or 0.0:.1%}"
     return f"{rates}, {100 * decision.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-
-
-def _flips(decision: CanaryDecision) -> str:
-    return f"{len(decision.broke)} broke, {len(decision.fixed)} fixed of {decision.measured}"

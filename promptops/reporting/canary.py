@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 
 from promptops.core.canary import CanaryDecision, Detects, baseline_passed, candidate_passed
 from promptops.models import Difference, Judgement
-from promptops.reporting.anchor_words import anchor_line, creep_warning
+from promptops.reporting.anchor_words import anchor_lines, creep_warning
 from promptops.reporting.canary_metrics import metric_lines
 from promptops.reporting.canary_words import cases_words, finding_words
 from promptops.reporting.failure import sides
@@ -72,8 +72,9 @@ def _figures(result: CanaryResult, decision: CanaryDecision, *, table: bool) -> 
         if (drop := decision.detectable) is not None and decision.detects is not None:
             yield Line(f"  detects     {_detects(drop, decision.detects)}")
     if result.anchored is not None:
-        line = anchor_line(result.anchored, settings)
-        yield Line(f"  anchor      {line.text}", line.style)
+        titles = chain(["anchor"], repeat(""))
+        for title, line in zip(titles, anchor_lines(result.anchored, settings), strict=False):
+            yield Line(f"  {title:<12}{line.text}", line.style)
     if decision.measured:
         yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":

@@ -64,9 +64,9 @@ def anchor_of(session: Session, baseline: Target, candidate: Target) -> Target |
 def beside_anchor(
     comparison: Comparison, pairs: Pairs, asked: int, figures: Figures, recorded: Recorded
 ) -> Anchored | None:
-    """Compare the candidate with the anchor over the first `asked` cases of the order; None without an anchor."""
+    """Compare the candidate with the anchor over the first `asked` cases of the order; None without either."""
     target = comparison.anchor
-    if target is None:
+    if target is None or not asked:
         return None
     results = {case: recorded(target, target.case(case)) for case in comparison.order[:asked]}
     evidence = comparison.measured(figures)

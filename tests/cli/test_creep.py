@@ -11,7 +11,7 @@ from promptops.cli.main import run
 from tests.cli.test_canary_metrics import settle
 from tests.cli.world import CASES, World
 
-BROKEN = {f"v{version}": {f"c{7 * n % CASES}" for n in range(2 * (version - 1))} for version in range(1, 7)}
+BROKEN = {f"v{version}": {f"c{7 * n % CASES}" for n in range(1, 2 * version - 1)} for version in range(1, 7)}
 
 
 def served_by_creep(world: World, canary: str = "delta: 0.15\nanchor: v1", *, last: int = 5, extra: str = "") -> None:
@@ -99,6 +99,20 @@ def test_an_anchor_without_recordings_says_how_it_gets_them(world: World, capsys
     out = capsys.readouterr().out
     assert "anchor      v1 has no recording of these cases: promptops run greet@v1 makes it" in out
     assert "creep" not in out
+
+
+def test_where_nothing_was_compared_nothing_is_said_of_the_anchor(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served_by_creep(world, "delta: 0.15\nanchor: v1\nmust_pass: [c0]")
+    world.behaviour.wrong = {**BROKEN, "v5": {"c0"}}
+    code, found = canary(capsys, "--no-evidence")
+    assert (code, found["verdict"], found["beside_anchor"]) == (1, "regress", None)
+    world.behaviour.down = {f"c{n}" for n in range(1, CASES)}
+    world.behaviour.wrong = BROKEN
+    capsys.readouterr()
+    assert run(["canary", "greet@v5", "--seed", "3", "--no-evidence"]) == 10
+    assert "creep" not in capsys.readouterr().out
 
 
 def test_an_anchor_that_is_no_version_is_refused_before_anything_is_asked(
