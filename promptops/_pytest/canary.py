@@ -1,13 +1,12 @@
 """`[canary]`: the newest version against what is served, by the samples that this session's cases were given.
 
-It asks nothing of its own and writes no evidence: what licenses a promotion is `promptops canary`, which asks both
-sides interleaved and stops early.
+It asks nothing of its own and writes no evidence: what licenses a promotion is `promptops canary`, which stops early.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +33,8 @@ _STANDINGS: dict[str, ItemStanding] = {
     "unmeasurable": "unmeasurable",
 }
 _NAMED = 20
+WantedKey = tuple[str, str, str]
+"""Prompt, version and case."""
 
 
 def served_beside(run: Run, target: Target) -> str | None:
@@ -80,7 +81,10 @@ class CanaryItem(PromptItem):
             return
         comparison = _comparison(run, self.target, self.against)
         decision, anchored = _decide(run, comparison)
-        standing, told = _STANDINGS[decision.verdict], list(_findings(comparison, decision, anchored))
+        standing, told = (
+            _STANDINGS[decision.verdict],
+            list(_findings(comparison, decision, anchored, _source(run, comparison))),
+        )
         if self.target.spec.canary.warn_only and standing != "passed":
             standing, told = "passed", [f"WARN ONLY, so it is green: {decision.verdict.upper()}", *told]
         self._settle(standing, told)
@@ -102,6 +106,31 @@ class CanaryItem(PromptItem):
             raise ItemFailed(message, [Line(f"CANARY: {name}", "bad"), *body])
         if standing != "passed":
             raise ItemUnmeasured(one_line(findings[0], 400))
+
+
+def side_by_side(
+    wanted: Mapping[WantedKey, tuple[Target, Case]], canaries: Sequence[CanaryItem]
+) -> dict[WantedKey, tuple[Target, Case]]:
+    """The order to ask in: both sides of a canary's case next to each other, who goes first alternating.
+
+    Providers vary by the hour: so the two halves of a pair are of one minute.
+    """
+    others = {(item.target.prompt, item.target.version): item.against for item in canaries}
+    others |= {(prompt, against): version for (prompt, version), against in others.items()}
+    found: dict[WantedKey, tuple[Target, Case]] = {}
+    pairs = 0
+    for key, own in wanted.items():
+        prompt, version, case = key
+        other = (prompt, others.get((prompt, version), ""), case)
+        if key in found:
+            continue
+        if other not in wanted:
+            found[key] = own
+            continue
+        both = {key: own, other: wanted[other]}
+        found |= both if pairs % 2 == 0 else dict(reversed(both.items()))
+        pairs += 1
+    return found
 
 
 def _recorded(run: Run, target: Target) -> bool:
@@ -153,13 +182,15 @@ def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tu
     return independent(before), independent(after)
 
 
-def _findings(comparison: Comparison, decision: CanaryDecision, anchored: Anchored | None) -> Iterator[str]:
+def _findings(
+    comparison: Comparison, decision: CanaryDecision, anchored: Anchored | None, source: str
+) -> Iterator[str]:
     from promptops.reporting.anchor_words import anchor_lines, creep_warning
     from promptops.reporting.canary_metrics import metric_lines
     from promptops.reporting.canary_words import cases_words, finding_words
 
     yield f"{decision.verdict.upper()}: {decision.reason}"
-    yield f"against {comparison.baseline.version}, {_source(comparison)}"
+    yield f"against {comparison.baseline.version}, {source}"
     settings = comparison.candidate.spec.canary
     if decision.metrics:
         yield from (line.text.strip() for line in metric_lines(decision, settings))
@@ -177,13 +208,15 @@ def _findings(comparison: Comparison, decision: CanaryDecision, anchored: Anchor
     yield from (f"warning: {warning}" for warning in warnings if warning)
 
 
-def _source(comparison: Comparison) -> str:
-    """Where the samples are from: a reader must not take it for an interleaved canary."""
+def _source(run: Run, comparison: Comparison) -> str:
+    """Where the samples are from: a reader must not take a replay for an interleaved canary."""
     if comparison.session.mode == "replay":
         return "both sides replayed from recordings"
     if comparison.baseline_source == "recorded":
         return "whose cases are not selected: its side is replayed from recordings"
-    return "both sides as this session asked them, one after the other and not interleaved"
+    if not run.pairs_sides:
+        return "both sides as this session asked them, one after the other and not interleaved"
+    return "both sides of a case as this session asked them, next to each other"
 
 
 def _listed(cases: Sequence[str]) -> str:

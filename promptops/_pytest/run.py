@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from msgspec.structs import replace
 
-from promptops._pytest.canary import CanaryItem
+from promptops._pytest.canary import CanaryItem, WantedKey, side_by_side
 from promptops._pytest.items import CaseItem
 from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from promptops.core.report import CaseRow
     from promptops.project.root import Project
     from promptops.runner.session import Session
-
-WantedKey = tuple[str, str, str]  # prompt, version, case
 
 
 class Source(Protocol):
@@ -86,9 +84,10 @@ class Run:
     def want(self, items: Sequence[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, and in which order."""
         self.wanted, self._tested, self._compared = {}, set(), set()
+        canaries = [item for item in items if isinstance(item, CanaryItem)]
+        for canary in canaries:
+            self._compared.update((canary.target.name, f"{canary.target.prompt}@{canary.against}"))
         for item in items:
-            if isinstance(item, CanaryItem):
-                self._compared.update((item.target.name, f"{item.target.prompt}@{item.against}"))
             if (wanted := wanted_by(item)) is None:
                 continue
             target, case = wanted
@@ -96,7 +95,14 @@ class Run:
             self.wanted.setdefault(key, wanted)
             if not isinstance(item, CaseItem):
                 self._tested.add(key)
+        if self.pairs_sides:
+            self.wanted = side_by_side(self.wanted, canaries)
         self.counted = count(self.wanted)
+
+    @property
+    def pairs_sides(self) -> bool:
+        """Whether both sides of a canary are asked together: not where a first failure may end the run."""
+        return self.options.mode != "replay" and not self.config.getvalue("maxfail")
 
     def wanted_cases(self, target: Target) -> list[str]:
         """The ids of the cases of `target` that items of this run ask for."""

@@ -137,7 +137,28 @@ def test_live_it_asks_nothing_of_its_own(world: World, workers: tuple[str, ...])
         assert server.count == 2 * CASES
     assert result.ret == 0
     assert "greeting@v2 [canary]: passed" in result.stdout.str()
-    assert "both sides as this session asked them, one after the other and not interleaved" in result.stdout.str()
+    assert "both sides of a case as this session asked them, next to each other" in result.stdout.str()
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2"), ("-x",), ("--maxfail=3", "-n", "2")])
+def test_live_both_sides_of_a_case_are_asked_next_to_each_other(world: World, options: tuple[str, ...]) -> None:
+    """Not where a first failure may end the run: then nothing is asked before its turn."""
+    compared(world, YES)
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url, concurrency=1)
+
+        result = world.process("--promptops-mode", "live", *options)
+
+        asked = [received.json["messages"][-1]["content"].split(": ") for received in server.requests]
+    assert (result.ret, len(asked)) == (0, 2 * CASES)
+    pairs = list(zip(asked[::2], asked[1::2], strict=True))
+    if options and options[0] != "-n":
+        assert [version for version, _ in asked] == ["Version 1"] * CASES + ["Version 2"] * CASES
+        assert "one after the other and not interleaved" in result.stdout.str()
+    else:
+        assert all(one[1] == other[1] for one, other in pairs)
+        assert [one[0] for one, _ in pairs] == ["Version 1", "Version 2"] * (CASES // 2)
+        assert [other[0] for _, other in pairs] == ["Version 2", "Version 1"] * (CASES // 2)
 
 
 def test_live_a_worse_candidate_is_red_once_more_than_its_cases(world: World) -> None:
