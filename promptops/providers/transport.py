@@ -130,8 +130,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
 async def _dial(host: str, port: int, context: ssl.SSLContext | None) -> Http1:
     loop = asyncio.get_running_loop()
+    # asyncio's race between addresses loses the socket of its winner where it is cancelled in that very turn of the
+    # loop. An address has nobody to race against.
+    delay = None if ":" in host or host.replace(".", "").isdigit() else 0.25
     _, link = await loop.create_connection(
-        Http1, host, port, ssl=context, server_hostname=host if context else None, happy_eyeballs_delay=0.25
+        Http1, host, port, ssl=context, server_hostname=host if context else None, happy_eyeballs_delay=delay
     )
     return link
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -263,6 +265,21 @@ def test_a_proxy_that_never_answers_meets_the_time_of_connecting() -> None:
                     await asking
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("turns", range(1, 7))
+def test_a_connection_that_is_made_when_its_time_is_over_is_closed(turns: int) -> None:
+    async def run() -> None:
+        async with listening(Server()) as port, transport(connect_timeout=0.05) as pool:
+            asking = asyncio.create_task(post(pool, f"http://127.0.0.1:{port}/"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.1)  # noqa: ASYNC251 - the connection and the end of its time are seen in one turn of the loop
+            await asyncio.wait([asking])
+            assert asking.exception() is None or isinstance(asking.exception(), httpx.ConnectTimeout)
+
+    asyncio.run(run())
+    gc.collect()  # a socket that nobody closed is a warning now, and so an error of this test
 
 
 def test_closing_ends_what_is_on_its_way() -> None:
