@@ -271,13 +271,18 @@ def test_killed_at_any_moment_it_goes_on_with_its_sequence_and_asks_nothing_twic
     settle(world, "delta: 0.1\nguardrails:\n  tokens: {margin: 10%}\nmust_pass: [c3]", extra="samples: 2\n")
     world.behaviour.delay = 0.03
     program = [sys.executable, "-m", "promptops.cli.main", "canary", "greet@v2", "--concurrency", "4"]
-    before, served = world.server.count, world.behaviour.asked.total()
+    asked = world.behaviour.asked
+    before = asked.total()
+
+    def almost_all_kept(sent: int, kept: int) -> bool:
+        return asked.total() - sent - (kept_there(world.store) - kept) <= 16
+
     for enough in (20, 60):
-        world.behaviour.enough = served + enough  # so that it cannot end before it is killed
-        sent, kept = world.server.count, kept_there(world.store)
+        world.behaviour.enough = before + enough  # so that it cannot end before it is killed
+        here = asked.total(), kept_there(world.store)
         with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            wait_until(lambda enough=enough: world.server.count >= before + enough, process)  # type: ignore[misc]
-            wait_until(lambda sent=sent, kept=kept: world.server.count - sent - kept_there(world.store) + kept <= 16)  # type: ignore[misc]
+            wait_until(lambda enough=enough: asked.total() >= before + enough)  # type: ignore[misc]
+            wait_until(lambda here=here: almost_all_kept(*here))  # type: ignore[misc]
             process.kill()
         all_counted(world.server)
     world.behaviour.delay, world.behaviour.enough = 0.0, None
@@ -285,7 +290,7 @@ def test_killed_at_any_moment_it_goes_on_with_its_sequence_and_asks_nothing_twic
     code = run(["canary", "greet@v2", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (code, found["verdict"], found["attempt"]) == (0, "pass", 1)
-    assert world.server.count - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
+    assert asked.total() - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
     assert len(world.evidence("v2")["canaries"]) == 1
     assert run(["verify"]) == 0
 

@@ -36,8 +36,11 @@ def test_samples_are_asked_apart_and_are_one_item(world: World) -> None:
 @pytest.mark.parametrize("concurrency", [1, 7])
 def test_concurrency_is_requests_in_flight(world: World, concurrency: int) -> None:
     world.greeting(cases=20)
-    full = lambda: server.peak >= concurrency  # noqa: E731
-    with LoopbackServer(lambda body: "yes" if full() else held_until(full), latency=0.05) as server:
+
+    def full() -> bool:
+        return server.peak >= concurrency
+
+    with LoopbackServer(lambda _: "yes" if full() else held_until(full), latency=0.05) as server:
         world.project.provider("test", server.base_url)
 
         world.process("--promptops-mode", "live", "--promptops-concurrency", str(concurrency))
