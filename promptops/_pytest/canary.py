@@ -1,13 +1,12 @@
 """`[canary]`: the newest version against what is served, by the samples that this session's cases were given.
 
-It asks nothing of its own and writes no evidence: what licenses a promotion is `promptops canary`, which asks both
-sides interleaved and stops early.
+It asks nothing of its own and writes no evidence: what licenses a promotion is `promptops canary`, which stops early.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from promptops._pytest.run import Run
     from promptops.core.canary import CanaryDecision
     from promptops.models import Case, CaseResult
+    from promptops.runner.anchor import Anchored
     from promptops.runner.canary import Comparison
     from promptops.runner.targets import Target
 
@@ -33,6 +33,8 @@ _STANDINGS: dict[str, ItemStanding] = {
     "unmeasurable": "unmeasurable",
 }
 _NAMED = 20
+WantedKey = tuple[str, str, str]
+"""Prompt, version and case."""
 
 
 def served_beside(run: Run, target: Target) -> str | None:
@@ -78,8 +80,11 @@ class CanaryItem(PromptItem):
             self._settle("partial", [what, f"select them all: pytest --promptops {self.path_of_version}"])
             return
         comparison = _comparison(run, self.target, self.against)
-        decision = _decide(run, comparison)
-        standing, told = _STANDINGS[decision.verdict], list(_findings(comparison, decision))
+        decision, anchored = _decide(run, comparison)
+        standing, told = (
+            _STANDINGS[decision.verdict],
+            list(_findings(comparison, decision, anchored, _source(run, comparison))),
+        )
         if self.target.spec.canary.warn_only and standing != "passed":
             standing, told = "passed", [f"WARN ONLY, so it is green: {decision.verdict.upper()}", *told]
         self._settle(standing, told)
@@ -103,6 +108,31 @@ class CanaryItem(PromptItem):
             raise ItemUnmeasured(one_line(findings[0], 400))
 
 
+def side_by_side(
+    wanted: Mapping[WantedKey, tuple[Target, Case]], canaries: Sequence[CanaryItem]
+) -> dict[WantedKey, tuple[Target, Case]]:
+    """The order to ask in: both sides of a canary's case next to each other, who goes first alternating.
+
+    Providers vary by the hour: so the two halves of a pair are of one minute.
+    """
+    others = {(item.target.prompt, item.target.version): item.against for item in canaries}
+    others |= {(prompt, against): version for (prompt, version), against in others.items()}
+    found: dict[WantedKey, tuple[Target, Case]] = {}
+    pairs = 0
+    for key, own in wanted.items():
+        prompt, version, case = key
+        other = (prompt, others.get((prompt, version), ""), case)
+        if key in found:
+            continue
+        if other not in wanted:
+            found[key] = own
+            continue
+        both = {key: own, other: wanted[other]}
+        found |= both if pairs % 2 == 0 else dict(reversed(both.items()))
+        pairs += 1
+    return found
+
+
 def _recorded(run: Run, target: Target) -> bool:
     """Whether the canary alone is selected, and recordings are enough: then it replays them by itself."""
     return run.session.mode == "replay" and not run.wanted_cases(target)
@@ -119,8 +149,9 @@ def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
     return Comparison(run.session, baseline, candidate, seed, "live" if measured else "recorded")
 
 
-def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
+def _decide(run: Run, comparison: Comparison) -> tuple[CanaryDecision, Anchored | None]:
     from promptops.core.sequence import decide_in_order
+    from promptops.runner.anchor import beside_anchor, recorded_in
     from promptops.runner.canary import broken_budgets
     from promptops.runner.must_pass import replayed_gates
 
@@ -128,14 +159,17 @@ def _decide(run: Run, comparison: Comparison) -> CanaryDecision:
     given = run.recorded if _recorded(run, candidate) else run.result
     results = {case.id: given(candidate, case) for case in candidate.cases}
     judged = {case.id: _both(run, comparison, case, results[case.id]) for case in candidate.cases}
-    return decide_in_order(
-        {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()},
+    pairs = {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()}
+    figures = comparison.figures(judged)
+    decision = decide_in_order(
+        pairs,
         candidate.spec.canary,
         order,
         asked=len(order),
         gates=[*replayed_gates(candidate, results).broken, *broken_budgets(candidate, results)],
-        evidence=comparison.measured(comparison.figures(judged)),
+        evidence=comparison.measured(figures),
     )
+    return decision, beside_anchor(comparison, pairs, len(order), figures, recorded_in(run.session))
 
 
 def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tuple[CaseResult, CaseResult]:
@@ -148,12 +182,15 @@ def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tu
     return independent(before), independent(after)
 
 
-def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]:
+def _findings(
+    comparison: Comparison, decision: CanaryDecision, anchored: Anchored | None, source: str
+) -> Iterator[str]:
+    from promptops.reporting.anchor_words import anchor_lines, creep_warning
     from promptops.reporting.canary_metrics import metric_lines
     from promptops.reporting.canary_words import cases_words, finding_words
 
     yield f"{decision.verdict.upper()}: {decision.reason}"
-    yield f"against {comparison.baseline.version}, {_source(comparison)}"
+    yield f"against {comparison.baseline.version}, {source}"
     settings = comparison.candidate.spec.canary
     if decision.metrics:
         yield from (line.text.strip() for line in metric_lines(decision, settings))
@@ -163,18 +200,23 @@ def _findings(comparison: Comparison, decision: CanaryDecision) -> Iterator[str]
     for word, cases in (("broke", decision.broke), ("fixed", decision.fixed)):
         if cases:
             yield f"{word}: {_listed(cases)}"
+    if anchored is not None:
+        yield f"anchor: {'; '.join(line.text for line in anchor_lines(anchored, settings))}"
     if decision.settle:
         yield f"what would settle it: {decision.settle}"
-    yield from (f"warning: {warning}" for warning in decision.warnings)
+    warnings = (*decision.warnings, creep_warning(anchored) if anchored is not None else "")
+    yield from (f"warning: {warning}" for warning in warnings if warning)
 
 
-def _source(comparison: Comparison) -> str:
-    """Where the samples are from: a reader must not take it for an interleaved canary."""
+def _source(run: Run, comparison: Comparison) -> str:
+    """Where the samples are from: a reader must not take a replay for an interleaved canary."""
     if comparison.session.mode == "replay":
         return "both sides replayed from recordings"
     if comparison.baseline_source == "recorded":
         return "whose cases are not selected: its side is replayed from recordings"
-    return "both sides as this session asked them, one after the other and not interleaved"
+    if not run.pairs_sides:
+        return "both sides as this session asked them, one after the other and not interleaved"
+    return "both sides of a case as this session asked them, next to each other"
 
 
 def _listed(cases: Sequence[str]) -> str:

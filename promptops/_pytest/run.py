@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from msgspec.structs import replace
 
-from promptops._pytest.canary import CanaryItem
+from promptops._pytest.canary import CanaryItem, WantedKey, side_by_side
 from promptops._pytest.items import CaseItem
 from promptops._pytest.python_tests import PromptRequest
 from promptops._pytest.rows import case_row
 from promptops.errors import Problem
-from promptops.models import Case, CaseResult, PlannedSample, Sample
-from promptops.runner.session import plan_target
+from promptops.models import Case, CaseResult, Sample
 from promptops.runner.targets import Target
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from promptops.core.report import CaseRow
     from promptops.project.root import Project
     from promptops.runner.session import Session
-
-WantedKey = tuple[str, str, str]  # prompt, version, case
 
 
 class Source(Protocol):
@@ -87,9 +84,10 @@ class Run:
     def want(self, items: Sequence[pytest.Item]) -> None:
         """Learn, after deselection, which cases are asked for, and in which order."""
         self.wanted, self._tested, self._compared = {}, set(), set()
+        canaries = [item for item in items if isinstance(item, CanaryItem)]
+        for canary in canaries:
+            self._compared.update((canary.target.name, f"{canary.target.prompt}@{canary.against}"))
         for item in items:
-            if isinstance(item, CanaryItem):
-                self._compared.update((item.target.name, f"{item.target.prompt}@{item.against}"))
             if (wanted := wanted_by(item)) is None:
                 continue
             target, case = wanted
@@ -97,7 +95,14 @@ class Run:
             self.wanted.setdefault(key, wanted)
             if not isinstance(item, CaseItem):
                 self._tested.add(key)
+        if self.pairs_sides:
+            self.wanted = side_by_side(self.wanted, canaries)
         self.counted = count(self.wanted)
+
+    @property
+    def pairs_sides(self) -> bool:
+        """Whether both sides of a canary are asked together: not where a first failure may end the run."""
+        return self.options.mode != "replay" and not self.config.getvalue("maxfail")
 
     def wanted_cases(self, target: Target) -> list[str]:
         """The ids of the cases of `target` that items of this run ask for."""
@@ -128,9 +133,7 @@ class Run:
 
     def recorded(self, target: Target, case: Case) -> CaseResult:
         """One case as it is recorded, whatever this run asks."""
-        planned = plan_target(target, [case])
-        samples = [self.session.find(p) if isinstance(p, PlannedSample) else p for p in planned]
-        return self.session.judge(target, samples, case)
+        return self.session.recorded_case(target, case)
 
     def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline, made once: a suite, or a plugin that runs an item again, wants it too.

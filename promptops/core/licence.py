@@ -262,6 +262,8 @@ def _notices(record: CanaryEvidence, matching: list[CanaryEvidence]) -> tuple[st
     if record.mode == "replay" or record.baseline_source == "recorded":
         side = "both sides were" if record.mode == "replay" else "the baseline was"
         found.append(f"{side} replayed from recordings, not asked live")
+    if record.anchor is not None and record.anchor.verdict == "regress":
+        found.append(f"creep: worse than {record.anchor.side.version}, the anchor, by what that is recorded with")
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from promptops.formats.calibration import Calibration, Confusion
 from promptops.formats.evidence import (
     Accepted,
     AcceptedCase,
+    AnchorEvidence,
     CanaryEvidence,
     Evidence,
     Measurement,
@@ -42,6 +43,7 @@ __all__ = [
     "VERSION_PATTERN",
     "Accepted",
     "AcceptedCase",
+    "AnchorEvidence",
     "Budgets",
     "Calibration",
     "CanaryEvidence",

@@ -80,6 +80,19 @@ class MetricSetting(Strict):
     critical: bool = True
 
 
+class AnchorEvidence(Strict):
+    """How the same candidate came out beside a fixed version, as that was recorded: a watch, and no gate.
+
+    `outcomes` are of the anchor, `figures` its primary metric where more than outcomes decided; `verdict` is recomputed
+    by `verify` with `core.anchor.decide_against_anchor`.
+    """
+
+    side: Side
+    outcomes: dict[CaseId, Literal["pass", "fail"]]
+    figures: dict[CaseId, float] = {}
+    verdict: Literal["pass", "regress", "inconclusive", "unmeasurable"]
+
+
 class CanaryEvidence(Strict):
     """One canary. `order` is the random order in which cases were asked, made from `seed`; `attempt` counts from 1.
 
@@ -92,7 +105,8 @@ class CanaryEvidence(Strict):
     `fixed` looked once, when all were there: then both fields are left out of the file.
 
     `metrics`, `figures` (metric → case → baseline, candidate) and `clusters` (of the cases that are in one) are there
-    where more than one outcome a case decided. `abandoned` canaries of the same comparison were begun since the last
+    where more than one outcome a case decided. `anchor` is the comparison with a version that stays the same,
+    `abandoned` canaries of the same comparison were begun since the last
     one and left before they came to a verdict: each was an attempt, too.
     """
 
@@ -118,6 +132,7 @@ class CanaryEvidence(Strict):
     metrics: list[MetricSetting] = []
     figures: dict[MetricName, dict[CaseId, tuple[float | None, float | None]]] = {}
     clusters: dict[CaseId, str] = {}
+    anchor: AnchorEvidence | None = None
     abandoned: Annotated[int, Field(ge=0, le=10_000)] = 0
 
     @model_serializer(mode="wrap")
@@ -126,7 +141,7 @@ class CanaryEvidence(Strict):
         fields: dict[str, Any] = handler(self)
         if self.test == "fixed":
             del fields["test"], fields["asked"]
-        for name in ("metrics", "figures", "clusters", "abandoned"):
+        for name in ("metrics", "figures", "clusters", "anchor", "abandoned"):
             if not fields[name]:
                 del fields[name]
         return fields

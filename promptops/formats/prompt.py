@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from promptops.formats.base import Strict
+from promptops.formats.base import Strict, VersionName
 from promptops.times import Duration
 
 
@@ -55,7 +55,8 @@ class CanarySettings(Strict):
     """`alpha` is the chance of each wrong verdict.
 
     `delta` is the drop of the primary metric that still counts as not worse, `guardrails` what is watched beside it.
-    `must_pass` names cases (or `tag:NAME`) that the candidate may not fail; `warn_only` never stops anything.
+    `must_pass` names cases (or `tag:NAME`) that the candidate may not fail; `warn_only` never stops anything. `anchor`
+    is a version that every candidate is compared with, too, so that many small drops are seen.
     """
 
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
@@ -64,6 +65,7 @@ class CanarySettings(Strict):
     guardrails: dict[MetricName, Guardrail] = {}
     must_pass: list[str] = []
     warn_only: bool = False
+    anchor: VersionName | None = None
 
     @model_validator(mode="after")
     def _margins_have_a_unit(self) -> CanarySettings:

@@ -83,6 +83,9 @@ def _canary_settings(project: Project, prompt: Prompt, dataset: Dataset) -> Iter
     """Settings of the canary that name what is not there."""
     settings, shown = prompt.spec.canary, project.relative(prompt.folder / "prompt.yaml")
     metrics = {settings.primary, *settings.guardrails}
+    versions = [version.name for version in prompt.versions]
+    if settings.anchor is not None and settings.anchor not in versions:
+        yield Problem(shown, 0, f"canary.anchor: there is no {settings.anchor}", ", ".join(versions))
     if settings.must_pass or "distance" in metrics:
         yield from _cases_named(settings, dataset, shown, distance="distance" in metrics)
     if {"validation", "first_pass"} & metrics and not prompt.spec.output:

@@ -74,7 +74,7 @@ class Watch:
 
     def missing(self) -> str | None:
         """Return what was not there in time: `no complete reply within 60 s`. None where there is still time."""
-        return f"{self._missing} within {self._seconds:.3g} s" if self._clock() >= self._until else None
+        return f"{self._missing} within {max(0.0, self._seconds):.3g} s" if self._clock() >= self._until else None
 
     def _wait_for(self, what: str, seconds: float, until: float) -> None:
         if until < self._until:

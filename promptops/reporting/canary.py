@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 
 from promptops.core.canary import CanaryDecision, Detects, baseline_passed, candidate_passed
 from promptops.models import Difference, Judgement
+from promptops.reporting.anchor_words import anchor_lines, creep_warning
 from promptops.reporting.canary_metrics import metric_lines
 from promptops.reporting.canary_words import cases_words, finding_words
 from promptops.reporting.failure import sides
@@ -70,6 +71,10 @@ def _figures(result: CanaryResult, decision: CanaryDecision, *, table: bool) -> 
         yield from (Line(f"  {title:<12}{text}") for title, text in finding_words(decision, settings))
         if (drop := decision.detectable) is not None and decision.detects is not None:
             yield Line(f"  detects     {_detects(drop, decision.detects)}")
+    if result.anchored is not None:
+        titles = chain(["anchor"], repeat(""))
+        for title, line in zip(titles, anchor_lines(result.anchored, settings), strict=False):
+            yield Line(f"  {title:<12}{line.text}", line.style)
     if decision.measured:
         yield Line(f"  cost        {_cost(result)}; latency {_ratio(result.latency_ratio)} (medians){_source(result)}")
     if result.comparison.session.mode != "replay":
@@ -243,7 +248,8 @@ def _ending(
     result: CanaryResult, decision: CanaryDecision, attempt: int, evidence: str, next_step: str
 ) -> Iterator[Line]:
     yield Line("")
-    for warning in decision.warnings:
+    creep = creep_warning(result.anchored) if result.anchored is not None else ""
+    for warning in filter(None, (*decision.warnings, creep)):
         yield Line(f"warning: {warning}", "warn")
     if decision.settle:
         yield Line(f"what would settle it: {decision.settle}")

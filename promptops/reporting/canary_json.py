@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from promptops.reporting.canary_metrics import metric_json
+from promptops.runner.anchor import Anchored
 from promptops.runner.canary_result import CanaryResult
 from promptops.runner.targets import Target
 
@@ -33,6 +34,7 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
         "broke": list(decision.broke),
         "fixed": list(decision.fixed),
         "missing": list(decision.missing),
+        "beside_anchor": _anchor_json(result.anchored) if result.anchored else None,
         "must_pass_unmeasured": list(result.must_pass.unmeasured),
         "must_pass_samples": result.must_pass.samples,
         "same": decision.same,
@@ -61,4 +63,22 @@ def canary_json(result: CanaryResult, attempt: int, at: str, written: str) -> di
             }
             for flip in result.flips(decision)
         ],
+    }
+
+
+def _anchor_json(anchored: Anchored) -> dict[str, Any]:
+    decision = anchored.decision
+    return {
+        "version": anchored.target.version,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "metric_findings": metric_json(decision.metrics),
+        "anchor_rate": decision.baseline_rate,
+        "candidate_rate": decision.candidate_rate,
+        "difference": decision.difference,
+        "interval": decision.interval,
+        "measured": decision.measured,
+        "broke": list(decision.broke),
+        "fixed": list(decision.fixed),
+        "missing": list(decision.missing),
     }

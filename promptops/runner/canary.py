@@ -19,6 +19,7 @@ from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
 from promptops.formats import MetricSetting
 from promptops.models import CaseResult, Pin, PlannedSample, Sample, SampleKey, Usage
+from promptops.runner.anchor import anchor_of, beside_anchor, recorded_in
 from promptops.runner.canary_result import CanaryResult
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.engine import EngineSettings
@@ -65,6 +66,7 @@ class Comparison(Struct, frozen=True, dict=True):
         if self.most_cost is not None and (pins := list(self._unpriced())):
             raise UsageError(f"--max-cost: the price of {pins[0]} is not known: set [tool.promptops.prices]")
         must_pass_cases(self.candidate)
+        _ = self.anchor
         if not self.candidate.cases:
             why = "--tag and --limit leave none" if self.candidate.total else "write fixtures/…/cases.jsonl"
             raise UsageError(f"{self.candidate.prompt!r} has no case to compare on: {why}")
@@ -107,6 +109,11 @@ class Comparison(Struct, frozen=True, dict=True):
     def order(self) -> list[str]:
         """The case ids in the order in which they are asked; those of a cluster stand together."""
         return clustered_order((case.id for case in self.candidate.cases), self.clusters, self.seed)
+
+    @cached_property
+    def anchor(self) -> Target | None:
+        """The version that stays the same, beside which the candidate is looked at, too."""
+        return anchor_of(self.session, self.baseline, self.candidate)
 
     @cached_property
     def clusters(self) -> dict[str, str]:
@@ -224,20 +231,22 @@ def run_canary(
     assert collected.finished is not None
     baseline, candidate = collected.of(comparison.baseline), collected.of(comparison.candidate)
     first = replayed_gates(comparison.candidate, candidate) if session.mode == "replay" else first
+    pairs, figures = looking.pairs(), looking.figures()
     gates = (*first.broken, *broken_budgets(comparison.candidate, candidate))
     return CanaryResult(
         comparison,
         baseline,
         candidate,
-        looking.pairs(),
+        pairs,
         looking.asked,
         gates,
         collected.finished,
         recorder.written,
-        looking.figures(),
+        figures,
         first,
         looking.refused or first.refused,
         planned,
+        beside_anchor(comparison, pairs, looking.asked, figures, recorded_in(session)),
     )
 
 

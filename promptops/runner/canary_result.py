@@ -22,6 +22,7 @@ from promptops.runner.looks import independent, refused, replies
 from promptops.runner.must_pass import MustPass
 
 if TYPE_CHECKING:
+    from promptops.runner.anchor import Anchored
     from promptops.runner.canary import Comparison
     from promptops.runner.estimates import Estimate
 
@@ -42,7 +43,8 @@ class CanaryResult:
     depends on; cases behind them that were not asked any more are `unmeasurable` in `pairs`.
 
     `candidate_written` counts the candidate's replies that were recorded. `refused` says which cap of the session
-    refused a request (empty: none did), `planned` what the whole canary was to cost beforehand.
+    refused a request (empty: none did), `planned` what the whole canary was to cost beforehand, `anchored` what the
+    candidate is beside the anchor.
     """
 
     comparison: Comparison
@@ -57,6 +59,7 @@ class CanaryResult:
     must_pass: MustPass = field(default_factory=MustPass)
     refused: str = ""
     planned: Estimate | None = None
+    anchored: Anchored | None = None
     _decisions: dict[int, CanaryDecision] = field(default_factory=dict, repr=False, compare=False)
 
     def licenses(self, attempt: int) -> bool:
@@ -195,6 +198,7 @@ class CanaryResult:
             metrics=list(measured.metrics) if measured else [],
             figures={name: dict(sorted(own.items())) for name, own in measured.figures.items()} if measured else {},
             clusters=dict(sorted(measured.clusters.items())) if measured else {},
+            anchor=self.anchored.evidence() if self.anchored else None,
         )
 
 

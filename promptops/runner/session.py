@@ -228,6 +228,11 @@ class Session:
         target = self._by_side.get((key.prompt, key.version, key.pin))
         return target is not None and bool(target.judges)
 
+    def recorded_case(self, target: Target, case: Case) -> CaseResult:
+        """One case as it is recorded, judged as of today, whatever this session asks."""
+        samples = [self.find(one) if isinstance(one, PlannedSample) else one for one in plan_target(target, [case])]
+        return self.judge(target, samples, case)
+
     def find_alone(self, planned: PlannedSample) -> Sample:
         """Look a planned sample up in the recordings, which are read once; a malformed file is a failure."""
         key = planned.key

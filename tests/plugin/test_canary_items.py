@@ -137,7 +137,28 @@ def test_live_it_asks_nothing_of_its_own(world: World, workers: tuple[str, ...])
         assert server.count == 2 * CASES
     assert result.ret == 0
     assert "greeting@v2 [canary]: passed" in result.stdout.str()
-    assert "both sides as this session asked them, one after the other and not interleaved" in result.stdout.str()
+    assert "both sides of a case as this session asked them, next to each other" in result.stdout.str()
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2"), ("-x",), ("--maxfail=3", "-n", "2")])
+def test_live_both_sides_of_a_case_are_asked_next_to_each_other(world: World, options: tuple[str, ...]) -> None:
+    """Not where a first failure may end the run: then nothing is asked before its turn."""
+    compared(world, YES)
+    with LoopbackServer("yes") as server:
+        world.project.provider("test", server.base_url, concurrency=1)
+
+        result = world.process("--promptops-mode", "live", *options)
+
+        asked = [received.json["messages"][-1]["content"].split(": ") for received in server.requests]
+    assert (result.ret, len(asked)) == (0, 2 * CASES)
+    pairs = list(zip(asked[::2], asked[1::2], strict=True))
+    if options and options[0] != "-n":
+        assert [version for version, _ in asked] == ["Version 1"] * CASES + ["Version 2"] * CASES
+        assert "one after the other and not interleaved" in result.stdout.str()
+    else:
+        assert all(one[1] == other[1] for one, other in pairs)
+        assert [one[0] for one, _ in pairs] == ["Version 1", "Version 2"] * (CASES // 2)
+        assert [other[0] for _, other in pairs] == ["Version 2", "Version 1"] * (CASES // 2)
 
 
 def test_live_a_worse_candidate_is_red_once_more_than_its_cases(world: World) -> None:
@@ -161,3 +182,21 @@ def test_one_line_of_a_red_canary_says_why_whoever_ran_it(world: World, workers:
     assert " - canary: REGRESS" in failed
     assert 'message="canary: REGRESS: ' in (world.pytester.path / "found.xml").read_text()
     assert "CANARY: greeting@v2" in result.stdout.str()
+
+
+def test_a_candidate_that_its_canary_lets_in_may_be_worse_than_the_anchor(world: World) -> None:
+    """v2 breaks five of thirty and is served; v3 breaks one more."""
+    wrong = {f"c{number}": "no" for number in range(1, 6)}
+    world.greeting(versions=3, cases=CASES, yaml="canary: {delta: 0.2, anchor: v1}\n")
+    world.record("v1", YES)
+    world.record("v2", {**YES, **wrong})
+    world.serve("v2")
+    world.record("v3", {**YES, **wrong, "c6": "no"})
+    world.accept("v3")
+
+    out = world.run("--promptops").stdout.str()
+
+    assert "greeting@v3 [canary]: passed" in out or "greeting@v3 [canary]: undecided" in out
+    assert "anchor: v1 as recorded: 100.0% → 80.0%, -20.0 points" in out
+    assert "WORSE beyond chance: 6 broke, 0 fixed of 30" in out
+    assert "warning: creep: worse than v1" in out

@@ -60,6 +60,13 @@ def test_what_was_missing_is_what_was_waited_for(waits: dict[str, float], now: f
     assert own.missing() == missing
 
 
+def test_a_deadline_that_was_over_before_anything_was_sent_was_met_within_no_time() -> None:
+    clock = Hand()
+    own = Watch(Waits(), deadline=clock.now - 1, clock=clock)
+    own.head()
+    assert own.missing() == "no complete reply within 0 s"
+
+
 def test_the_body_of_an_error_is_waited_for_a_moment_but_never_past_the_deadline() -> None:
     clock = Hand()
     own = watch(clock)

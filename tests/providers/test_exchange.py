@@ -18,7 +18,7 @@ from tests.providers.kit import PIN, request
 def ask(server: LoopbackServer, exchange: Exchange | None = None, **settings: Any) -> Reply:
     async def run() -> Reply:
         provider = HttpProvider("acme", server.base_url, **settings)
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         try:
             return await provider.ask(request(), seed=None, deadline=deadline, exchange=exchange)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from itertools import chain, repeat
 
@@ -39,7 +40,7 @@ HANGS: dict[str, Answer] = {
 def test_a_server_that_hangs_meets_the_deadline(name: str) -> None:
     attacked, after = attack(HANGS[name], seconds=0.2)
     assert attacked.kind == "timeout", attacked
-    assert "no complete reply within 0." in attacked.words
+    assert re.search(r"no complete reply within 0(\.[0-2]\d*)? s", attacked.words), attacked
     assert after.reply is not None, after
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import AsyncIterable, Iterator
 from typing import Any
 
 import pytest
@@ -10,14 +12,14 @@ from msgspec.structs import replace
 
 from promptops.models import Reply
 from promptops.providers import connection
-from promptops.providers.deadlines import Waits
+from promptops.providers.deadlines import Waits, Watch
 from promptops.providers.events import Events
 from promptops.providers.http import HttpProvider
 from promptops.providers.openai_chat import OpenAIChat
 from promptops.providers.replies import parse_object
 from promptops.testing import Answer, LoopbackServer
 from promptops.testing.answers import render_response, render_stream
-from tests.providers.attacks import EVENTS, Outcome, ask, attack, endless
+from tests.providers.attacks import EVENTS, PLENTY, Outcome, ask, attack, endless
 from tests.providers.kit import ask as ask_client
 from tests.providers.kit import reply as reply_of
 
@@ -108,8 +110,22 @@ def test_asking_for_a_stream_changes_nothing_but_the_times(name: str) -> None:
     )
 
 
-def test_the_first_token_is_timed_from_sending_and_comes_before_the_last() -> None:
-    streamed = ask_streamed(Answer("one two three four", delay=0.1, drip=0.05)).reply
+def test_the_first_token_is_timed_from_sending_and_comes_before_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, token = threading.Event(), Watch.token
+
+    def noted(watch: Watch, pieces: int = 1) -> None:
+        token(watch, pieces)
+        seen.set()
+
+    def pieces() -> Iterator[bytes]:
+        """A stream that goes on when its first token was seen."""
+        for number, piece in enumerate(render_stream(Answer("one two three four"), STREAM)):
+            while number > 2 and not seen.is_set():  # after the head, the role, and the first word
+                yield b""
+            yield piece
+
+    monkeypatch.setattr(Watch, "token", noted)
+    streamed = ask_streamed(Answer(raw=pieces, delay=0.1, drip=0.05)).reply
     assert streamed is not None
     assert streamed.first_token is not None
     assert 0.1 <= streamed.first_token < streamed.latency
@@ -136,7 +152,9 @@ def test_a_stream_without_its_last_word_is_a_reply_where_the_reply_was_ended() -
     assert (cut.kind, "ended in the middle of the reply" in cut.words) == ("connection", True), cut
 
 
-def test_the_connection_of_a_stream_is_used_again() -> None:
+def test_the_connection_of_a_stream_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "GRACE", PLENTY)
+
     async def run(url: str) -> None:
         provider = HttpProvider("acme", url, stream=True)
         for _ in range(3):
@@ -153,12 +171,23 @@ def test_the_connection_of_a_stream_is_used_again() -> None:
 
 
 def test_a_stream_that_is_complete_and_not_ended_is_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "GRACE", 1.2)  # past the deadline: it was met when the last word was here
+    drain = connection._drain
+
+    async def past_the_deadline(stream: AsyncIterable[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        own = loop.time
+        with monkeypatch.context() as later:  # the deadline was met when the last word was here
+            later.setattr(loop, "time", lambda: own() + 2 * PLENTY)
+            await asyncio.sleep(0.01)
+            await drain(stream)
+
+    monkeypatch.setattr(connection, "GRACE", 0.05)
+    monkeypatch.setattr(connection, "_drain", past_the_deadline)
     stream = body_of(b"".join(render_stream(Answer("all of it"), STREAM)))
-    attacked, after = attack(Answer(raw=EVENTS + b"\r\n" + stream, end="hang"), seconds=1.0)
+    attacked, after = attack(Answer(raw=EVENTS + b"\r\n" + stream, end="hang"))
     assert attacked.reply is not None
     assert attacked.reply.text == "all of it"
-    assert attacked.reply.latency < 1.0
+    assert attacked.reply.latency < PLENTY
     assert after.reply is not None
 
 
@@ -172,7 +201,11 @@ TOKEN = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
         (Answer(raw=b"", end="hang"), Waits(first_token=0.2), "no first token within 0.2 s"),
         (Answer(raw=endless(EVENTS + b"\r\n", BUSY), drip=0.01), Waits(first_token=0.2), "no first token"),
         (Answer(raw=EVENTS + b"\r\n", end="hang"), Waits(idle=0.2), "nothing in the middle of the reply within 0.2 s"),
-        (Answer(raw=EVENTS + b"\r\n" + TOKEN, end="hang"), Waits(first_token=9, idle=0.2), "nothing in the middle"),
+        (
+            Answer(raw=EVENTS + b"\r\n" + TOKEN, end="hang"),
+            Waits(first_token=60, idle=0.2),
+            "nothing in the middle",
+        ),
     ],
 )
 def test_a_stream_is_given_up_when_its_next_token_does_not_come(answer: Answer, waits: Waits, missing: str) -> None:
@@ -187,7 +220,7 @@ def test_a_slow_stream_that_keeps_coming_is_not_given_up() -> None:
 
 def test_the_settings_of_an_endpoint_reach_its_requests() -> None:
     with LoopbackServer("one two") as server:
-        (sample,) = ask_client(server, stream=True, first_token_timeout="30s", idle_timeout="30s", connect_timeout="5s")
+        (sample,) = ask_client(server, stream=True, first_token_timeout="30s", idle_timeout="30s", connect_timeout="1m")
         assert reply_of(sample).first_token is not None
         assert server.requests[0].headers["accept"] == "text/event-stream, application/json"
     with LoopbackServer(Answer(raw=b"", end="hang")) as server:

@@ -59,13 +59,13 @@ async def listening(serve: Serve, context: ssl.SSLContext | None = None) -> Asyn
         server.close()
         for writer in writers:
             writer.transport.abort()
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
         await asyncio.sleep(0)
 
 
 @asynccontextmanager
 async def transport(
-    *, context: ssl.SSLContext | None = None, proxy: str | None = None, connect_timeout: float = 10.0
+    *, context: ssl.SSLContext | None = None, proxy: str | None = None, connect_timeout: float = 60.0
 ) -> AsyncIterator[PooledTransport]:
     pool = PooledTransport(connect_timeout=connect_timeout, context=context, proxy=proxy)
     try:

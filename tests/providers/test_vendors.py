@@ -206,7 +206,7 @@ def test_headers_of_the_configuration_go_with_every_request() -> None:
     async def ask(url: str) -> None:
         settings = ProviderConfig(base_url=url, headers={"X-LiteLLM-Num-Retries": "0"})
         provider = provider_for(PIN, Config(providers={"acme": settings}), {})
-        await provider.ask(request(), seed=None, deadline=asyncio.get_running_loop().time() + 10)
+        await provider.ask(request(), seed=None, deadline=asyncio.get_running_loop().time() + 60)
         await provider.aclose()
 
     with LoopbackServer() as server:

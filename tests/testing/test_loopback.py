@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from promptops.testing import Answer, LoopbackServer, Served
+from promptops.testing.answers import render_response
 
 ASK = {"model": "acme-1", "messages": [{"role": "user", "content": "one two three"}]}
 
@@ -32,7 +33,7 @@ def ask_raw(server: LoopbackServer) -> socket.socket:
 
 
 def post(server: LoopbackServer, asked: object = ASK, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("POST", path, json.dumps(asked), {"Authorization": "Bearer x", "X-Mine": "1"})
         response = connection.getresponse()
@@ -85,13 +86,13 @@ def test_who_watches_is_told_whether_the_whole_answer_was_sent(answer: Answer, a
 
 def test_a_client_that_left_is_not_in_flight_any_more_and_its_request_not_answered() -> None:
     told: queue.Queue[Served] = queue.Queue()
-    with LoopbackServer(latency=60.0, watch=told.put) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with LoopbackServer(latency=600.0, watch=told.put) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/v1/chat/completions", json.dumps(ASK))
         while not server.in_flight:
             time.sleep(0.01)
         connection.close()
-        assert not told.get(timeout=10).whole
+        assert not told.get(timeout=60).whole
         assert (server.in_flight, server.peak, server.count) == (0, 1, 1)
 
 
@@ -192,8 +193,9 @@ def test_raw_pieces_may_come_without_end_and_stop_when_the_client_leaves() -> No
 @pytest.mark.parametrize("end", ["keep", "close", "reset", "hang"])
 def test_a_connection_ends_as_the_answer_says(answer: Answer, end: Literal["keep", "close", "reset", "hang"]) -> None:
     with LoopbackServer(replace(answer, end=end)) as server, ask_raw(server) as raw:
-        raw.settimeout(0.2 if end == "hang" else 10)
+        raw.settimeout(60)
         assert raw.recv(65_536).startswith(b"HTTP/1.1 20")
+        raw.settimeout(0.2 if end == "hang" else 60)
         if end == "keep":
             raw.sendall(REQUEST)
             assert raw.recv(65_536).startswith(b"HTTP/1.1 20")
@@ -252,7 +254,16 @@ def test_connections_are_kept_and_256_requests_fly_at_once() -> None:
 
             await asyncio.gather(*(one() for _ in range(256)))
 
-    with LoopbackServer(latency=1.5) as server:
+    whole = render_response(Answer(), ASK)
+
+    def held() -> Iterator[bytes]:
+        """An answer that does not end before all of them fly."""
+        yield whole[:1]
+        while server.peak < 256:
+            yield b""
+        yield whole[1:]
+
+    with LoopbackServer(Answer(raw=held, drip=0.1, end="keep")) as server:
         asyncio.run(ask_all(server.base_url))
         assert (server.count, server.connections, server.peak) == (512, 256, 256)
 
@@ -285,7 +296,7 @@ def test_as_a_process_it_prints_its_url_first_and_ends_by_sigterm() -> None:
         assert json.loads(connection.getresponse().read())["choices"][0]["message"]["content"] == "yes"
         connection.close()
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--latency", "soon"], ["--port", "99999999"]])

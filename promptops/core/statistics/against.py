@@ -97,8 +97,12 @@ def stand_against(reference: Scores, candidates: Mapping[str, Scores], plan: Pla
 
     H0 of each claim "not worse": its mean difference is `-plan.margin` or less; of "worse" and "better": the two are
     exchangeable within each case.
+    Assumes: units are independent and alike, and are in an order that does not depend on how they come out; nothing of
+    how candidates hang together.
     Guarantee: P(any false claim "not worse") ≤ alpha, and the same for "worse", over all candidates together, at
     whatever case it was stopped; exactly. Picking one costs nothing.
+    Source: of the tests, `BettingTest`, `exact_non_inferiority`, `bounded_mean_test`, `sign_flip_test`; of the levels,
+    `holm`.
     """
     seen = len(reference)
     if seen > plan.cases or any(len(scores) != seen for scores in candidates.values()):
@@ -173,8 +177,10 @@ def _shown(one: Against, p_not_worse: float, p_worse: float, plan: Plan) -> Show
 def p_not_worse(differences: Scores, plan: Plan, *, candidates: int = 1) -> float:
     """Return the p value of one candidate's "not worse", not yet corrected: of betting, and at full N of both tests.
 
-    `differences` are those of the first cases of the plan (None: not measured). What is tested and guaranteed stands
-    at `stand_against`; `candidates` is how many there are, for which the stakes of the test at full N are made.
+    `differences` are those of the first cases of the plan (None: not measured); `candidates` is how many there are, for
+    which the stakes of the test at full N are made.
+    H0: the mean difference is `-plan.margin` or less. Assumes, and source: as `stand_against`.
+    Guarantee: P(p ≤ a | H0) ≤ a for each a at which the stakes are made, after any case.
     Raises `ValueError` for what is no difference; with one sample a case and no clusters it is -1, 0 or 1.
     """
     known = [value for value in differences if value is not None]

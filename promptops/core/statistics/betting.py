@@ -77,7 +77,8 @@ def betting_interval(
     """Return the anytime-valid interval of the mean difference, within [-1, 1].
 
     `weights` are the sizes of clusters over that of the largest, as in `BettingTest.add`: the mean is over cases.
-    Every mean that a gambler has not won `2 / (1 - confidence)` against is in it, one-sided from below and from above.
+    H0 of a point: it is the mean. Every one that a gambler has not won `2 / (1 - confidence)` against is in it,
+    one-sided from below and from above.
     Assumes: as `BettingTest`. It assumes less than the test of REGRESS (a mean, not exchangeability), so it is wider
     and may contain 0 where that test has stopped.
     Guarantee: P(it ever misses the mean, at any number of cases) ≤ 1 - confidence.
@@ -99,8 +100,8 @@ def betting_interval(
 def typical_interval(values: Iterable[float], *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the anytime-valid interval of the median of `values`, which may be any numbers; ±infinity where too few.
 
-    A point is outside when a gambler has won `2 / (1 - confidence)` against "at most half of the values are above it",
-    or below it.
+    H0 of a point: at most half of the values are above it, and at most half below. It is outside when a gambler has won
+    `2 / (1 - confidence)` against one of the two.
     Assumes: units are independent and alike; nothing about their distribution: only signs are looked at.
     Guarantee: P(it ever misses the median, at any number of units) ≤ 1 - confidence.
     Source: as `BettingTest`; for quantiles: Howard & Ramdas, "Sequential estimation of quantiles with applications to

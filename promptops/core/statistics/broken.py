@@ -56,7 +56,9 @@ def broken_cases(counts: Mapping[str, CaseCounts], *, alpha: float = 0.05) -> di
 def tarone_size(smallest: list[float], alpha: float) -> int:
     """Return the least k ≥ 1 for which at most k of the smallest possible p values are ≤ alpha / k.
 
-    Source: Tarone (1990), as above.
+    No test, and no H0 of its own: the p values are those of `broken_cases`, and the smallest that each could have had.
+    Assumes: that they depend on the margins alone. Guarantee: a Bonferroni correction by k keeps alpha, since no other
+    test can reject. Source: Tarone (1990), as above.
     """
     size = 1
     while sum(p <= alpha / size for p in smallest) > size:

@@ -14,6 +14,7 @@ def clustered_interval(shares: Sequence[float], samples: int, *, confidence: flo
     It is Wilson's score interval with the effective number of samples, `p (1 - p)` over the variance of the mean as the
     cases show it: between the number of cases (all samples of a case agree) and that of samples (they differ as if
     each were of a case of its own). With one sample a case it is Wilson's interval.
+    H0 of a point: it is the mean.
     Assumes: cases are independent and alike, each with as many samples; nothing about the samples of one case.
     Guarantee: approximate, like Wilson's; `tests/proof/test_clustered_rate.py` counts how often it covers.
     Source: Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts

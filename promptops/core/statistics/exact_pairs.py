@@ -51,7 +51,11 @@ def exact_non_inferiority(
 
 @lru_cache(maxsize=256)
 def pairs_for_no_flip(margin: float, alpha: float, *, after_betting: bool = False) -> int:
-    """The pairs that show "not worse than `margin`" where not one flips: (1 - margin)^n ≤ `alpha`, or a few more."""
+    """The pairs that show "not worse than `margin`" where not one flips: (1 - margin)^n ≤ `alpha`, or a few more.
+
+    Planning, no H0: the n from which on `exact_non_inferiority` rejects. Assumes: as that. Guarantee: the least such n.
+    Source: as `exact_non_inferiority`.
+    """
 
     def shown(pairs: int) -> bool:
         return exact_non_inferiority(0, 0, pairs, margin, alpha=alpha, after_betting=after_betting) <= alpha

@@ -23,8 +23,10 @@ _EXACT = 5_000  # pairs up to which an exact p value takes no time
 def power_to_regress(pairs: int, drop: float, noise: float, alpha: float) -> float:
     """Return the chance that McNemar's exact test at `alpha` finds a true `drop` of the pass rate.
 
-    `noise` is the share of pairs that flip for no reason, half each way; the drop comes on top of it. Exact up to 2,000
-    pairs, beyond by the normal approximation.
+    `noise` is the share of pairs that flip for no reason, half each way; the drop comes on top of it.
+    Planning, no H0: of the test of H0 "exchangeable within each pair". Assumes: pairs are independent and alike.
+    Guarantee: exact up to 2,000 pairs, beyond by the normal approximation. Source: McNemar, Psychometrika 12 (1947),
+    153-157; the sum is over the binomial numbers of pairs that differ.
     """
     worse = min(1.0, noise / 2 + drop)
     flips = min(1.0, worse + noise / 2)
@@ -40,7 +42,10 @@ def power_to_regress(pairs: int, drop: float, noise: float, alpha: float) -> flo
 
 
 def detectable_drop(pairs: int, noise: float, alpha: float, *, power: float = 0.8) -> float | None:
-    """Return the smallest drop that is found with `power`; None where not even a drop of 100 points is."""
+    """Return the smallest drop that is found with `power`; None where not even a drop of 100 points is.
+
+    Planning, no H0. Assumes, and source: as `power_to_regress`. Guarantee: to 1 % of itself.
+    """
     if not pairs or power_to_regress(pairs, 1.0, 0.0, alpha) < power:
         return None
     low, high = 0.0, min(1.0, 16 / pairs)
@@ -62,7 +67,11 @@ def pairs_to_settle(
     after_betting: bool = False,
     most: int = 1_000_000,
 ) -> int | None:
-    """Return about how many pairs would decide, if flips went on as they did so far; None where `most` would not."""
+    """Return about how many pairs would decide, if flips went on as they did so far; None where `most` would not.
+
+    Planning, no H0. Assumes: that they do go on so, which nobody knows. Guarantee: none. Source: the tests themselves,
+    `non_inferiority` to get near and `exact_non_inferiority` at the end.
+    """
 
     def shown(total: float, scale: float) -> bool:
         if non_inferiority(broke * scale, fixed * scale, total, margin) > alpha:

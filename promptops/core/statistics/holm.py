@@ -25,6 +25,7 @@ def rejected_by_levels(stopped: Sequence[Sequence[bool]]) -> list[bool]:
     `stopped[i][k - 1]` says whether test i has stopped at level alpha / k. It is Holm's procedure for tests that give
     decisions and no p values, closed over all subsets: test i is rejected when every subset that contains it has a
     member that stopped at alpha over the subset's size.
+    H0 of each: its own.
     Assumes: test i at level a stops under its H0 with probability ≤ a. That it stops at .05 whenever it stops at .01
     is not needed (a discrete sequential test may not).
     Guarantee: P(a true H0 is ever rejected) ≤ alpha, at any time.

@@ -13,7 +13,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class ManySignTests:
-    """`SequentialSignTest` for many canaries at once."""
+    """`SequentialSignTest` for many canaries at once: its H0, assumptions, guarantee and source."""
 
     def __init__(self, cases: int, alpha: float, rounds: int) -> None:
         self._cases, self._alpha = cases, alpha
@@ -52,7 +52,7 @@ class ManySignTests:
 
 
 class ManyBettingTests:
-    """`BettingTest` for many canaries at once; passing is not taken back."""
+    """`BettingTest` for many canaries at once: its H0, assumptions, guarantee and source; passing is not taken back."""
 
     def __init__(self, margin: float, alpha: float, rounds: int) -> None:
         weights = np.array([weight for _, weight in BETS])

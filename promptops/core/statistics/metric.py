@@ -74,7 +74,9 @@ class MetricTest:
 
     A missing difference (None) is no evidence that the candidate is worse, and is counted as lost where it has to be
     shown not worse: whoever fails to answer where it would be wrong must not pass by it, and what is filled in later
-    can only help. See `SequentialSignTest`, `SequentialFlips` and `BettingTest` for hypotheses and guarantees.
+    can only help.
+    H0, assumptions, guarantee and source: as `SequentialSignTest`, `SequentialFlips` and `BettingTest`, and at full N
+    `exact_non_inferiority` and `bounded_mean_test`.
     """
 
     def __init__(self, plan: MetricPlan, units: Units, levels: tuple[float, ...], *, alpha: float, seed: int) -> None:

@@ -55,8 +55,9 @@ def simulate(
     `noise` is the share of cases that flip for no reason, half each way; the drop comes on top of it. `shape` says what
     a unit is, `tests` (≥ 1) how many metrics share the alpha of REGRESS: the first alarm takes alpha / tests. Without
     `finish` the tests at full N are left out, which no REGRESS needs.
-    Assumes: units are independent and alike, the other metrics say nothing, nothing is missing. The result is a share
-    of `rounds`: its standard error is at most `.5 / √rounds`.
+    Planning, no H0. Assumes: units are independent and alike, the other metrics say nothing, nothing is missing.
+    Guarantee: a share of `rounds`, whose standard error is at most `.5 / √rounds`. Source: the tests are those of
+    `Trial`, made for many canaries at once.
     """
     levels = Levels(margin, alpha, alpha / tests)
     if not shape.plain:
@@ -107,6 +108,7 @@ def detectable_drop(
 
     The same random numbers are used for every drop, so that a larger one is found at least as often. Of more than
     `MOST_SIMULATED` cases it is what that many find. This is the figure of `estimate`, `canary` and `promote`.
+    Planning, no H0. Assumes, and source: as `simulate`. Guarantee: to half a point and the error of `simulate`.
     """
     run = partial(simulate, noise=noise, margin=margin, alpha=alpha, seed=seed, shape=shape, tests=tests)
 
@@ -135,8 +137,8 @@ def cases_to_pass(
 ) -> int | None:
     """Return about how many cases an equal candidate needs to PASS with `power`; None: more than `MOST_SIMULATED`.
 
-    About: to 3 %, as simulated. Of passes and fails it is near 7.5 to 9.5 · noise / margin², and never below what it
-    takes without a flip.
+    Of passes and fails it is near 7.5 to 9.5 · noise / margin², and never below what it takes without a flip.
+    Planning, no H0. Assumes, and source: as `simulate`. Guarantee: to 3 % and the error of `simulate`.
     """
 
     def enough(cases: int) -> bool:
@@ -186,6 +188,7 @@ def suite_outlook(cases: int, *, margin: float, alpha: float, shape: Shape = PLA
     """Say what a canary over `cases` (≥ 0) cases can and cannot decide by its primary metric.
 
     A suite of more than `MOST_SIMULATED` cases is reckoned as one of that many: it decides more, not less.
+    Planning, no H0. Assumes, guarantee and source: as `simulate`, `detectable_drop` and `cases_to_pass`.
     """
     simulated = min(cases, MOST_SIMULATED)
     run = partial(simulate, simulated, margin=margin, alpha=alpha, shape=shape, tests=tests)
@@ -210,7 +213,11 @@ def suite_outlook(cases: int, *, margin: float, alpha: float, shape: Shape = PLA
 
 
 def least_cases(shape: Shape, margin: float, alpha: float) -> int:
-    """The cases that a PASS takes where nothing differs; with fewer only a candidate that does better can PASS."""
+    """The cases that a PASS takes where nothing differs; with fewer only a candidate that does better can PASS.
+
+    Planning, no H0. Assumes, and source: as `pairs_for_no_flip`, of other shapes as `simulate`. Guarantee: exact for
+    passes and fails, else to 3 %.
+    """
     if shape.plain:
         return pairs_for_no_flip(margin, alpha, after_betting=True)
     still = replace(shape, spread=None if shape.spread is None else 0.0)

@@ -58,7 +58,11 @@ class Shape(Struct, frozen=True):
 
 
 def draw_units(shape: Shape, units: int, *, drop: float, noise: float, rounds: int, seed: int) -> Floats:
-    """The mean difference of each unit (rows) in each of `rounds` canaries of a candidate that is worse by `drop`."""
+    """The mean difference of each unit (rows) in each of `rounds` canaries of a candidate that is worse by `drop`.
+
+    Planning, no H0. Assumes: units are independent and alike; `Shape` says what a unit is. Guarantee: the mean is
+    `-drop`, but where scores are cut off at -1 and 1. Source: numpy's PCG64, from `seed`.
+    """
     rng = np.random.Generator(np.random.PCG64(seed))
     size = (units, rounds)
     if shape.spread is not None:
@@ -85,6 +89,8 @@ def decide_units(
     """The verdict of each column of `differences` (1: REGRESS, 2: PASS, 0: neither) and the cases that it took.
 
     Too few clusters never pass; without `finish` nobody does at full N.
+    H0, assumes, guarantee and source: as `SequentialFlips`, `BettingTest` and `bounded_mean_test`, with fewer draws and
+    looks (see above), so that it plans, and decides nothing.
     """
     margin, alpha = levels.margin, levels.alpha
     rounds, cases = differences.shape[1], sum(sizes)

@@ -28,6 +28,7 @@ def powered_mean(
 ) -> PoweredMean:
     """Estimate the mean label (in [0, 1]) from `labels`, what the judge said of the same outputs, and of others.
 
+    H0 of a point: it is the mean.
     Assumes: labelled outputs are a random part of all; at least two labels. The judge may be wrong, biased, or
     useless: then `trust` goes to 0, and the labels alone speak.
     Guarantee: asymptotic, by the normal approximation, and in the limit never wider than that of the labels alone. For

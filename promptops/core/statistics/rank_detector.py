@@ -112,7 +112,9 @@ def rank_score(value: float, ordered: Sequence[float], draw: float) -> float:
     """Return Φ⁻¹ of the randomised rank `(#less + U · (#ties + 1)) / t` of `value` among `ordered`, the history from
     the smallest to the largest, and itself (t in all).
 
-    Under exchangeability it is standard normal, exactly; without the draw, ties would make it a false alarm of its own.
+    H0: `value` and the history are exchangeable. Assumes: `draw` is uniform in (0, 1), and independent of everything.
+    Guarantee: then it is standard normal, exactly; without the draw, ties would make it a false alarm of its own.
+    Source: as `RankDetector`.
     """
     if not 0 < draw < 1:
         raise ValueError("a draw lies between 0 and 1")
@@ -136,8 +138,9 @@ class Correlation(Struct, frozen=True):
 def lag_one(values: Sequence[float]) -> Correlation:
     """Measure how much a value says of the next, on ranks, so that outliers do not decide.
 
-    Not a guarantee: with 60 values an AR(1) of .3 is noticed about 3 times in 4. It is above chance at one-sided 5 %
-    where `value > 1.645 / √n`; below 10 values it cannot be told and is not fine.
+    H0: the values are exchangeable in time. Assumes: readings at equal distances, as these are meant to be.
+    Guarantee: none that they are independent: with 60 values an AR(1) of .3 is noticed about 3 times in 4. It is above
+    chance at one-sided 5 % where `value > 1.645 / √n`; below 10 values it cannot be told and is not fine.
     Source: Bartels, "The rank version of von Neumann's ratio test for randomness", JASA 77 (1982), 40-46.
     """
     n = len(values)

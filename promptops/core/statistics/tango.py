@@ -18,7 +18,7 @@ def tango_score(broke: float, fixed: float, pairs: float, difference: float) -> 
     """Return Tango's z for H0 "the rate of the candidate minus that of the baseline is `difference`" (in [-1, 1]).
 
     `broke` pairs passed with the baseline only, `fixed` with the candidate only, of `pairs` in all. Positive when the
-    data lie above `difference`; ±infinity where H0 leaves no variance.
+    data lie above `difference`; ±infinity where H0 leaves no variance. Assumes, guarantee and source: see above.
     """
     b = -fixed - broke + (2 * pairs - fixed + broke) * difference
     c = -broke * difference * (1 - difference)
@@ -31,12 +31,18 @@ def tango_score(broke: float, fixed: float, pairs: float, difference: float) -> 
 
 
 def non_inferiority(broke: float, fixed: float, pairs: float, margin: float) -> float:
-    """Return the one-sided p value of H0 "worse by `margin` (in (0, 1)) or more"; 1.0 without pairs."""
+    """Return the one-sided p value of H0 "worse by `margin` (in (0, 1)) or more"; 1.0 without pairs.
+
+    Assumes, guarantee and source: see above.
+    """
     return normal_tail(tango_score(broke, fixed, pairs, -margin)) if pairs else 1.0
 
 
 def tango_interval(broke: int, fixed: int, pairs: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the two-sided score interval of candidate minus baseline rate; (-1, 1) without pairs."""
+    """Return the two-sided score interval of candidate minus baseline rate; (-1, 1) without pairs.
+
+    H0 of a point: it is the difference, by `tango_score`. Assumes, guarantee and source: see above.
+    """
     if not pairs:
         return -1.0, 1.0
     z = z_value((1.0 - confidence) / 2.0)

@@ -19,7 +19,11 @@ class PromptTexts(Struct, frozen=True):
 
 
 def in_words(text: str, *, most: int = 50) -> tuple[str, ...]:
-    """The first `most` words; what white space stands between them does not matter."""
+    """The first `most` words; what white space stands between them does not matter.
+
+    No H0. Assumes: a text of words with white space between them. Guarantee: equal for texts that differ in white space
+    alone. Source: the 50 tokens of `equality_test`'s, here words, which need no tokeniser.
+    """
     return tuple(text.split(maxsplit=most)[:most])
 
 
@@ -54,7 +58,10 @@ def equality_test(prompts: Sequence[PromptTexts], *, seed: int, draws: int = DRA
 
 
 def hamming_kernel(texts: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
-    """The share of equal positions for every two texts, 1 where both are empty."""
+    """The share of equal positions for every two texts, 1 where both are empty.
+
+    No H0. Assumes: nothing. Guarantee: symmetric, in [0, 1], 1 on the diagonal. Source: as `equality_test`.
+    """
     length = max(1, max(map(len, texts)))
     names: dict[str, int] = {}
     codes = np.full((len(texts), length), -1)

@@ -20,12 +20,15 @@ class Trial:
     PASS: every deciding metric is shown to be not worse by its margin; each has its own alpha, since all have to.
     INCONCLUSIVE, or UNMEASURABLE where too much is missing, only when all cases were added.
 
+    H0 of REGRESS: both sides are exchangeable within each unit. H0 of PASS: a deciding metric is worse by its margin or
+    more.
     Assumes: the order of cases does not depend on how they come out, and cases are added in that order, not in the
     order in which they were answered (what fails may take longer). The plan is fixed before the first.
     Guarantee: P(REGRESS | nothing changed) ≤ alpha and, for a metric that is worse by its margin or more,
     P(PASS) ≤ alpha: .2 alpha at any time by betting, the rest at full N by a test that keeps its level for every number
     of units (pass and fail: `exact_pairs`; scores and clusters: `bounded_mean`; `typical`: the sign test).
     Stopping for cost is valid at any case. Adding the same differences again gives the same verdict.
+    Source: of each test where it stands; of the metrics together, `rejected_by_levels`.
     """
 
     def __init__(

@@ -2,8 +2,9 @@
 
 Beside llama.cpp's HTTP server there is a *door*: a loopback socket at which every user of the server keeps one
 connection, its lease. A lease ends with its process, however that ends, because the system closes its sockets. When
-no lease was there for `grace` seconds, the process ends itself. It is a session of its own, so that Ctrl-C in the
-terminal of whoever started it does not reach the others' server.
+no lease was there for `grace` seconds, the process ends itself; before the first one it waits `FIRST_GRACE` seconds at
+least. It is a session of its own, so that Ctrl-C in the terminal of whoever started it does not reach the others'
+server.
 
 The door also hands out turns. llama.cpp answers one request at a time (one slot) and would queue the others where
 their deadlines run; so a user asks for the turn first, and its deadline starts when it has it. Turns are first come,
@@ -36,6 +37,7 @@ from promptops.providers.local.settings import SETTINGS, Settings
 LOAD_LIMIT = 600  # whole seconds
 TURN_LIMIT = 900.0  # seconds
 HELLO_LIMIT = 5.0  # seconds
+FIRST_GRACE = 10.0  # seconds, at least, for whoever started the server to come
 HOST = "127.0.0.1"
 
 
@@ -62,9 +64,10 @@ class Door:
         self._holder: asyncio.StreamWriter | None = None
         self._limit: asyncio.TimerHandle | None = None
 
-    def watch(self) -> None:
-        """Begin to count the grace period: nobody holds a lease."""
-        self._vacant = asyncio.get_running_loop().call_later(self.grace, self.ended.set)
+    def watch(self, *, at_least: float = 0.0) -> None:
+        """Begin to count the grace period, `at_least` so many seconds: nobody holds a lease."""
+        seconds = max(self.grace, at_least)
+        self._vacant = asyncio.get_running_loop().call_later(seconds, self.ended.set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one user until it leaves."""
@@ -137,7 +140,7 @@ async def open_door(door: Door, state_of: Callable[[int], State], state_file: Pa
     listener = await asyncio.start_server(door.serve, HOST, 0)
     state = state_of(listener.sockets[0].getsockname()[1])
     write_state(state_file, state)
-    door.watch()
+    door.watch(at_least=FIRST_GRACE)
     await door.ended.wait()
     listener.close()
     forget_state(state_file, state)

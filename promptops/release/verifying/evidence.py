@@ -7,6 +7,7 @@ from collections import Counter
 
 from pydantic import ValidationError
 
+from promptops.core.anchor import Anchor, decide_against_anchor, wrong_beside_anchor
 from promptops.core.canary import CanaryDecision, Pairs, decide
 from promptops.core.measurement import holds_together
 from promptops.core.metrics import Measured, decided_by, is_plain, wrong_figures
@@ -66,7 +67,7 @@ def _wrong_in_canary(canary: CanaryEvidence, version: str, attempt: int) -> list
     said, given = canary.interval or (None, None), again.interval or (None, None)
     if not all(_close(one, other) for one, other in zip(said, given, strict=True)):
         wrong.append(f"says an interval of {canary.interval}, and its outcomes give {again.interval}")
-    return wrong
+    return [*wrong, *_wrong_beside_anchor(canary, pairs, settings)]
 
 
 def _decided_again(canary: CanaryEvidence, pairs: Pairs, settings: CanarySettings, attempt: int) -> CanaryDecision:
@@ -82,6 +83,20 @@ def _decided_again(canary: CanaryEvidence, pairs: Pairs, settings: CanarySetting
         gates=canary.gates,
         evidence=_measured(canary),
     )
+
+
+def _wrong_beside_anchor(canary: CanaryEvidence, pairs: Pairs, settings: CanarySettings) -> list[str]:
+    anchor = canary.anchor
+    if anchor is None or canary.test == "fixed" or set(canary.order) != set(pairs):
+        return []
+    found, evidence = Anchor(anchor.outcomes, anchor.figures), _measured(canary)
+    if wrong := wrong_beside_anchor(found, pairs, evidence):
+        return wrong
+    asked = canary.asked or 0
+    again = decide_against_anchor(found, pairs, settings, canary.order, asked=asked, evidence=evidence)
+    if anchor.verdict == again.verdict:
+        return []
+    return [f"says {anchor.verdict} beside its anchor {anchor.side.version}, and its outcomes give {again.verdict}"]
 
 
 def _measured(canary: CanaryEvidence) -> Measured | None:

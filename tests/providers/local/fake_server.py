@@ -16,13 +16,20 @@ from promptops.providers.local import server
 from promptops.providers.local.settings import Settings
 
 
+def wait_for(file: Path) -> None:
+    """Wait until a test has made `file`."""
+    while not file.exists():
+        time.sleep(0.02)
+
+
 def start_engine(path: Path, alias: str, token: str, settings: Settings) -> Any:
     if "broken" in alias:
         raise SystemExit("this model cannot be loaded")
     if "slow" in alias:
         sys.stdout.write(f"{os.getpid()}\n")
         sys.stdout.flush()
-        time.sleep(1)
+        server.FIRST_GRACE = 0.0
+        wait_for(path.with_name("loaded"))
     if "stuck" in alias:
         signal.alarm(1)
         time.sleep(60)
@@ -30,8 +37,10 @@ def start_engine(path: Path, alias: str, token: str, settings: Settings) -> Any:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             words = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
-            if words.startswith("wait "):
-                time.sleep(float(words.split()[1]))
+            if words.startswith("wait for "):
+                gate = Path(words.removeprefix("wait for "))
+                gate.with_name(f"{gate.name}.asked").touch()
+                wait_for(gate)
             if words == "die":
                 os._exit(9)
             allowed = self.headers["Authorization"] == f"Bearer {token}"

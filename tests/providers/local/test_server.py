@@ -4,12 +4,14 @@ import asyncio
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from promptops.providers.local.locks import exclusive
 from promptops.providers.local.server import Door, State, forget_state, lock_of, read_state, write_state
+from tests.providers.virtual import run as simulate
 
 STATE = State(pid=1, url="http://127.0.0.1:1", door=2, token="t", model="tiny@0", sha256="0")
 
@@ -35,6 +37,12 @@ class User:
 
     def leave(self) -> None:
         self.writer.close()
+
+
+async def in_line(door: Door, count: int) -> None:
+    """Wait until so many users have the turn or wait for it."""
+    while len(door._waiting) + (door._holder is not None) < count:  # noqa: ASYNC110 - a test looks from outside
+        await asyncio.sleep(0.01)
 
 
 def at_door(scene: Callable[[Door, Callable[..., Awaitable[User]]], Awaitable[None]], **settings: float) -> None:
@@ -73,10 +81,10 @@ def test_only_who_knows_the_token_gets_a_lease() -> None:
 def test_turns_are_given_one_at_a_time_in_the_order_of_asking() -> None:
     async def scene(door: Door, enter: Callable[..., Awaitable[User]]) -> None:
         users = [await enter() for _ in range(3)]
-        for user in users:
+        for number, user in enumerate(users, start=1):
             await user.hear()
             await user.say("turn")
-            await asyncio.sleep(0.02)
+            await in_line(door, number)
         for user, later in zip(users, [*users[1:], None], strict=True):
             assert await user.hear() == "go"
             assert later is None or await later.hears_nothing()
@@ -88,10 +96,10 @@ def test_turns_are_given_one_at_a_time_in_the_order_of_asking() -> None:
 def test_a_turn_ends_with_its_lease_and_so_does_waiting_for_one() -> None:
     async def scene(door: Door, enter: Callable[..., Awaitable[User]]) -> None:
         holder, waiter, last = [await enter() for _ in range(3)]
-        for user in (holder, waiter, last):
+        for number, user in enumerate((holder, waiter, last), start=1):
             await user.hear()
             await user.say("turn")
-            await asyncio.sleep(0.02)
+            await in_line(door, number)
         assert await holder.hear() == "go"
         waiter.leave()
         assert await last.hears_nothing()
@@ -127,22 +135,39 @@ def test_done_without_a_turn_changes_nothing() -> None:
     at_door(scene)
 
 
-def test_the_grace_period_begins_when_the_last_user_leaves_and_ends_with_a_new_one() -> None:
-    async def scene(door: Door, enter: Callable[..., Awaitable[User]]) -> None:
-        first = await enter()
-        await first.hear()
-        await asyncio.sleep(1.2)
-        assert not door.ended.is_set()
-        first.leave()
-        await asyncio.sleep(0.05)
-        second = await enter()
-        await second.hear()
-        await asyncio.sleep(1.2)
-        assert not door.ended.is_set()
-        second.leave()
-        await asyncio.wait_for(door.ended.wait(), 60)
+class Deaf:
+    """What is said to a user who does not listen."""
 
-    at_door(scene, grace=1.0)
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_the_grace_period_begins_when_the_last_user_leaves_and_ends_with_a_new_one() -> None:
+    async def ended_while_there(door: Door, seconds: float) -> bool:
+        """Whether the door is ended while a user comes, stays so long, and leaves."""
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"secret\n")
+        serving = asyncio.create_task(door.serve(reader, cast("asyncio.StreamWriter", Deaf())))
+        await asyncio.sleep(seconds)
+        ended = door.ended.is_set()
+        reader.feed_eof()
+        await serving
+        return ended
+
+    async def run() -> None:
+        door = Door("secret", grace=1.0)
+        door.watch(at_least=3.0)
+        await asyncio.sleep(2.9)
+        assert not await ended_while_there(door, 5.0)
+        await asyncio.sleep(0.9)
+        assert not await ended_while_there(door, 5.0)
+        await asyncio.sleep(0.9)
+        assert not door.ended.is_set()
+        await asyncio.sleep(0.2)
+        assert door.ended.is_set()
+
+    simulate(run())
 
 
 def test_a_server_that_nobody_ever_used_ends_too() -> None:
