@@ -27,6 +27,11 @@ def samples_there(path: Path, run: str) -> list[Sample]:
     return [found[key] for key in sorted(found)]
 
 
+def kept_there(path: Path) -> int:
+    """How many samples with a reply are in a `store.db`, in whatever run."""
+    return sum(sample.reply is not None for run in run_records(path) for sample in samples_there(path, run.id))
+
+
 def timeless(value: Any) -> Any:
     """Plain data without what depends on the moment."""
     if isinstance(value, dict):

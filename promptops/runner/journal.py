@@ -70,13 +70,17 @@ class GroupCommit:
     def _run(self) -> None:
         try:
             while group := self._next_group():
-                if samples := [item for item in group if isinstance(item, Sample)]:
-                    self._journal.write(samples)
+                self._keep(group)
                 self._tell(self._delivered, group)
         except BaseException as error:  # carried to the loop, raised there
             self._tell(self._delivered, [error])
         finally:
             self._tell(self._end, None)
+
+    def _keep(self, group: Sequence[Item]) -> None:
+        """Write the samples of a group; on its own, so that the thread holds none of them when it tells its end."""
+        if samples := [item for item in group if isinstance(item, Sample)]:
+            self._journal.write(samples)
 
     def _next_group(self) -> list[Item]:
         """What has gathered after a short wait for more; empty at the end."""

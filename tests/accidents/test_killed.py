@@ -84,6 +84,7 @@ def killed_often(place: Place, command: Sequence[str], chance: random.Random) ->
             process.kill()
             process.communicate()
         wait_until(lambda group=process.pid: group_is_gone(group))  # type: ignore[misc]
+        place.settle()
         if ended(place):  # it was faster
             return
         asked, kept = place.counting.counts - before, place.durable()

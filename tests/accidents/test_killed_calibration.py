@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
-from tests.accidents.world import PROMPTOPS, wait_until
+from tests.accidents.world import NEVER, PROMPTOPS, all_counted, wait_until
+from tests.runs_there import kept_there
 
 LABELS, IN_FLIGHT = 60, 4
 COMMAND = (*PROMPTOPS, "judge", "calibrate", "polite")
@@ -20,10 +21,13 @@ COMMAND = (*PROMPTOPS, "judge", "calibrate", "polite")
 def test_a_killed_calibration_goes_on_where_it_was(tmp_path: Path) -> None:
     asked: Counter[str] = Counter()
 
+    enough: float = LABELS // 2 + 1  # so that it cannot end before it is killed
+
     def model(body: dict[str, Any]) -> Answer:
         user = body["messages"][-1]["content"]
         asked[user] += 1
-        return Answer(json.dumps({"pass": "please" in user, "reason": "by the word"}), delay=0.03)
+        delay = 0.03 if asked.total() <= enough else NEVER
+        return Answer(json.dumps({"pass": "please" in user, "reason": "by the word"}), delay=delay)
 
     with LoopbackServer(model, record=False) as server:
         files = TemporaryProject(tmp_path / "project")
@@ -38,11 +42,13 @@ def test_a_killed_calibration_goes_on_where_it_was(tmp_path: Path) -> None:
         killed = subprocess.Popen(
             COMMAND, cwd=files.path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(lambda: asked.total() > LABELS // 2)
+        store = files.path / ".promptops/store.db"
+        wait_until(lambda: asked.total() > LABELS // 2 and asked.total() - kept_there(store) <= 3 * IN_FLIGHT)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
+        all_counted(server)
         assert not (files.path / "prompts/polite/calibration").exists()
-        before = asked.total()
+        before, enough = asked.total(), float("inf")
         done = subprocess.run(COMMAND, cwd=files.path, env=environ, capture_output=True, text=True, check=True)
     assert "going on with run" in done.stderr
     assert "agreement 100.0%" in done.stdout

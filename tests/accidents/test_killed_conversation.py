@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
-from tests.accidents.world import PROMPTOPS, PYTEST, wait_until
+from tests.accidents.world import NEVER, PROMPTOPS, PYTEST, wait_until
 from tests.runs_there import run_records, samples_there
 
 CASES, IN_FLIGHT = 24, 4
@@ -26,15 +26,20 @@ COMMANDS = {
 
 
 class Counting:
-    """Every second case is invalid at first, every sixth twice; counts each (case, turn)."""
+    """Every second case is invalid at first, every sixth twice; counts each (case, turn).
+
+    What is asked beyond `enough` requests gets no answer: a run cannot come to its end before it is killed.
+    """
 
     def __init__(self) -> None:
         self.asked: Counter[tuple[str, int]] = Counter()
+        self.enough: float = 0
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         case, turn = body["messages"][0]["content"].split()[-1], (len(body["messages"]) - 1) // 2
         self.asked[case, turn] += 1
-        return Answer('{"n": 3}' if turn >= wrong(int(case)) else '{"n": 0}', delay=0.05, usage=(100, 10))
+        delay = 0.05 if self.asked.total() <= self.enough else NEVER
+        return Answer('{"n": 3}' if turn >= wrong(int(case)) else '{"n": 0}', delay=delay, usage=(100, 10))
 
 
 def wrong(case: int) -> int:
@@ -53,6 +58,7 @@ def test_a_killed_run_goes_on_between_conversations(tmp_path: Path, name: str) -
         environ = {**os.environ, "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
         durable: dict[tuple[str, int], int] = {}
         for seen in (14, 34):
+            counting.enough = seen
             with subprocess.Popen(
                 COMMANDS[name],
                 cwd=files.path,
@@ -64,6 +70,7 @@ def test_a_killed_run_goes_on_between_conversations(tmp_path: Path, name: str) -
                 wait_until(lambda seen=seen: counting.asked.total() >= seen)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
             durable |= {asked: counting.asked[asked] for asked in TURNS if asked[0] in answered(files)}
+        counting.enough = float("inf")
         done = subprocess.run(COMMANDS[name], cwd=files.path, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert counting.asked.keys() == TURNS

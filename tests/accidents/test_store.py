@@ -25,10 +25,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 def cut_short(place: Place) -> int:
     """Kill a run in the middle; returns how many requests it sent."""
+    place.counting.enough = TOTAL // 2
     with place.start((*PROMPTOPS, *RUN)) as process:
         wait_until(lambda: place.counting.counts.total() >= TOTAL // 2, process)
         process.kill()
         process.communicate()
+    place.settle()
+    place.counting.enough = None
     return place.counting.counts.total()
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ PYTEST = (sys.executable, "-m", "pytest", *QUIET, "-p", "no:cacheprovider")
 CASES, SAMPLES, IN_FLIGHT = 24, 2, 4
 TOTAL = CASES * SAMPLES
 PIN = Pin("test", "model-1")
+NEVER = 3600.0  # seconds: longer than any test
 
 Asked = tuple[str, int]  # case, sample index
 _BY_SEED = {sample_seed(f"c{n}", index): (f"c{n}", index) for n in range(CASES) for index in range(SAMPLES)}
@@ -35,18 +37,21 @@ _BY_SEED = {sample_seed(f"c{n}", index): (f"c{n}", index) for n in range(CASES) 
 class Server:
     """Answers as the question deserves, after `delay` seconds, and counts how often each sample was asked.
 
-    `text` makes answers long.
+    `text` makes answers long. With `enough`, what is asked beyond so many requests gets no answer: whoever asks cannot
+    come to its end before it is killed.
     """
 
     delay: float = 0.03
     text: str = ""
+    enough: int | None = None
     counts: Counter[Asked] = field(default_factory=Counter)
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         asked = _BY_SEED[body["seed"]]
         self.counts[asked] += 1
         number = int(asked[0][1:])
-        return Answer("no" if number % 7 == 3 else f"yes, {number} {asked[1]}{self.text}", delay=self.delay)
+        delay = self.delay if self.enough is None or self.counts.total() <= self.enough else NEVER
+        return Answer("no" if number % 7 == 3 else f"yes, {number} {asked[1]}{self.text}", delay=delay)
 
 
 class Place:
@@ -54,7 +59,7 @@ class Place:
 
     def __init__(self, path: Path, server: LoopbackServer, counting: Server) -> None:
         self.files = TemporaryProject(path)
-        self.counting = counting
+        self.server, self.counting = server, counting
         self.files.provider("test", server.base_url, concurrency=IN_FLIGHT, retries=0)
         yaml = f"inputs: {{text: string}}\nsamples: {SAMPLES}\nchecks: [{{contains: 'yes'}}]\n"
         self.files.prompt("greet", versions={"v1": "Version 1: {{ text }}"}, yaml=yaml)
@@ -87,7 +92,12 @@ class Place:
         """Run a command to its end: exit code, output and messages."""
         with self.start(command, **options) as process:
             out, err = process.communicate(timeout=120)
+        self.settle()
         return process.returncode, out, err
+
+    def settle(self) -> None:
+        """Return when the server has counted whatever was sent to it by a process that is gone."""
+        all_counted(self.server)
 
     # --- what is there
 
@@ -142,6 +152,20 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
     while not true() and (process is None or process.poll() is None):
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.002)
+
+
+def all_counted(server: LoopbackServer) -> None:
+    """Return when the server has read what others sent before: it accepts in turn, and reads all that there is to read.
+
+    The second answer comes from a later round of its loop than the one that accepted this connection.
+    """
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        for _ in range(2):
+            connection.request("GET", "/v1/models")
+            connection.getresponse().read()
+    finally:
+        connection.close()
 
 
 def group_is_gone(group: int) -> bool:

@@ -14,6 +14,7 @@ from promptops.cli.main import run
 from promptops.core.canary import decide
 from promptops.core.plan import case_order
 from promptops.formats import CanarySettings
+from tests.accidents.world import wait_until
 from tests.cli.world import CASES, World
 
 
@@ -220,14 +221,13 @@ def test_a_broken_budget_is_a_regression(world: World, capsys: pytest.CaptureFix
 
 def test_an_interrupt_keeps_what_is_done(world: World) -> None:
     world.serve()
-    world.behaviour.delay = 0.1
+    world.behaviour.enough = world.behaviour.asked.total() + 12
     program = [sys.executable, "-m", "promptops.cli.main", "canary", "greet@v2", "--concurrency", "2"]
     before = world.server.count
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while world.server.count < before + 12:
-            assert process.poll() is None
+        wait_until(lambda: world.server.count == before + 14, process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=15)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "stopped after" in err
     assert 1 <= len(world.recorded("v2")) < CASES

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from promptops.cli.main import run
+from tests.accidents.world import all_counted, wait_until
 from tests.cli.world import CASES, World
+from tests.runs_there import kept_there
 
 
 def settle(world: World, canary: str, *, extra: str = "") -> None:
@@ -39,7 +41,7 @@ def test_a_candidate_that_needs_many_more_tokens_regresses_although_every_answer
 ) -> None:
     settle(world, "guardrails:\n  tokens: {margin: 10%}")
     world.behaviour.tokens = {"v1": lambda _: 50, "v2": lambda _: 80}
-    world.behaviour.delay = 0.05
+    world.behaviour.enough = world.behaviour.asked.total() + 2 * 11 + 2
     code, found = canary(capsys, "--concurrency", "2")
     assert (code, found["verdict"]) == (1, "regress")
     assert "tokens is more than 10% above the baseline's in 11 of 11 cases" in found["reason"]
@@ -269,18 +271,26 @@ def test_killed_at_any_moment_it_goes_on_with_its_sequence_and_asks_nothing_twic
     settle(world, "delta: 0.1\nguardrails:\n  tokens: {margin: 10%}\nmust_pass: [c3]", extra="samples: 2\n")
     world.behaviour.delay = 0.03
     program = [sys.executable, "-m", "promptops.cli.main", "canary", "greet@v2", "--concurrency", "4"]
-    before = world.server.count
+    asked = world.behaviour.asked
+    before = asked.total()
+
+    def almost_all_kept(sent: int, kept: int) -> bool:
+        return asked.total() - sent - (kept_there(world.store) - kept) <= 16
+
     for enough in (20, 60):
+        world.behaviour.enough = before + enough  # so that it cannot end before it is killed
+        here = asked.total(), kept_there(world.store)
         with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            while world.server.count < before + enough:
-                assert process.poll() is None
+            wait_until(lambda enough=enough: asked.total() >= before + enough)  # type: ignore[misc]
+            wait_until(lambda here=here: almost_all_kept(*here))  # type: ignore[misc]
             process.kill()
-    world.behaviour.delay = 0.0
+        all_counted(world.server)
+    world.behaviour.delay, world.behaviour.enough = 0.0, None
     capsys.readouterr()
     code = run(["canary", "greet@v2", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (code, found["verdict"], found["attempt"]) == (0, "pass", 1)
-    assert world.server.count - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
+    assert asked.total() - before <= 1 + 4 * CASES + 2 * 16  # what was in flight, or not yet in the journal
     assert len(world.evidence("v2")["canaries"]) == 1
     assert run(["verify"]) == 0
 

@@ -18,6 +18,7 @@ from promptops.runner.compare import comparison_of
 from promptops.runner.events import Event
 from promptops.runner.session import Session
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
+from tests.accidents.world import NEVER, wait_until
 
 CASES = 120
 TEMPLATE = (
@@ -30,7 +31,10 @@ PRICES = (
 
 
 class Models:
-    """What each model does: `wrong` names cases by model, `broken` statuses, `delay` seconds before it answers."""
+    """What each model does: `wrong` names cases by model, `broken` statuses, `delay` seconds before it answers.
+
+    What is asked beyond `enough` requests gets no answer: a loop has no way to get ahead of whoever is to stop it.
+    """
 
     def __init__(self) -> None:
         self.wrong: dict[str, set[int]] = {"tiny-1": set(range(0, CASES, 2))}
@@ -38,10 +42,12 @@ class Models:
         self.delay: dict[str, float] = {}
         self.text: dict[str, str] = {}
         self.usage: tuple[int, int] = (100, 10)
+        self.asked, self.enough = 0, float("inf")
 
     def __call__(self, asked: dict[str, Any]) -> Answer:
         model, number = asked["model"], int(asked["messages"][-1]["content"].split()[-1])
-        delay = self.delay.get(model, 0.0)
+        self.asked += 1
+        delay = self.delay.get(model, 0.0) if self.asked <= self.enough else NEVER
         if model in self.broken:
             return Answer(status=self.broken[model], error=f"{model} has trouble", delay=delay)
         text = json.dumps({"n": number if number not in self.wrong.get(model, set()) else str(number)})
@@ -255,15 +261,15 @@ def test_several_samples_of_a_case_are_one_unit(world: World, capsys: pytest.Cap
 
 
 def test_it_stops_where_the_money_ends_and_goes_on_later(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.models.delay = dict.fromkeys(("large-1", "small-1"), 0.02)
+    world.models.enough = 2 * 20 + 2  # the money is for 19 and a half
     code, found = compared(capsys, "acme/small-1", "--mode", "live", "--max-cost", "0.006", "--concurrency", "1")
-    asked, world.models.delay = world.server.count, {}
+    asked, world.models.enough = world.server.count, float("inf")
     assert code == 11
     assert 0 < found["cases"]["asked"] < CASES
     assert asked < CASES
     code, found = compared(capsys, "acme/small-1", "--mode", "live")
     assert (code, found["cases"]["asked"]) == (0, CASES)
-    assert world.server.count == 2 * CASES
+    assert world.server.count - 2 * CASES in (0, 1), "what was in flight may have had no answer"
 
 
 def test_a_budget_is_held_and_what_is_left_is_unmeasurable(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,14 +289,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     def impatient(self: RunProgress, event: Event) -> None:
         progress(self, event)
         if self.done >= 50:
+            wait_until(lambda: world.server.count == 52)
             raise KeyboardInterrupt
 
     command = ["compare", "count", "--models", "acme/small-1", "--mode", mode, "--concurrency", "2"]
-    world.models.delay = dict.fromkeys(("large-1", "small-1"), 0.04)
+    world.models.enough = 50
     with monkeypatch.context() as patch:
         patch.setattr(RunProgress, "__call__", impatient)
         assert run(command) == 130
-    world.models.delay = {}
+    world.models.enough = float("inf")
     assert "the same command goes on from there" in capsys.readouterr().err
     assert 50 <= world.server.count < 2 * CASES
     assert run(command) == 0

@@ -13,25 +13,30 @@ from promptops.errors import StoreError
 from promptops.runner.events import Event
 from promptops.store.runs import RunStore
 from promptops.testing import Answer
+from tests.accidents.world import wait_until
 from tests.cli.world import CASES, Behaviour, World
 from tests.runs_there import run_records
 
 
 def interrupt(world: World, capsys: pytest.CaptureFixture[str], *arguments: str, after: int = 12) -> int:
-    """Run a command, and press Ctrl-C when it has `after` samples; returns how many requests the server got."""
+    """Run a command, and press Ctrl-C when it has `after` samples; returns how many requests the server got.
+
+    Two more are in flight then, and are never answered: however late the key is pressed, there is something left.
+    """
     before, progress = world.server.count, RunProgress.__call__
 
     def impatient(self: RunProgress, event: Event) -> None:
         progress(self, event)
         if self.done >= after:
+            wait_until(lambda: world.server.count == before + after + 2)
             raise KeyboardInterrupt
 
-    world.behaviour.delay = 0.02
+    world.behaviour.enough = world.behaviour.asked.total() + after
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunProgress, "__call__", impatient)
         assert run([*arguments, "--concurrency", "2"]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
-    world.behaviour.delay = 0.0
+    world.behaviour.enough = None
     return world.server.count - before
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptops.cli.main import run
 from promptops.testing import Answer, LoopbackServer, TemporaryProject
+from tests.accidents.world import NEVER
 
 CASES = 60
 
@@ -20,7 +21,8 @@ class Behaviour:
     """What the model does: `wrong` names cases per version, `down` makes it fail, `other_words` changes their texts.
 
     `coin` says of (version, case, how often it was asked) whether an answer is right, `tokens` counts those of a
-    version, `padding` is added to its texts.
+    version, `padding` is added to its texts. What is asked beyond `enough` requests gets no answer: a loop has no way
+    to get ahead of whoever is to stop it.
     """
 
     wrong: dict[str, set[str]] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class Behaviour:
     other_words: set[str] = field(default_factory=set)
     served: str | None = None
     delay: float = 0.0
+    enough: int | None = None
     coin: Callable[[str, str, int], bool] = lambda *_: True
     tokens: dict[str, Callable[[str], int]] = field(default_factory=dict)
     padding: dict[str, str] = field(default_factory=dict)
@@ -39,13 +42,14 @@ class Behaviour:
         if case in self.down:
             return Answer(status=400)
         self.asked[system, case] += 1
+        delay = self.delay if self.enough is None or self.asked.total() <= self.enough else NEVER
         right = case not in self.wrong.get(system, set()) and self.coin(system, case, self.asked[system, case])
         text = f"answer {user.split()[-1]}" if right else "\x1b[31mno\n::error::no"
         text += self.padding.get(system, "")
         if case in self.other_words:
             text += "  indeed"
         usage = (10, self.tokens[system](case)) if system in self.tokens else None
-        return Answer(text, delay=self.delay, usage=usage)
+        return Answer(text, delay=delay, usage=usage)
 
 
 class World:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from promptops.testing import Answer, LoopbackServer
-from tests.plugin.world import World
+from tests.plugin.world import World, held_until
 
 
 def test_another_pin_is_asked_and_named(world: World) -> None:
@@ -36,7 +36,11 @@ def test_samples_are_asked_apart_and_are_one_item(world: World) -> None:
 @pytest.mark.parametrize("concurrency", [1, 7])
 def test_concurrency_is_requests_in_flight(world: World, concurrency: int) -> None:
     world.greeting(cases=20)
-    with LoopbackServer("yes", latency=0.05) as server:
+
+    def full() -> bool:
+        return server.peak >= concurrency
+
+    with LoopbackServer(lambda _: "yes" if full() else held_until(full), latency=0.05) as server:
         world.project.provider("test", server.base_url)
 
         world.process("--promptops-mode", "live", "--promptops-concurrency", str(concurrency))

@@ -13,14 +13,26 @@ import pytest
 from promptops._pytest.progress import AskedProgress
 from promptops.models import Failure, Reply, Sample, SampleKey, Usage
 from promptops.testing import LoopbackServer
-from tests.plugin.world import QUIET, World
+from tests.plugin.world import QUIET, World, held_until
 
 KEY = SampleKey("p", "v1", "a/b", "c1", 0)
 ANSWERED = Sample(KEY, "", reply=Reply("x", "stop", Usage(1, 1), "b", latency=0.1), cost=0.01)
 UNPRICED = Sample(KEY, "", reply=ANSWERED.reply)
 RECORDED = Sample(KEY, "", reply=ANSWERED.reply, source="recorded")
 FAILED = Sample(KEY, "", failure=Failure("timeout", "late"))
-OFTEN = "import promptops._pytest.progress as p\np.LINE_EVERY = 0.3\n"
+OFTEN = """
+import os, pathlib, time
+import promptops._pytest.progress as p
+import pytest
+p.LINE_EVERY = 0.3
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_logfinish():
+    told = "PYTEST_XDIST_WORKER" not in os.environ
+    time.sleep(0.4 * told)
+    yield
+    if told:
+        pathlib.Path("finished").touch()
+"""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +62,8 @@ def test_off_a_terminal_it_is_a_line_between_items(world: World, arguments: list
     world.greeting(cases=8)
     world.record("v1", {"c1": "yes"})
     world.pytester.makeconftest(OFTEN)
-    with LoopbackServer("yes", latency=0.2) as server:
+    finished = (world.pytester.path / "finished").exists
+    with LoopbackServer(lambda body: held_until(finished) if server.count == 7 else "yes") as server:
         world.project.provider("test", server.base_url, concurrency=1)
 
         result = world.process("--promptops-mode", "new", *arguments)
@@ -64,8 +77,8 @@ def test_off_a_terminal_it_is_a_line_between_items(world: World, arguments: list
     assert result.ret == 0
 
 
-def on_a_terminal(folder: Path, *arguments: str) -> str:
-    """Everything that pytest writes to a terminal of 80 columns."""
+def on_a_terminal(folder: Path, *arguments: str, written: bytearray) -> str:
+    """Everything that pytest writes to a terminal of 80 columns; what came so far is in `written`."""
     controller, terminal = pty.openpty()
     environ = {name: value for name, value in os.environ.items() if name != "CI"} | {"TERM": "xterm", "COLUMNS": "80"}
     command = [sys.executable, "-m", "pytest", *QUIET, *arguments]
@@ -73,7 +86,6 @@ def on_a_terminal(folder: Path, *arguments: str) -> str:
         command, cwd=folder, env=environ, stdin=terminal, stdout=terminal, stderr=terminal
     ) as process:
         os.close(terminal)
-        written = b""
         try:
             while chunk := os.read(controller, 4096):
                 written += chunk
@@ -81,7 +93,7 @@ def on_a_terminal(folder: Path, *arguments: str) -> str:
             pass
         finally:
             os.close(controller)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     return written.decode()
 
 
@@ -117,10 +129,12 @@ def shown(written: str) -> list[str]:
 @pytest.mark.parametrize("arguments", [[], ["-v"], ["-s"]], ids=" ".join)
 def test_on_a_terminal_it_stands_below_and_leaves_no_trace(world: World, arguments: list[str]) -> None:
     world.greeting(cases=4)
-    with LoopbackServer("yes", latency=0.5) as server:
+    so_far = bytearray()
+    seen = lambda: b"promptops: 1 of 4 done, " in so_far  # noqa: E731
+    with LoopbackServer(lambda body: held_until(seen) if server.count == 2 else "yes") as server:
         world.project.provider("test", server.base_url, concurrency=1)
 
-        written = on_a_terminal(world.project.path, "--promptops-mode", "live", *arguments)
+        written = on_a_terminal(world.project.path, "--promptops-mode", "live", *arguments, written=so_far)
 
     assert "promptops: 1 of 4 done, " in written
     screen = "\n".join(shown(written))

@@ -104,6 +104,7 @@ def test_an_outage_under_xdist_is_unmeasurable(world: World) -> None:
 
 def test_with_x_little_is_asked_ahead_of_the_items(world: World) -> None:
     world.greeting(cases=100)
+    world.pytester.makeconftest("import promptops.runner.background as b\nb._PATIENCE = 3600\n")  # workers start slowly
     with LoopbackServer("no", latency=0.05) as server:
         world.project.provider("test", server.base_url, concurrency=2)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,26 @@ from promptops.release.measured import Measured
 from promptops.release.promote import Terms
 from promptops.runner.session import Choices, Session, plan_target
 from promptops.store import recordings
-from promptops.testing import TemporaryProject
+from promptops.testing import Answer, TemporaryProject
+from promptops.testing.answers import render_response
 
 MOMENT = "2026-11-22T07:00:00Z"
 PIN = "test/model-1"
 QUIET = tuple(word for name in ("randomly", "hypothesispytest", "pytest_cov", "anyio") for word in ("-p", f"no:{name}"))
 """Leaves out the plugins of our own tests: one shuffles, the others take longer to load than everything else."""
+
+
+def held_until(ready: Callable[[], bool], text: str = "yes") -> Answer:
+    """An answer that comes when `ready` says so, looked at in the server's thread every hundredth of a second."""
+
+    def pieces() -> Iterator[bytes]:
+        response = render_response(Answer(text, end="close"), {"model": "model-1"})
+        yield response[:1]
+        while not ready():
+            yield b""
+        yield response[1:]
+
+    return Answer(raw=pieces, drip=0.01, delay=0.0)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,23 +32,36 @@ MOMENTS: dict[str, tuple[str, Fault]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment_nothing_is_paid_twice_and_nothing_is_lost(
-    place: Place, capsys: pytest.CaptureFixture[str], moment: str
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     call, fault = MOMENTS[moment]
     version = "v2" if "Anthropic" in moment else "v1"
     started: list[subprocess.Popen[bytes]] = []
+    works, worked = place.server.serve, threading.Event()
+
+    def serve(*given: Any) -> tuple[int, bytes]:
+        try:
+            return works(*given)
+        finally:
+            if killed.is_set():
+                worked.set()
+
+    killed = threading.Event()
 
     def kill(seen: str, times: int) -> Fault | None:
         if (seen, times) != (call, 1):
             return None
+        killed.set()
         os.kill(started[0].pid, signal.SIGKILL)
         return fault
 
     place.server.fault = kill
+    monkeypatch.setattr(place.server, "serve", serve)
     command = [sys.executable, "-m", "promptops.cli.main", "run", f"greet@{version}", "--batch"]
     with place.server.lock:  # so that the process is known before it is killed
         started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     assert started[0].wait(60) == -signal.SIGKILL
+    assert fault == "drop" or worked.wait(60), "the server does what it was sent before anybody looks"
     code, found, err = told(capsys, f"greet@{version}", "--batch")
     assert (code, found["versions"][0]["summary"]["passed"]) == (0, CASES)
     assert len(place.server.batches) == 1, place.server.calls
