@@ -335,7 +335,7 @@ def test_answers_of_a_conversation_that_failed_count_towards_max_cost(
     files: TemporaryProject, server: LoopbackServer, command: str
 ) -> None:
     files.prompt("count", versions={"v2": TEMPLATE})
-    BAD.update({f"c{n}": [Answer(PROSE, usage=(100_000, 10), delay=0.05), Answer(status=400)] for n in range(CASES)})
+    BAD.update({f"c{n}": [Answer(PROSE, usage=(100_000, 10), delay=0.2), Answer(status=400)] for n in range(CASES)})
     other = ["--models", "test/model-2"] if command == "compare" else ["--against", "v1", "--no-evidence"]
     run([command, "count@v2", *other, "--max-cost", "0.3", "--concurrency", "1"])
     assert server.count < 3 * CASES  # all of it were four

@@ -21,17 +21,17 @@ UNPRICED = Sample(KEY, "", reply=ANSWERED.reply)
 RECORDED = Sample(KEY, "", reply=ANSWERED.reply, source="recorded")
 FAILED = Sample(KEY, "", failure=Failure("timeout", "late"))
 OFTEN = """
-import os, pathlib, time
+import pathlib, time
 import promptops._pytest.progress as p
-import pytest
-p.LINE_EVERY = 0.3
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_logfinish():
-    told = "PYTEST_XDIST_WORKER" not in os.environ
-    time.sleep(0.4 * told)
-    yield
-    if told:
-        pathlib.Path("finished").touch()
+p.LINE_EVERY = 0.0
+say = p.Display.between_items
+def when_something_is_done(self):
+    until = time.monotonic() + 60
+    while str(self._progress).startswith("0 of") and time.monotonic() < until:
+        time.sleep(0.01)
+    say(self)
+    pathlib.Path("said").touch()
+p.Display.between_items = when_something_is_done
 """
 
 
@@ -62,8 +62,8 @@ def test_off_a_terminal_it_is_a_line_between_items(world: World, arguments: list
     world.greeting(cases=8)
     world.record("v1", {"c1": "yes"})
     world.pytester.makeconftest(OFTEN)
-    finished = (world.pytester.path / "finished").exists
-    with LoopbackServer(lambda body: held_until(finished) if server.count == 7 else "yes") as server:
+    said = (world.pytester.path / "said").exists
+    with LoopbackServer(lambda body: held_until(said) if server.count == 7 else "yes") as server:
         world.project.provider("test", server.base_url, concurrency=1)
 
         result = world.process("--promptops-mode", "new", *arguments)
