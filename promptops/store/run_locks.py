@@ -38,20 +38,15 @@ class RunLocks:
         """
         if run in self._held:
             return False
-        descriptor = self._open(run)
         deadline = time.monotonic() + _PATIENCE
         while True:
-            try:
-                _lock(descriptor)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    os.close(descriptor)
-                    return False
-                time.sleep(0.01)
-            except OSError:
+            descriptor = self._open(run)
+            if not _locked(descriptor, deadline):
+                os.close(descriptor)
+                return False
+            if self._is_at(run, descriptor) or time.monotonic() > deadline:
                 break
-            else:
-                break
+            os.close(descriptor)  # it was removed between opening and locking: nobody else would see this lock
         self._held[run] = descriptor
         return True
 
@@ -83,13 +78,19 @@ class RunLocks:
         """Remove the files of runs that neither live nor are to be kept."""
         with contextlib.suppress(OSError):
             for file in self._folder.iterdir():
-                if not keep(file.name) and not self.lives(file.name):
-                    file.unlink()
+                if not keep(file.name) and file.name not in self._held:
+                    _remove(file)
 
     def close(self) -> None:
         """Let go of every lock, so that runs that have not ended can be gone on with."""
         while self._held:
             os.close(self._held.popitem()[1])
+
+    def _is_at(self, run: str, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), (self._folder / run).stat())
+        except OSError:
+            return False
 
     def _open(self, run: str) -> int:
         try:
@@ -97,6 +98,32 @@ class RunLocks:
             return os.open(self._folder / run, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise StoreError(f"{self._folder / run} cannot be made: {error.strerror or error}") from error
+
+
+def _locked(descriptor: int, deadline: float) -> bool:
+    """Lock it, and wait until `deadline` for who holds it; also True where the file system has no locks."""
+    while True:
+        try:
+            _lock(descriptor)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        except OSError:
+            return True
+        else:
+            return True
+
+
+def _remove(file: Path) -> None:
+    """Remove the file of a run that does not live, while its lock is held: nobody can take it in between."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # it lives, or nobody can say
+            _lock(descriptor)
+            file.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from promptops.errors import FailureKind, StoreError
 from promptops.models import Failure, Reply, Sample, SampleKey
-from promptops.store import runs
+from promptops.store import run_locks, runs
 from promptops.store.run_locks import RunLocks
 from promptops.store.runs import RunRecord, RunStore
 
@@ -298,6 +298,67 @@ def test_a_child_that_outlives_its_parent_does_not_keep_the_run_alive(tmp_path: 
     finally:
         os.kill(child, signal.SIGKILL)
         parent.communicate()
+
+
+def test_a_lock_whose_file_is_removed_while_it_is_taken_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its holder would be alone with it: the next one makes a file of the same name."""
+    folder, lock, removed = tmp_path / "running", run_locks._lock, list[str]()
+
+    def late(descriptor: int) -> None:
+        if not removed:
+            removed.append("once")
+            (folder / "plan-x").unlink()  # another process ends its run and sweeps
+        lock(descriptor)
+
+    monkeypatch.setattr(run_locks, "_lock", late)
+    mine, other = RunLocks(folder), RunLocks(folder)
+    assert mine.take("plan-x")
+    assert removed
+    assert other.lives("plan-x")
+    monkeypatch.setattr(run_locks, "_PATIENCE", 0.0)
+    assert not other.take("plan-x")
+    mine.close()
+    assert other.take("plan-x")
+    other.close()
+
+
+def test_a_sweep_removes_what_does_not_live_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    mine, other = RunLocks(folder), RunLocks(folder)
+    assert mine.take("lives")
+    assert mine.take("kept")
+    assert other.take("own")
+    for name in ("dead", "kept"):
+        (folder / name).touch()
+    other.sweep(lambda name: name == "kept")
+    assert {file.name for file in folder.iterdir()} == {"lives", "kept", "own"}
+    mine.close()
+    other.sweep(lambda name: name == "kept")
+    assert {file.name for file in folder.iterdir()} == {"kept", "own"}
+    other.close()
+
+
+def test_who_waits_for_a_lock_while_it_is_swept_makes_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep holds the lock while it removes the file, so nobody takes it in between."""
+    folder, unlink, seen = tmp_path / "running", Path.unlink, list[bool]()
+    folder.mkdir()
+    (folder / "plan-x").touch()
+    sweeper, other = RunLocks(folder), RunLocks(folder)
+    monkeypatch.setattr(run_locks, "_PATIENCE", 0.0)
+
+    def watched(self: Path, missing_ok: bool = False) -> None:
+        seen.append(other.take("plan-x"))
+        unlink(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    sweeper.sweep(lambda _: False)
+    monkeypatch.undo()
+    assert seen == [False]
+    assert not (folder / "plan-x").exists()
+    assert other.take("plan-x")
+    other.close()
 
 
 def test_a_lock_that_cannot_be_made_is_a_clear_error_and_no_run(tmp_path: Path) -> None:
