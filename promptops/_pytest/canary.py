@@ -151,12 +151,12 @@ def _comparison(run: Run, candidate: Target, against: str) -> Comparison:
 
 def _decide(run: Run, comparison: Comparison) -> tuple[CanaryDecision, Anchored | None]:
     from promptops.core.sequence import decide_in_order
-    from promptops.runner.anchor import beside_anchor, recorded_in
+    from promptops.runner.anchor import beside_anchor
     from promptops.runner.canary import broken_budgets
     from promptops.runner.must_pass import replayed_gates
 
     candidate, order = comparison.candidate, comparison.order
-    given = run.recorded if _recorded(run, candidate) else run.result
+    given = run.session.recorded_case if _recorded(run, candidate) else run.result
     results = {case.id: given(candidate, case) for case in candidate.cases}
     judged = {case.id: _both(run, comparison, case, results[case.id]) for case in candidate.cases}
     pairs = {case: (before.outcome, after.outcome) for case, (before, after) in judged.items()}
@@ -169,7 +169,7 @@ def _decide(run: Run, comparison: Comparison) -> tuple[CanaryDecision, Anchored 
         gates=[*replayed_gates(candidate, results).broken, *broken_budgets(candidate, results)],
         evidence=comparison.measured(figures),
     )
-    return decision, beside_anchor(comparison, pairs, len(order), figures, recorded_in(run.session))
+    return decision, beside_anchor(comparison, pairs, len(order), figures)
 
 
 def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tuple[CaseResult, CaseResult]:
@@ -178,7 +178,7 @@ def _both(run: Run, comparison: Comparison, case: Case, after: CaseResult) -> tu
     if comparison.baseline_source == "live":
         before = run.result(comparison.baseline, case)
     else:
-        before = run.recorded(comparison.baseline, case)
+        before = run.session.recorded_case(comparison.baseline, case)
     return independent(before), independent(after)
 
 

@@ -131,10 +131,6 @@ class Run:
                 self._results[key] = result
         return result
 
-    def recorded(self, target: Target, case: Case) -> CaseResult:
-        """One case as it is recorded, whatever this run asks."""
-        return self.session.recorded_case(target, case)
-
     def row(self, target: Target, case: Case) -> CaseRow:
         """The judged case beside its baseline, made once: a suite, or a plugin that runs an item again, wants it too.
 

@@ -42,8 +42,7 @@ def decide_against_anchor(
     `pairs`, `order`, `asked` and `evidence` are those of the canary itself (`core.sequence.decide_in_order`); in its
     order and with its tests, each with alpha of its own: they are valid at whatever case the canary ended.
     """
-    alone = settings.model_copy(update={"guardrails": {}, "must_pass": []})
-    return decide_in_order(_pairs(anchor, pairs), alone, order, asked=asked, evidence=_by_primary(anchor, evidence))
+    return decide_in_order(_pairs(anchor, pairs), settings, order, asked=asked, evidence=_by_primary(anchor, evidence))
 
 
 def wrong_beside_anchor(anchor: Anchor, pairs: Pairs, evidence: Measured | None) -> list[str]:

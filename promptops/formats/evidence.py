@@ -105,9 +105,9 @@ class CanaryEvidence(Strict):
     `fixed` looked once, when all were there: then both fields are left out of the file.
 
     `metrics`, `figures` (metric → case → baseline, candidate) and `clusters` (of the cases that are in one) are there
-    where more than one outcome a case decided. `anchor` is the comparison with a version that stays the same,
-    `abandoned` canaries of the same comparison were begun since the last
-    one and left before they came to a verdict: each was an attempt, too.
+    where more than one outcome a case decided. `anchor` is the comparison with a version that stays the same.
+    `abandoned` canaries of the same comparison were begun since the last one and left before they came to a verdict:
+    each was an attempt, too.
     """
 
     candidate: Side

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,15 +12,13 @@ from promptops.core.canary import CanaryDecision, Pairs
 from promptops.core.metrics import Figures, figure_of
 from promptops.errors import UsageError
 from promptops.formats import AnchorEvidence
-from promptops.models import Case, CaseResult
+from promptops.models import CaseResult
 from promptops.runner.looks import independent
 from promptops.runner.targets import Target
 
 if TYPE_CHECKING:
     from promptops.runner.canary import Comparison
     from promptops.runner.session import Session
-
-Recorded = Callable[[Target, Case], CaseResult]
 
 
 class Anchored(Struct, frozen=True):
@@ -61,14 +59,13 @@ def anchor_of(session: Session, baseline: Target, candidate: Target) -> Target |
     return None if found.side in (baseline.side, candidate.side) else found
 
 
-def beside_anchor(
-    comparison: Comparison, pairs: Pairs, asked: int, figures: Figures, recorded: Recorded
-) -> Anchored | None:
+def beside_anchor(comparison: Comparison, pairs: Pairs, asked: int, figures: Figures) -> Anchored | None:
     """Compare the candidate with the anchor over the first `asked` cases of the order; None without either."""
     target = comparison.anchor
     if target is None or not asked:
         return None
-    results = {case: recorded(target, target.case(case)) for case in comparison.order[:asked]}
+    recorded = comparison.session.recorded_case
+    results = {case: independent(recorded(target, target.case(case))) for case in comparison.order[:asked]}
     evidence = comparison.measured(figures)
     found = Anchor(
         {case: outcome for case, result in results.items() if (outcome := result.outcome) in ("pass", "fail")},
@@ -86,8 +83,3 @@ def _figures(comparison: Comparison, results: Mapping[str, CaseResult]) -> dict[
         for case, result in results.items()
     }
     return {case: figure for case, figure in found.items() if figure is not None}
-
-
-def recorded_in(session: Session) -> Recorded:
-    """Each case of a target as it is recorded; copies do not count."""
-    return lambda target, case: independent(session.recorded_case(target, case))

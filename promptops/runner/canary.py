@@ -19,7 +19,7 @@ from promptops.core.suite import judge_suite
 from promptops.errors import UsageError
 from promptops.formats import MetricSetting
 from promptops.models import CaseResult, Pin, PlannedSample, Sample, SampleKey, Usage
-from promptops.runner.anchor import anchor_of, beside_anchor, recorded_in
+from promptops.runner.anchor import anchor_of, beside_anchor
 from promptops.runner.canary_result import CanaryResult
 from promptops.runner.collect import Collected, Progress, collect, side_key
 from promptops.runner.engine import EngineSettings
@@ -246,7 +246,7 @@ def run_canary(
         first,
         looking.refused or first.refused,
         planned,
-        beside_anchor(comparison, pairs, looking.asked, figures, recorded_in(session)),
+        beside_anchor(comparison, pairs, looking.asked, figures),
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,21 +31,18 @@ def model() -> Fleet:
 
 
 @pytest.fixture
-def fleet(in_folder: Path, model: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+def fleet(night: Night) -> Night:
     """Five endpoints behind one address, calibrated, and read once."""
-    with LoopbackServer(model) as server:
-        night = Night(in_folder, server, monkeypatch)
-        for number, pin in enumerate(PINS[1:], start=2):
-            night.files.prompt(
-                f"greet{number}", versions={"v1": f"---\nmodel: {pin}\n---\nquestion {{{{ text }}}}"}, yaml=YAML
-            )
-            night.files.dataset(f"greet{number}", [{"id": "c1", "inputs": {"text": "one"}}])
-            assert run(["run", f"greet{number}@v1", "--no-evidence"]) == 0
-            night.files.commit("More")
-            assert run(["adopt", f"greet{number}@v1"]) == 0
-        night.begin()
-        assert night.drift(days=1) == 0
-        yield night
+    for number, pin in enumerate(PINS[1:], start=2):
+        template = f"---\nmodel: {pin}\n---\nquestion {{{{ text }}}}"
+        night.files.prompt(f"greet{number}", versions={"v1": template}, yaml=YAML)
+        night.files.dataset(f"greet{number}", [{"id": "c1", "inputs": {"text": "one"}}])
+        assert run(["run", f"greet{number}@v1", "--no-evidence"]) == 0
+        night.files.commit("More")
+        assert run(["adopt", f"greet{number}@v1"]) == 0
+    night.begin()
+    assert night.drift(days=1) == 0
+    return night
 
 
 def test_five_that_change_together_are_one_message(
